@@ -38,7 +38,10 @@ class RequestLogHook(PecanHook):
         # In Pecan a redirect or an abort() is an exception as well.
         if isinstance(error, HTTPException):
             _log.info(
-                "on_error %s exception=%s status=%d", _describe(state.request), type(error).__name__, error.status_int
+                "on_error %s exception=%s status=%d",
+                _describe(state.request),
+                type(error).__name__,
+                state.response.status_int,
             )
         else:
             _log.error(

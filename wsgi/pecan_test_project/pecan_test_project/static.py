@@ -13,7 +13,7 @@ class PublicFiles:
 
     def __init__(self, application: WSGIApplication, folder: str) -> None:
         self._application = application
-        self._files: WSGIApplication = DirectoryApp(folder, index_page=None)
+        self._files: WSGIApplication = DirectoryApp(folder, index_page="")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -109,7 +109,8 @@ def test_body_of_unannounced_length(paste_app: TestApp, length: int, status: int
 
 @pytest.mark.parametrize("length", ["-1", "ten", "1e3", "\N{ARABIC-INDIC DIGIT ONE}"])
 def test_content_length_that_is_no_number(paste_app: TestApp, length: str) -> None:
-    request = Request.blank("/v1/", environ={"CONTENT_LENGTH": length})
+    request = Request.blank("/v1/")
+    request.environ["CONTENT_LENGTH"] = length
     assert request.get_response(paste_app.app).status_int == 400
 
 
