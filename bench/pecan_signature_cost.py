@@ -1,4 +1,4 @@
-"""What Pecan's signatures cost: a REST controller in process, without and with `wsgi/pecan_signatures.py`.
+"""What Pecan's signatures cost: a REST controller in process, without and with `wsgi/grove_runtime/pecan_signatures.py`.
 
     python bench/pecan_signature_cost.py [--rounds 7] [--requests 500]
 
@@ -23,7 +23,7 @@ from webob import Request
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "wsgi"))
 
-import pecan_signatures
+from grove_runtime import pecan_signatures
 
 PAYLOAD: dict[str, object] = {"items": [{"id": number, "name": f"item {number:03d}"} for number in range(29)]}
 """About 1 KB as JSON."""

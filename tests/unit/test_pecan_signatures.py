@@ -20,7 +20,7 @@ import pecan.rest
 import pecan.routing
 import pecan.secure
 import pecan.util
-import pecan_signatures
+from grove_runtime import pecan_signatures
 import pytest
 from webob import Request
 
@@ -219,7 +219,7 @@ def test_equal_to_upstream(target: Any) -> None:
 def test_upstream_still_needs_the_fix() -> None:
     assert type(upstream(selfish)) is not type(upstream(selfish)), (
         f"Pecan {version('pecan')} no longer builds a class for each signature: "
-        "wsgi/pecan_signatures.py and whatever installs it can go."
+        "wsgi/grove_runtime/pecan_signatures.py and whatever installs it can go."
     )
 
 
