@@ -34,9 +34,7 @@ def check(layout: httpd_tree.Layout) -> None:
 
     Raises ControlError with its message when it refuses.
     """
-    done = subprocess.run(
-        [layout.binary, "-t"], env=httpd_tree.environment(layout), capture_output=True, text=True, check=False
-    )
+    done = httpd_tree.ask_apache(layout)
     if done.returncode:
         raise ControlError(f"Apache refuses its configuration, and was left running as it was: {done.stderr.strip()}")
 
