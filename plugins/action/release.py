@@ -79,7 +79,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "source_kind": record["source"]["kind"],
             "requirement": record["source"]["text"],
             "uv": self._task.args["uv"],
-            "environment": self._task.args.get("environment") or {},
             "wheelhouse": self._task.args.get("wheelhouse") or "",
         }
 

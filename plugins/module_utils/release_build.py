@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,12 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Tools:
-    """How virtualenvs are made: the path of uv, its environment, and a folder of wheels where there is no index."""
+    """How virtualenvs are made: the path of uv, and a folder of wheels where there is no index.
+
+    uv gets the environment of this process, which is how proxies, indexes and certificates are set.
+    """
 
     uv: str
-    environment: dict[str, str] = field(default_factory=dict)
     wheelhouse: str = ""
 
     def run(self, *arguments: str, step: str, cwd: Path | None = None) -> str:
@@ -45,15 +47,7 @@ class Tools:
 
         Raises BuildError with the last lines of its output when it fails.
         """
-        environment = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/root",
-            "LANG": "C.UTF-8",
-            "UV_NO_CONFIG": "1",
-            "UV_NO_PROGRESS": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-            **self.environment,
-        }
+        environment = {**os.environ, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
         done = subprocess.run(
             [self.uv, *arguments],
             env=environment,

@@ -60,11 +60,8 @@ options:
     description: Seconds that the trial may take.
     type: int
   uv:
-    description: Path of uv on the host.
+    description: Path of uv on the host. It gets the task's environment.
     type: path
-  environment:
-    description: Environment variables for uv.
-    type: dict
   wheelhouse:
     description: A folder of wheels on the host that is used instead of an index.
     type: str
@@ -119,7 +116,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "health": {"type": "str"},
     "start_timeout": {"type": "int"},
     "uv": {"type": "path"},
-    "environment": {"type": "dict", "default": {}},
     "wheelhouse": {"type": "str", "default": ""},
     "payload": {"type": "path"},
 }
@@ -146,8 +142,7 @@ def build(module: AnsibleModule, folder: app_folder.AppFolder) -> dict[str, floa
         start_timeout=params["start_timeout"],
         payload=Path(params["payload"]),
     )
-    environment = {name: str(value) for name, value in params["environment"].items()}
-    tools = release_build.Tools(uv=params["uv"], environment=environment, wheelhouse=params["wheelhouse"])
+    tools = release_build.Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
     return release_build.build(folder, plan, tools)
 
 
