@@ -21,7 +21,7 @@ LOADED = Path("/run/grove/httpd-loaded.json")
 def note_applied(root: str, entries: dict[str, httpd_tree.Entry], restart_paths: list[str]) -> None:
     """Note the state of ``entries`` after they were written, beside what earlier calls noted."""
     noted = _read(APPLIED)
-    files: dict[str, str] = noted.get("files", {})
+    files: dict[str, str] = dict(noted.get("files", {}))
     for path, entry in entries.items():
         if entry == httpd_tree.ABSENT:
             files.pop(path, None)
