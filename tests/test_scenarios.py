@@ -14,9 +14,28 @@ REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
 TIME_LIMIT = 1800
 """Seconds for one scenario."""
-PLAIN_OUTPUT = {"ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1", "MOLECULE_COMMAND_BORDERS": "0", "COLUMNS": "200"}
+ENVIRONMENT = {
+    # Molecule names its folders in there after the last part of the clone's path alone.
+    "ANSIBLE_HOME": str(REPOSITORY / ".cache" / "ansible"),
+    "ANSIBLE_NOCOLOR": "1",
+    "COLUMNS": "200",
+    "MOLECULE_COMMAND_BORDERS": "0",
+    "NO_COLOR": "1",
+}
 
 
+@pytest.fixture(scope="module")
+def _podman() -> None:
+    """Fail with podman's own reason where it cannot run."""
+    try:
+        done = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.fail("scenarios need podman, and it is not installed", pytrace=False)
+    if done.returncode:
+        pytest.fail(f"podman cannot run here: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+
+
+@pytest.mark.usefixtures("_podman")
 @pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
 def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Run molecule's whole sequence; what it says is in a log that can be followed."""
@@ -32,12 +51,14 @@ def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
 def run_molecule(scenario: str, log: Path) -> str:
     """Run the scenario with its output in log; return what went wrong, or nothing."""
     # An interrupted run must not go on behind the next one's back.
-    command = ["setpriv", "--pdeathsig", "KILL", "molecule", "test", "--scenario-name", scenario]
+    guard = ["setpriv", "--pdeathsig", "KILL"]
+    # Molecule finds that file by itself only below a folder with .git.
+    molecule = ["molecule", "--base-config", ".config/molecule/config.yml", "test", "--scenario-name", scenario]
     with log.open("w") as output:
         process = subprocess.Popen(
-            command,
+            [*guard, *molecule],
             cwd=REPOSITORY,
-            env=os.environ | PLAIN_OUTPUT,
+            env=os.environ | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
