@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.plugin_utils import records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
 
 SPECS = Path(__file__).resolve().parents[2] / "roles" / "wsgi_app" / "meta" / "argument_specs.yml"
 
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             given[key] = tuple(str(value) for value in given.get(key, ()))
         for key in ("servers", "workers_per_server"):
             given[key] = int(given[key])
-        settings = records.Settings(**given)
+        settings = Settings(**given)
         asked = {"layout": arguments["layout"], **records.questions(arguments["records"], settings)}
         answer = self._execute_module("grove.wsgi.host_info", module_args=asked, task_vars=task_vars)
         if answer.get("failed"):

@@ -1,8 +1,8 @@
 """Handing the traffic of an application to a release: idle slot, doors, flip, and the way back.
 
-The order, and why each step is there, is in the design: point the idle slot, replace its processes, wait until every one
-of them answers healthy with the new release's id through its door, warm it, flip the map by rename, verify through the
-front, and flip back when that fails.
+The order, and why each step is there, is in the design: point the idle slot, replace its processes, wait until every
+one of them answers healthy with the new release's id through its door, warm it, flip the map by rename, verify through
+the front, and flip back when that fails.
 """
 
 from __future__ import annotations
