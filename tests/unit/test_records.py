@@ -58,6 +58,7 @@ def host() -> Host:
             "/opt/python3.13": {"version": "3.13.1", "abi": "cpython-313-x86_64-linux-gnu", "prefix": "/opt"},
         },
         "accounts": {"shop": None},
+        "addresses": {},
         "files": {},
         "key_pairs": {},
         "listeners": [],
@@ -261,8 +262,7 @@ ONE_ENTRY = "it has to have exactly one of pecan, paste, module"
         ),
         (
             record(environment={"CONFIG": "{ect}/config.py"}),
-            "record shop, key environment.CONFIG: found {ect};"
-            " the placeholders are {etc}, {release}, {state}, {logs}",
+            "record shop, key environment.CONFIG: found {ect}; the placeholders are {etc}, {release}, {state}, {logs}",
         ),
         (
             record(argv=["{home}"]),
@@ -410,8 +410,7 @@ def test_a_bad_record_is_named_with_key_found_and_right(
         ),
         (
             {"source": "none.whl", "entry": {"module": "a:b"}},
-            "record shop, key source: found 'none.whl', which is not there;"
-            " it has to be a wheel (looked in {project})",
+            "record shop, key source: found 'none.whl', which is not there; it has to be a wheel (looked in {project})",
         ),
         (
             {"lock": "none.lock"},
@@ -489,7 +488,8 @@ ANOTHER = "give one of them another port, a server_name or a path"
         (
             [record(**NAMED), other(server_name="SHOP.example.org")],
             [
-                "record other, key listen: found port 8080 and the name shop.example.org; shop has the same; " + ANOTHER,
+                "record other, key listen: found port 8080 and the name shop.example.org; shop has the same; "
+                + ANOTHER,
             ],
         ),
         (
@@ -536,10 +536,13 @@ ANOTHER = "give one of them another port, a server_name or a path"
                 "record shop, key listen: found port 9080; wsgi_app_door uses that port; choose another for one of them",
             ],
         ),
-        ([record(listen=0), other(listen="x")], [
-            f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
-            f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
-        ]),
+        (
+            [record(listen=0), other(listen="x")],
+            [
+                f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
+                f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
+            ],
+        ),
     ],
 )
 def test_records_that_are_in_each_others_way(
@@ -620,7 +623,9 @@ def test_a_port_that_another_program_holds(
     settings: Settings, host: Host, listener: dict[str, Any], holder: str
 ) -> None:
     host["listeners"] = [listener]
-    message = f"record shop, key listen: found port 8080, which {holder} holds; choose a free port, or stop that program"
+    message = (
+        f"record shop, key listen: found port 8080, which {holder} holds; choose a free port, or stop that program"
+    )
     assert problems([record()], settings, host) == ([message] if holder else [])
 
 
@@ -692,6 +697,7 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
     assert records.questions(given, settings) == {
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
+        "addresses": ["127.0.0.1"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
     }
@@ -704,4 +710,12 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
     variables = yaml.safe_load(text.replace("{{ __sample }}", str(REPOSITORY / "wsgi/pecan_test_project")))
     given = variables["wsgi_apps"]
     assert len(given) == 3
-    assert problems(given, settings, host, folders=(str(inventory),), listen_address="127.0.0.1") == []
+    assert problems(given, settings, host, folders=(str(inventory), str(REPOSITORY)), listen_address="127.0.0.1") == []
+
+
+def test_an_address_that_the_host_does_not_have(settings: Settings, host: dict[str, Any]) -> None:
+    host["addresses"] = {"192.0.2.7": False}
+    assert problems([record(listen="192.0.2.7:8080")], settings, host) == [
+        "record shop, key listen: found 192.0.2.7, which is no address of the host; use one of its own, or a port alone"
+        " for all of them"
+    ]
