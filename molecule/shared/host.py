@@ -18,7 +18,7 @@ import machine
 BUNDLE = "/usr/local/share/grove-ca.crt"
 # A host without systemd: a first process that only reaps, and Debian's way to say that packages start no service.
 PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nwhile True: s.pause()")
-POLICY = "#!/bin/sh\nexit 101\n"
+POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
 def create(name: str, release: str, *, systemd: bool = True, owner: str = "") -> str:
@@ -39,11 +39,6 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     volumes = [f"{archives}:/var/cache/apt/archives", f"{wheels}:/var/cache/grove/uv"]
     if bundle := machine.certificates():
         volumes.append(f"{bundle}:{BUNDLE}:ro")
-    if not systemd:
-        policy = own / "policy-rc.d"
-        policy.write_text(POLICY)
-        policy.chmod(0o755)
-        volumes.append(f"{policy}:/usr/sbin/policy-rc.d:ro")
     machine.podman(
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
@@ -52,6 +47,8 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     )
     if systemd:
         _wait_until_booted(name)
+    else:
+        machine.podman("exec", name, "sh", "-c", POLICY)
     return machine.address(name)
 
 
