@@ -27,6 +27,7 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     owner: the folder that the host is for; once that is gone, any later call may remove the host.
     Raises HostError.
     """
+    _check(name)
     machine.require_tools()
     source = image.ensure(release)
     _remove_orphans()
@@ -54,13 +55,17 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
 
 def destroy(name: str) -> None:
     """Remove the host, its volumes and its folder; the Debian packages that it fetched are kept for later hosts."""
-    if not re.fullmatch(r"grove-[a-z0-9-]+", name):
-        raise machine.HostError(f"the name of a host is grove- and lower-case letters, digits and hyphens, not {name}")
+    _check(name)
     machine.podman("rm", "--force", "--ignore", "--time=0", "--volumes", name)
     own = _folder(name)
     for archives in own.glob("apt-*"):
         _link_packages(archives, machine.cache() / archives.name)
     shutil.rmtree(own, ignore_errors=True)
+
+
+def _check(name: str) -> None:
+    if not re.fullmatch(r"grove-[a-z0-9-]{1,57}", name):
+        raise machine.HostError(f"the name of a host is grove- and lower-case letters, digits and hyphens, not {name}")
 
 
 def _folder(name: str) -> Path:
