@@ -1,4 +1,4 @@
-"""What Pecan's signatures cost: a REST controller in process, without and with `wsgi/grove_runtime/pecan_signatures.py`.
+"""What Pecan's signatures cost: a REST controller, without and with `wsgi/grove_runtime/pecan_signatures.py`.
 
     python bench/pecan_signature_cost.py [--rounds 7] [--requests 500]
 

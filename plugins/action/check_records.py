@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.plugin_utils import records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
 
 SPECS = Path(__file__).resolve().parents[2] / "roles" / "wsgi_app" / "meta" / "argument_specs.yml"
 
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             given[key] = tuple(str(value) for value in given.get(key, ()))
         for key in ("servers", "workers_per_server"):
             given[key] = int(given[key])
-        settings = records.Settings(**given)
+        settings = Settings(**given)
         asked = {"layout": arguments["layout"], **records.questions(arguments["records"], settings)}
         answer = self._execute_module("grove.wsgi.host_info", module_args=asked, task_vars=task_vars)
         if answer.get("failed"):
@@ -38,7 +39,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             lines = [str(problem) for problem in checked.problems]
             count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
             message = "\n".join([f"{count} in wsgi_apps, nothing was changed:", *(f"- {line}" for line in lines)])
-            return {**result, "failed": True, "msg": message, "problems": lines}
+            return {**result, "failed": True, "msg": message}
         # The environment may hold secrets; it stays where the operator has put it.
         for record in checked.records:
             del record["environment"]

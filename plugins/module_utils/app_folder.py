@@ -57,7 +57,8 @@ class AppFolder:
             return None
         found = MAP_LINE.search(text)
         if found is None or found.group(1) != self.name:
-            raise FolderError(f"{self.slot_map} holds {text.strip()!r}; it has to be 'live {self.name}-blue' or '-green'")
+            right = f"it has to be 'live {self.name}-blue' or '-green'"
+            raise FolderError(f"{self.slot_map} holds {text.strip()!r}; {right}")
         return found.group(2)
 
     def release_of(self, colour: str) -> str | None:
@@ -90,7 +91,8 @@ class AppFolder:
         Returns the ids of the removed releases.
         """
         running = {self.release_of(colour) for colour in COLOURS}
-        spare = [path for path in self.releases.iterdir() if path.name not in running and not path.name.startswith(".")]
+        complete = [path for path in self.releases.iterdir() if not path.name.startswith(".")]
+        spare = [path for path in complete if path.name not in running]
         spare.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         removed = []
         for path in spare[keep:]:
@@ -115,7 +117,8 @@ class AppFolder:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise FolderError(f"another deployment of {self.name} is at work on this host; wait for it to end") from None
+                text = f"another deployment of {self.name} is at work on this host; wait for it to end"
+                raise FolderError(text) from None
             yield
 
 

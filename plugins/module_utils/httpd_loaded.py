@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,30 @@ APPLIED = Path("/var/lib/grove/httpd-applied.json")
 LOADED = Path("/run/grove/httpd-loaded.json")
 
 
-def note_applied(root: str, entries: dict[str, httpd_tree.Entry], restart_paths: list[str]) -> None:
-    """Note the state of ``entries`` after they were written, beside what earlier calls noted."""
+ABSENT = "absent"
+
+
+def note_applied(
+    root: str, entries: dict[str, httpd_tree.Entry], restart_paths: list[str], written: Collection[str]
+) -> None:
+    """Note the state of ``entries``, of which ``written`` had to be changed, beside what earlier calls noted.
+
+    What was written counts as new even with a content that was noted before: somebody else had changed it in between,
+    and Apache may have read that.
+    """
     noted = _read(APPLIED)
-    files: dict[str, str] = noted.get("files", {})
+    files: dict[str, str] = {
+        path: state if os.path.lexists(os.path.join(root, path)) or state.startswith(ABSENT) else ABSENT
+        for path, state in noted.get("files", {}).items()
+    }
     for path, entry in entries.items():
-        if entry == httpd_tree.ABSENT:
-            files.pop(path, None)
-        else:
-            files[path] = hashlib.sha256(entry.describe().encode()).hexdigest()
+        state = ABSENT
+        if entry != httpd_tree.ABSENT:
+            state = hashlib.sha256(entry.describe().encode(errors="surrogateescape")).hexdigest()
+        if path in written:
+            files[path] = f"{state} {time.time_ns()}"
+        elif files.get(path, ABSENT).split()[0] != state:
+            files[path] = state
     restart = sorted({*noted.get("restart", []), *restart_paths} & set(files))
     fresh = {"root": root, "files": dict(sorted(files.items())), "restart": restart}
     if fresh != {key: noted.get(key) for key in fresh}:

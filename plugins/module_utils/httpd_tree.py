@@ -107,7 +107,13 @@ class Wanted:
             self.entries[self.layout.site_enabled.format(name)] = ABSENT
 
     def disable_conf(self, name: str) -> None:
-        self.entries[(self.layout.conf_enabled or self.layout.conf).format(name)] = ABSENT
+        """Let a snippet have no effect. Without links to remove, an emptied file is what survives package updates."""
+        if self.layout.conf_enabled:
+            self.entries[self.layout.conf_enabled.format(name)] = ABSENT
+            return
+        path = self.layout.conf.format(name)
+        if os.path.exists(os.path.join(self.layout.root, path)):
+            self.entries[path] = Entry(content=f"# {MARK}: what the package has here is not used.\n")
 
     def add_file(self, path: str, content: str, mode: int = 0o644) -> None:
         self.entries[path] = Entry(content=content, mode=mode)
@@ -149,7 +155,8 @@ def current(root: str, path: str) -> Entry:
     if absolute.is_symlink():
         return Entry(target=os.readlink(absolute))
     if absolute.is_file():
-        return Entry(content=absolute.read_text(errors="replace"), mode=absolute.stat().st_mode & 0o7777)
+        with open(absolute, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return Entry(content=stream.read(), mode=absolute.stat().st_mode & 0o7777)
     return ABSENT
 
 
@@ -180,7 +187,7 @@ def put(root: str, path: str, entry: Entry) -> None:
             os.symlink(entry.target, temporary)
         else:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w") as stream:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
                 stream.write(entry.content or "")
                 os.fchmod(stream.fileno(), entry.mode)
                 os.fsync(stream.fileno())
@@ -239,8 +246,13 @@ def apply(layout: Layout, wanted: dict[str, Entry]) -> None:
     Raises OSError as it came.
     """
     before = {path: current(layout.root, path) for path in wanted}
-    # Files before the links to them, links before the files they lose.
-    order = sorted(wanted, key=lambda path: (wanted[path].target is not None, wanted[path] == ABSENT))
+
+    def position(path: str) -> tuple[bool, bool]:
+        """Files before the links to them, links before the files they lose."""
+        is_link = (before if wanted[path] == ABSENT else wanted)[path].target is not None
+        return wanted[path] == ABSENT, is_link != (wanted[path] == ABSENT)
+
+    order = sorted(wanted, key=position)
     try:
         for path in order:
             put(layout.root, path, wanted[path])

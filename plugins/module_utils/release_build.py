@@ -94,15 +94,20 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
     Raises BuildError. Nothing is left behind then.
     """
     seconds: dict[str, float] = {}
-    account = pwd.getpwnam(plan.account)
+    try:
+        account = pwd.getpwnam(plan.account)
+    except KeyError:
+        raise BuildError(f"there is no account {plan.account} on the host") from None
+    shared: set[Path] = set(folder.virtualenvs.glob("*"))
     _make_folders(folder, account.pw_gid)
     _remove_leftovers(folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{plan.identifier}.", dir=folder.releases))
+    dependencies: Path | None = None
+    published = False
     try:
         with _timed(seconds, "unpack"):
             _unpack(plan.payload, temporary)
         lock = temporary / PAYLOAD_LOCK
-        dependencies: Path | None = None
         if lock.exists():
             with _timed(seconds, "dependencies"):
                 dependencies = _dependencies(folder, lock, plan, tools, account.pw_gid)
@@ -114,12 +119,17 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
         with _timed(seconds, "trial"):
             _try_out(temporary, plan, account)
         os.replace(temporary, folder.release(plan.identifier))
+        published = True
+    except tarfile.TarError as error:
+        raise BuildError(f"the archive of the release cannot be read: {error}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise BuildError(f"the disk that holds {folder.path} is full; nothing was left behind") from error
         raise BuildError(f"building the release failed: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if not published and dependencies is not None and dependencies not in shared:
+            shutil.rmtree(dependencies, ignore_errors=True)
     return seconds
 
 
@@ -162,8 +172,8 @@ def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group
     try:
         _virtualenv(temporary, plan, tools)
         tools.run(
-            *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode", "--strict"),
-            *tools.where(),
+            *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
+            *("--strict", *tools.where()),
             str(lock),
             step="installing the locked requirements",
         )
@@ -177,7 +187,10 @@ def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group
 
 def _abi(python: str) -> str:
     command = [python, "-I", "-c", "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var('SOABI'))"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"key python: {python} cannot be run: {last_lines(done.stderr)}")
+    return done.stdout
 
 
 def _virtualenv(target: Path, plan: Plan, tools: Tools) -> None:
@@ -189,7 +202,8 @@ def _virtualenv(target: Path, plan: Plan, tools: Tools) -> None:
 
 
 def _site_packages(virtualenv: Path) -> Path:
-    return next(virtualenv.glob("lib/python3*/site-packages"))
+    found: Path = next(virtualenv.glob("lib/python3*/site-packages"))
+    return found
 
 
 def _install(release: Path, dependencies: Path | None, plan: Plan, tools: Tools) -> None:
@@ -227,7 +241,7 @@ def _install(release: Path, dependencies: Path | None, plan: Plan, tools: Tools)
 
 
 def _build_wheel(source: Path, dependencies: Path | None, plan: Plan, tools: Tools, release: Path) -> str:
-    """Build the project's wheel; with the build backend of the lock where the lock has one, so that it is pinned too."""
+    """Build the project's wheel; with the build backend of the lock where the lock has one, which pins it too."""
     backend = dependencies is not None and any(_site_packages(dependencies).glob("setuptools/build_meta.py"))
     python = f"{dependencies}/bin/python" if backend else plan.python
     isolation = ["--no-build-isolation"] if backend else []
@@ -245,7 +259,7 @@ def _lay_out(release: Path, plan: Plan) -> None:
     etc.mkdir(exist_ok=True)
     source = release / "src"
     if source.is_dir():
-        # %(confdir)s of Pecan and %(here)s of PasteDeploy are etc: what lies beside the file in the source is there, too.
+        # %(confdir)s of Pecan and %(here)s of PasteDeploy are etc: what lies beside the file in the source is there.
         for entry in source.iterdir():
             if not (etc / entry.name).exists():
                 (etc / entry.name).symlink_to(f"../src/{entry.name}")
@@ -311,8 +325,8 @@ def _try_out(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
         )
     except subprocess.TimeoutExpired:
         raise BuildError(
-            f"key start_timeout: the release did not answer {plan.health} within {plan.start_timeout} s when it was tried"
-            " outside Apache; nothing that serves was changed"
+            f"key start_timeout: the release did not answer {plan.health} within {plan.start_timeout} s when it was"
+            " tried outside Apache; nothing that serves was changed"
         ) from None
     if done.returncode:
         shown = last_lines(done.stdout).replace(str(release), f"releases/{plan.identifier}")

@@ -7,8 +7,8 @@ module: check_records
 short_description: Check the records of wsgi_apps, and complete them
 description:
   - Checks the records against the argument specs of the role C(wsgi_app), against each other, and against what
-    M(grove.wsgi.host_info) has read from the host. All problems are reported at once, each with the record, the key, what
-    was found and what would be right.
+    M(grove.wsgi.host_info) has read from the host. All problems are reported at once, each with the record, the key,
+    what was found and what would be right.
   - This is an action that asks the host through M(grove.wsgi.host_info). It changes nothing.
 options:
   records:
@@ -45,9 +45,4 @@ host:
   description: What M(grove.wsgi.host_info) has read.
   type: dict
   returned: success
-problems:
-  description: The problems, each as one line.
-  type: list
-  elements: str
-  returned: failure
 """

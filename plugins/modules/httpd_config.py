@@ -174,7 +174,7 @@ def main() -> None:
                 for name in module.params["needs_restart"]
                 for template in (layout.conf, layout.module)
             ]
-            httpd_loaded.note_applied(layout.root, wanted.entries, restart_paths)
+            httpd_loaded.note_applied(layout.root, wanted.entries, restart_paths, changed)
     except (httpd_tree.TreeError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(changed), changed_files=sorted(changed), diff=diff)

@@ -6,8 +6,8 @@ DOCUMENTATION = r"""
 module: httpd_service
 short_description: Apache runs, and runs what was written
 description:
-  - Starts Apache where it does not run, and reloads it where files that M(grove.wsgi.httpd_config) wrote were not read by
-    the running server yet. A restart is made only for files that were declared to need one.
+  - Starts Apache where it does not run, and reloads it where files that M(grove.wsgi.httpd_config) wrote were not read
+    by the running server yet. A restart is made only for files that were declared to need one.
   - This compares states and does not depend on a handler, so that a run which was interrupted between writing and
     loading is finished by the next one.
   - The configuration is checked before each of these. When Apache refuses it, the running server is left alone.

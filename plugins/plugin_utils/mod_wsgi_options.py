@@ -15,7 +15,7 @@ SINCE_OLDEST = frozenset(
     queue-timeout receive-buffer-size request-timeout response-buffer-size response-socket-timeout restart-interval
     script-group script-user send-buffer-size server-metrics shutdown-timeout socket-timeout socket-user stack-size
     startup-timeout supplementary-groups threads umask user virtual-memory-limit
-    """.split()
+    """.split()  # noqa: SIM905
 )
 SINCE_6 = frozenset({"interrupt-timeout", "response-flush-delay", "switch-interval"})
 

@@ -18,9 +18,10 @@ from typing import Any, BinaryIO
 FORMAT = 1
 
 LEFT_OUT = frozenset(
-    """
-    .git .hg .svn .bzr __pycache__ .venv .tox .nox .mypy_cache .pytest_cache .ruff_cache .idea .vscode .DS_Store .coverage
-    """.split()
+    {
+        *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".coverage"),
+        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".idea", ".vscode", ".DS_Store"),
+    }
 )
 LEFT_OUT_AT_TOP = frozenset({"build", "dist", "venv", "node_modules"})
 
@@ -99,22 +100,33 @@ def digest(members: list[Member]) -> str:
 def folder_members(folder: Path) -> Iterator[Member]:
     """Yield the files of a source folder as ``src/...``, without what version control and tools leave in it.
 
-    Links are followed inside the folder. Raises ValueError for one that leads outside.
+    Links are followed inside the folder. Raises ValueError for one that leads outside, or round in a circle.
     """
     top = folder.resolve()
-    for current, subfolders, files in os.walk(top):
+    for current, subfolders, files in os.walk(top, followlinks=True):
         at_top = Path(current) == top
         subfolders[:] = sorted(name for name in subfolders if not _left_out(name, at_top))
+        for name in subfolders:
+            _refuse_link(Path(current, name), top)
         for name in sorted(files):
             path = Path(current, name)
             if _left_out(name, False) or name.endswith((".pyc", ".pyo")):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(top):
-                raise ValueError(f"{path} is a link that leads out of {top}; copy the file into it")
+            _refuse_link(path, top)
             if not path.is_file():
                 continue
             executable = bool(path.stat().st_mode & stat.S_IXUSR)
             yield Member(f"src/{path.relative_to(top)}", origin=path, executable=executable)
+
+
+def _refuse_link(path: Path, top: Path) -> None:
+    if not path.is_symlink():
+        return
+    target = path.resolve()
+    if not target.is_relative_to(top):
+        raise ValueError(f"{path} is a link that leads out of {top}; copy what it leads to into the folder")
+    if path.is_relative_to(target):
+        raise ValueError(f"{path} is a link to a folder that it is in itself; remove it")
 
 
 def _left_out(name: str, at_top: bool) -> bool:

@@ -20,8 +20,8 @@ import pecan.rest
 import pecan.routing
 import pecan.secure
 import pecan.util
-from grove_runtime import pecan_signatures
 import pytest
+from grove_runtime import pecan_signatures
 from webob import Request
 
 upstream = pecan.compat.getargspec

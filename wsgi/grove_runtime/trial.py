@@ -1,7 +1,7 @@
 """Load a release as its daemon processes will, and ask it for its health path, without a server.
 
-Run by the virtualenv's Python as the application's account: ``trial.py RELEASE SCRIPT_NAME PATH_INFO``. Exit code 0 says
-that the answer was 200; otherwise the reason stands on standard error.
+Run by the virtualenv's Python as the application's account: ``trial.py RELEASE SCRIPT_NAME PATH_INFO``. Exit code 0
+says that the answer was 200; otherwise the reason stands on standard error.
 """
 
 from __future__ import annotations
