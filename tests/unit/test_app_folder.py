@@ -90,7 +90,10 @@ def test_prune_keeps_what_runs_and_the_newest(folder: AppFolder) -> None:
 
 
 def test_the_lock_admits_one_process(folder: AppFolder) -> None:
-    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held'); sys.stdin.read()"
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
     with folder.locked():
         assert (folder.path / ".lock").stat().st_mode & 0o777 == 0o600
     other = subprocess.Popen(
@@ -101,7 +104,7 @@ def test_the_lock_admits_one_process(folder: AppFolder) -> None:
     )
     assert other.stdout is not None
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(FolderError, match="^another deployment of shop is at work on this host; wait for it to end$"):
+    with pytest.raises(FolderError, match=r"^another deployment of shop is at work on this host; wait for it to end$"):
         folder.locked().__enter__()
     other.communicate()
     with folder.locked():
