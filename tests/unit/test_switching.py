@@ -277,7 +277,7 @@ def test_a_live_release_that_does_not_answer_fails_loudly(app: App, slots: Slots
 def test_what_was_never_built_or_deployed(app: App) -> None:
     assert refused(app, "none") == f"there is no release none in {app.folder.releases}"
     app.folder.slot_map.unlink()
-    with pytest.raises(SwitchError, match="^the application was never deployed on this host$"):
+    with pytest.raises(SwitchError, match=r"^the application was never deployed on this host$"):
         switching.bring_live(app, "one")
 
 
