@@ -107,7 +107,8 @@ def main() -> None:
     made = verbs.add_parser("create", help="start a fresh host and print its address")
     made.add_argument("name")
     made.add_argument("release", choices=image.RELEASES)
-    made.add_argument("--no-systemd", action="store_true", help="a plain first process, and no service is started")
+    flag = argparse.BooleanOptionalAction
+    made.add_argument("--systemd", action=flag, default=True, help="without: packages start no service either")
     made.add_argument("--owner", default="", help="the folder without which the host may be removed")
     verbs.add_parser("destroy", help="remove it with all it holds").add_argument("name")
     used = verbs.add_parser("exec", help="run a command on it")
@@ -117,7 +118,7 @@ def main() -> None:
     try:
         match asked.verb:
             case "create":
-                print(create(asked.name, asked.release, systemd=not asked.no_systemd, owner=asked.owner))
+                print(create(asked.name, asked.release, systemd=asked.systemd, owner=asked.owner))
             case "destroy":
                 destroy(asked.name)
             case "exec":

@@ -90,7 +90,7 @@ def package_sources(release: str) -> list[str]:
     form = r"$(CREATED_BY)|$(ORIGIN)|$(REPO_URI)|$(CODENAME)"
     command = ["apt-get", "indextargets", "--format", form]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    lines = {}
+    lines: dict[str, None] = {}
     for target in listed.splitlines():
         creator, origin, address, codename = target.split("|")
         suite = re.fullmatch(r"[a-z]+(-updates|-security)?", codename)

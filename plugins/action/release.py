@@ -63,12 +63,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        return str(lookup.run([template], variables=variables, convert_data=False)[0])
+        return str(lookup.run([template], variables=variables)[0])
 
     def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
         arguments = {
-            key: record[key]
-            for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
+            key: record[key] for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
         }
         return {
             **arguments,

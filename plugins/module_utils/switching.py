@@ -11,6 +11,7 @@ import http.client
 import os
 import pwd
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -54,15 +55,10 @@ class Answer:
 
 def ask(place: Place, path: str, timeout: float = 10.0) -> Answer:
     """Send one GET on a connection of its own, and never raise."""
-    connection: http.client.HTTPConnection
-    if place.tls:
-        context = ssl.create_default_context()
-        context.check_hostname = False  # the question is whether this host serves, not whom it claims to be
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(place.address, place.port, timeout=timeout, context=context)
-    else:
-        connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
+    connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
     try:
+        if place.tls:
+            connection.sock = _tls(place, timeout)
         connection.request("GET", path, headers={"Host": place.host, "Connection": "close", "User-Agent": "grove"})
         response = connection.getresponse()
         response.read()
@@ -72,6 +68,15 @@ def ask(place: Place, path: str, timeout: float = 10.0) -> Answer:
         return Answer(0, error=f"{type(error).__name__}: {error}")
     finally:
         connection.close()
+
+
+def _tls(place: Place, timeout: float) -> ssl.SSLSocket:
+    """Connect with the server name of the place, whatever its address is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False  # the question is whether this host serves, not whom it claims to be
+    context.verify_mode = ssl.CERT_NONE
+    plain = socket.create_connection((place.address, place.port), timeout=timeout)
+    return context.wrap_socket(plain, server_hostname=place.host)
 
 
 @dataclass(frozen=True)
@@ -199,9 +204,7 @@ def _all_healthy(app: App, colour: str, release: str, pauses: Iterator[None]) ->
         answered: set[int] = set()
         with ThreadPoolExecutor(max_workers=min(32, app.processes * 2)) as pool:
             for _attempt in range(8):
-                answers = list(
-                    pool.map(lambda _: ask(app.doors[colour], app.health_path), range(app.processes * 2))
-                )
+                answers = list(pool.map(lambda _: ask(app.doors[colour], app.health_path), range(app.processes * 2)))
                 if any(answer.status != 200 or answer.release != release for answer in answers):
                     break
                 answered |= {answer.process for answer in answers}

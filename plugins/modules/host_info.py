@@ -45,7 +45,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(files), C(key_pairs), C(listeners), C(httpd).
+  description: Keys C(cores), C(pythons), C(accounts), C(files), C(key_pairs), C(listeners), C(httpd),
+    C(package_lists) (whether apt knows any package).
   type: dict
   returned: always
 """
@@ -149,6 +150,7 @@ def main() -> None:
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": httpd(layout),
+            "package_lists": any(Path("/var/lib/apt/lists").glob("*_Packages*")),
         },
     )
 

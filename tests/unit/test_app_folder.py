@@ -62,9 +62,7 @@ def test_a_map_that_names_no_slot_of_the_application(folder: AppFolder, text: st
     folder.slot_map.write_text(text)
     with pytest.raises(FolderError) as raised:
         folder.live()
-    assert str(raised.value) == (
-        f"{folder.slot_map} holds {text.strip()!r}; it has to be 'live shop-blue' or '-green'"
-    )
+    assert str(raised.value) == (f"{folder.slot_map} holds {text.strip()!r}; it has to be 'live shop-blue' or '-green'")
 
 
 def test_an_incomplete_release_is_none(folder: AppFolder) -> None:

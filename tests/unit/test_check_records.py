@@ -18,9 +18,17 @@ LAYOUT = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())[
 def check(folder: Path, records: object, **variables: Any) -> dict[str, Any]:
     """Return the result of the action for the records as an inventory holds them."""
     settings = {
-        "base": "/srv/wsgi", "state_base": "/var/lib", "log_base": "/var/log", "listen_address": "127.0.0.1",
-        "door": "127.0.0.1:18290", "python": "/usr/bin/python3", "mod_wsgi": "6.1.1",
-        "mod_wsgi_python": "/usr/bin/python3", "folders": [str(folder)], "servers": 0, "workers_per_server": 64,
+        "base": "/srv/wsgi",
+        "state_base": "/var/lib",
+        "log_base": "/var/log",
+        "listen_address": "127.0.0.1",
+        "door": "127.0.0.1:18290",
+        "python": "/usr/bin/python3",
+        "mod_wsgi": "6.1.1",
+        "mod_wsgi_python": "/usr/bin/python3",
+        "folders": [str(folder)],
+        "servers": 0,
+        "workers_per_server": 64,
     }
     arguments = {"records": "{{ wsgi_apps }}", "settings": settings, "layout": LAYOUT}
     tasks = [
@@ -59,12 +67,12 @@ def test_problems_are_told_in_plain_words(tmp_path: Path, record: dict[str, Any]
     other = {**record, "argv": [], "config": {}, "processes": 1, "listen": "{{ word }}", "name": "other"}
     result = check(tmp_path, [record, other], word="one")
     assert result["failed"] is True
-    found = [problem.partition("; ")[0] for problem in result["problems"]]
+    found = [problem.partition("; ")[0] for problem in result["msg"].splitlines()[1:]]
     assert sorted(found) == [
-        "record other, key listen: found 'one' (a text)",
-        "record shop, key argv: found 'one' (a text)",
-        "record shop, key config: found [['one']] (a list)",
-        "record shop, key processes: found {'a': 'one'} (a dictionary)",
+        "- record other, key listen: found 'one' (a text)",
+        "- record shop, key argv: found 'one' (a text)",
+        "- record shop, key config: found [['one']] (a list)",
+        "- record shop, key processes: found {'a': 'one'} (a dictionary)",
     ]
     assert result["msg"].startswith("4 problems in wsgi_apps, nothing was changed:\n- record shop, key ")
     assert "Ansible" not in result["msg"]

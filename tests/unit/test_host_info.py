@@ -13,6 +13,8 @@ import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import MARK, Layout
 from ansible_collections.grove.wsgi.plugins.modules import host_info
 
+pytestmark = pytest.mark.debian_packages("apache2", "openssl")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAMILIES = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]
 FOREIGN = "<VirtualHost *:80>\n</VirtualHost>\n"

@@ -24,6 +24,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import (
     Wanted,
 )
 
+pytestmark = pytest.mark.debian_packages("apache2")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAMILIES = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]
 SITE = f"# {MARK}\n<VirtualHost 127.0.0.1:18200>\n    ServerName one.example.org\n</VirtualHost>\n"
@@ -69,9 +71,7 @@ def redhat(tmp_path: Path) -> Layout:
         f'ServerRoot "{root}"\nServerName localhost\nDefaultRuntimeDir run\nPidFile run/httpd.pid\n'
         "Include conf.modules.d/*.conf\nIncludeOptional conf.d/*.conf\n"
     )
-    modules = "".join(
-        f"LoadModule {name}_module modules/mod_{name}.so\n" for name in ("mpm_event", "authz_core")
-    )
+    modules = "".join(f"LoadModule {name}_module modules/mod_{name}.so\n" for name in ("mpm_event", "authz_core"))
     (root / "conf.modules.d/00-base.conf").write_text(modules)
     layout = Layout.of(FAMILIES["RedHat"]["layout"])
     return dataclasses.replace(layout, root=str(root), binary="/usr/sbin/apache2")
@@ -235,9 +235,7 @@ def test_foreign_files_are_refused_and_kept(layout: Layout) -> None:
     wanted.add_site("wsgi-one", SITE)
     with pytest.raises(TreeError) as raised:
         httpd_tree.refuse_foreign(wanted, ["wsgi-one"])
-    assert str(raised.value) == (
-        f"{foreign} was not written by Grove; move it away, or give the record another name"
-    )
+    assert str(raised.value) == (f"{foreign} was not written by Grove; move it away, or give the record another name")
     only = Wanted(layout)
     only.keep_only("wsgi-*")
     assert only.entries == {}

@@ -261,8 +261,7 @@ ONE_ENTRY = "it has to have exactly one of pecan, paste, module"
         ),
         (
             record(environment={"CONFIG": "{ect}/config.py"}),
-            "record shop, key environment.CONFIG: found {ect};"
-            " the placeholders are {etc}, {release}, {state}, {logs}",
+            "record shop, key environment.CONFIG: found {ect}; the placeholders are {etc}, {release}, {state}, {logs}",
         ),
         (
             record(argv=["{home}"]),
@@ -410,8 +409,7 @@ def test_a_bad_record_is_named_with_key_found_and_right(
         ),
         (
             {"source": "none.whl", "entry": {"module": "a:b"}},
-            "record shop, key source: found 'none.whl', which is not there;"
-            " it has to be a wheel (looked in {project})",
+            "record shop, key source: found 'none.whl', which is not there; it has to be a wheel (looked in {project})",
         ),
         (
             {"lock": "none.lock"},
@@ -538,10 +536,13 @@ ANOTHER = "give one of them another port, a server_name or a path"
                 " them",
             ],
         ),
-        ([record(listen=0), other(listen="x")], [
-            f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
-            f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
-        ]),
+        (
+            [record(listen=0), other(listen="x")],
+            [
+                f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
+                f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
+            ],
+        ),
     ],
 )
 def test_records_that_are_in_each_others_way(
@@ -702,9 +703,7 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
 
 
 def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> None:
-    inventory = REPOSITORY / "inventory/local"
-    text = (inventory / "group_vars/all/main.yml").read_text()
-    variables = yaml.safe_load(text.replace("{{ __sample }}", str(REPOSITORY / "wsgi/pecan_test_project")))
-    given = variables["wsgi_apps"]
+    text = (REPOSITORY / "inventory/local/group_vars/all/main.yml").read_text()
+    given = yaml.safe_load(text)["wsgi_apps"]
     assert len(given) == 3
-    assert problems(given, settings, host, folders=(str(inventory),), listen_address="127.0.0.1") == []
+    assert problems(given, settings, host, folders=(str(REPOSITORY),), listen_address="127.0.0.1") == []

@@ -23,6 +23,8 @@ from ansible_collections.grove.wsgi.plugins.modules.httpd_config import wanted_f
 from ansible_collections.grove.wsgi.plugins.plugin_utils import records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
 
+pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEPT = REPOSITORY / ".cache" / "unit"
 BIN = Path(sys.prefix, "bin")
