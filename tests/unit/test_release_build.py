@@ -183,11 +183,12 @@ def test_a_folder_with_metadata_is_installed(place: Place) -> None:
 
 def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
-    first = place.build(place.plan(lock=place.lock()))
+    lock = place.lock()
+    first = place.build(place.plan(lock=lock))
     virtualenvs = list(place.folder.virtualenvs.iterdir())
     assert len(virtualenvs) == 1
     made = virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns
-    second = place.build(place.plan(lock=place.lock(), config="password = 2\n"))
+    second = place.build(place.plan(lock=lock, config="password = 2\n"))
     assert first != second
     assert list(place.folder.virtualenvs.iterdir()) == virtualenvs
     assert (virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns) == made
