@@ -123,18 +123,24 @@ def httpd(layout: httpd_tree.Layout) -> dict[str, Any]:
     pattern = (layout.site_enabled or layout.site).format("*")
     foreign = []
     for path in sorted(Path(layout.root).glob(pattern)):
-        text = path.read_text(errors="replace") if path.exists() else ""
+        text = path.read_text(errors="replace") if path.is_file() else ""
         if httpd_tree.MARK not in text[:400] and re.search(r"(?im)^\s*<VirtualHost", text):
             foreign.append(path.name.removesuffix(".conf"))
-    ports = Path(layout.root, layout.ports) if not layout.ports.startswith("!") else Path(layout.root, layout.main)
-    text = ports.read_text(errors="replace") if ports.exists() else ""
-    listen = re.findall(r"(?im)^\s*Listen\s+(\S+)", text)
+    ports, ours = layout.ports, layout.ports
+    if layout.ports.startswith("!"):
+        ports, ours = layout.main, layout.conf.format(layout.ports[1:])
+    listen = re.findall(r"(?im)^\s*Listen\s+(\S+)", _text(layout, ports))
     return {
         "version": found.group(1) if found else "?",
         "foreign_sites": foreign,
         "foreign_listen": listen,
-        "ports_ours": httpd_tree.MARK in text[:400],
+        "ports_ours": httpd_tree.MARK in _text(layout, ours)[:400],
     }
+
+
+def _text(layout: httpd_tree.Layout, path: str) -> str:
+    absolute = Path(layout.root, path)
+    return absolute.read_text(errors="replace") if absolute.is_file() else ""
 
 
 def main() -> None:
