@@ -177,6 +177,7 @@ def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group
             str(lock),
             step="installing the locked requirements",
         )
+        _remove_lock(temporary)
         os.chown(temporary, 0, group)
         temporary.chmod(0o750)
         os.replace(temporary, target)
@@ -199,6 +200,11 @@ def _virtualenv(target: Path, plan: Plan, tools: Tools) -> None:
         *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", plan.python, str(target)),
         step="making the virtualenv",
     )
+
+
+def _remove_lock(virtualenv: Path) -> None:
+    """Remove the file by which uv guards a virtualenv while it installs, since everybody may write to that."""
+    (virtualenv / ".lock").unlink(missing_ok=True)
 
 
 def _site_packages(virtualenv: Path) -> Path:
