@@ -275,11 +275,13 @@ def _lay_out(release: Path, plan: Plan) -> None:
         origin = (source if source.is_dir() else _site_packages(release / "venv")) / folder
         if not origin.is_dir():
             raise BuildError(f"static: the application has no folder {folder}")
-        shutil.copytree(origin, static / str(number))
+        # With times of their own, since the archive has none and browsers ask whether a file is newer than their copy.
+        shutil.copytree(origin, static / str(number), copy_function=shutil.copyfile)
 
 
 def _restrict(release: Path, group: int) -> None:
     """Let the application's group read the release, and nobody else but for the files that Apache serves itself."""
+    _remove_lock(release / "venv")
     os.chown(release, 0, group)
     release.chmod(0o751)
     for name in ("src", "etc", "runtime", "venv"):
