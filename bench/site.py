@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """A whole deployment against a plain shell script, the second run, and a second release.
 
-Run as root, with `./grove test unit` having made .venv: `.venv/bin/python bench/site.py [--rounds N] [--release bookworm]`.
-It makes two fresh hosts a round, runs `bench/plain.sh` on one and `./grove site` on the other (in turns first and second),
-and prints a table with medians. Both get the same Debian packages from the same local folder, and both download their
-wheels anew. Nothing else should run on the machine.
+Run as root: `bench/site.py [--rounds N] [--release bookworm]`. It makes two fresh hosts a round, runs `bench/plain.sh` on
+one and `./grove site` on the other (in turns first and second), and prints a table with medians. Both get the same Debian
+packages from the same local folder, and both download their wheels anew. Nothing else should run on the machine.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ HOST = REPOSITORY / "molecule" / "shared" / "host.py"
 CHECKOUT = "/root/grove"
 BUNDLE = "/usr/local/share/grove-ca.crt"
 # A cache of its own: the one that test hosts share would hand wheels to the second of the two.
-SITE = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front ./grove site -e uv_cache=/var/cache/uv-bench"
+FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front"
+SITE = f"{FRONT} ./grove site -e uv_cache=/var/cache/uv-bench"
 PLAIN = (
     f"SSL_CERT_FILE={BUNDLE} PIP_CERT={BUNDLE} UV_CACHE_DIR=/var/cache/uv-bench sh {CHECKOUT}/bench/plain.sh {CHECKOUT}"
 )
