@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A whole deployment against a plain shell script, the second run, and a second release.
 
-Run as root: `bench/site.py [--rounds N] [--release bookworm]`. It makes two fresh hosts a round, runs `bench/plain.sh` on
-one and `./grove site` on the other (in turns first and second), and prints a table with medians. Both get the same Debian
-packages from the same local folder, and both download their wheels anew. Nothing else should run on the machine.
+Run as root: `bench/site.py [--rounds N] [--release bookworm]`. It makes two fresh hosts a round, runs `bench/plain.sh`
+on one and `./grove site` on the other (in turns first and second), and prints a table with medians. Both get the same
+Debian packages from the same local folder, and both download their wheels anew. Nothing else should run on the machine.
 """
 
 from __future__ import annotations
