@@ -34,6 +34,7 @@ class Layout:
     envvars: str
     service: str
     pid_file: str
+    log_dir: str
     site: str
     site_enabled: str
     conf: str

@@ -22,6 +22,11 @@ options:
     type: list
     elements: str
     default: []
+  addresses:
+    description: IP addresses that the host may or may not have.
+    type: list
+    elements: str
+    default: []
   files:
     description: Files whose presence matters.
     type: list
@@ -45,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(files), C(key_pairs), C(listeners), C(httpd),
+  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(files), C(key_pairs), C(listeners), C(httpd),
     C(package_lists) (whether apt knows any package).
   type: dict
   returned: always
@@ -55,6 +60,7 @@ import json
 import os
 import pwd
 import re
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -86,6 +92,17 @@ def account(name: str) -> dict[str, Any] | None:
     except KeyError:
         return None
     return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell}
+
+
+def has_address(text: str) -> bool:
+    """Return whether an IP address is one of this host's."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((text, 0))
+    except OSError:
+        return False
+    return True
 
 
 def key_pair(paths: list[str]) -> str:
@@ -133,6 +150,7 @@ def main() -> None:
             "layout": {"type": "dict", "required": True},
             "pythons": {"type": "list", "elements": "str", "default": []},
             "accounts": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
         },
@@ -146,6 +164,7 @@ def main() -> None:
             "cores": os.cpu_count() or 1,
             "pythons": {path: python(path) for path in params["pythons"]},
             "accounts": {name: account(name) for name in params["accounts"]},
+            "addresses": {text: has_address(text) for text in params["addresses"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],

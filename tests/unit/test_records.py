@@ -58,6 +58,7 @@ def host() -> Host:
             "/opt/python3.13": {"version": "3.13.1", "abi": "cpython-313-x86_64-linux-gnu", "prefix": "/opt"},
         },
         "accounts": {"shop": None},
+        "addresses": {},
         "files": {},
         "key_pairs": {},
         "listeners": [],
@@ -696,6 +697,7 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
     assert records.questions(given, settings) == {
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
+        "addresses": ["127.0.0.1"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
     }
