@@ -709,3 +709,11 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
     given = yaml.safe_load(text)["wsgi_apps"]
     assert len(given) == 3
     assert problems(given, settings, host, folders=(str(REPOSITORY),), listen_address="127.0.0.1") == []
+
+
+def test_an_address_that_the_host_does_not_have(settings: Settings, host: Host) -> None:
+    host["addresses"] = {"192.0.2.7": False}
+    assert problems([record(listen="192.0.2.7:8080")], settings, host) == [
+        "record shop, key listen: found 192.0.2.7, which is no address of the host; use one of its own, or a port alone"
+        " for all of them"
+    ]
