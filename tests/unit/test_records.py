@@ -711,7 +711,7 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
     assert problems(given, settings, host, folders=(str(REPOSITORY),), listen_address="127.0.0.1") == []
 
 
-def test_an_address_that_the_host_does_not_have(settings: Settings, host: dict[str, Any]) -> None:
+def test_an_address_that_the_host_does_not_have(settings: Settings, host: Host) -> None:
     host["addresses"] = {"192.0.2.7": False}
     assert problems([record(listen="192.0.2.7:8080")], settings, host) == [
         "record shop, key listen: found 192.0.2.7, which is no address of the host; use one of its own, or a port alone"
