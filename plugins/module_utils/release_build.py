@@ -17,6 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
             _try_out(temporary, plan, account)
         os.replace(temporary, folder.release(plan.identifier))
         published = True
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BuildError(f"the archive of the release cannot be read: {error}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -177,6 +178,7 @@ def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group
             str(lock),
             step="installing the locked requirements",
         )
+        _remove_lock(temporary)
         os.chown(temporary, 0, group)
         temporary.chmod(0o750)
         os.replace(temporary, target)
@@ -199,6 +201,11 @@ def _virtualenv(target: Path, plan: Plan, tools: Tools) -> None:
         *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", plan.python, str(target)),
         step="making the virtualenv",
     )
+
+
+def _remove_lock(virtualenv: Path) -> None:
+    """Remove the file by which uv guards a virtualenv while it installs, since everybody may write to that."""
+    (virtualenv / ".lock").unlink(missing_ok=True)
 
 
 def _site_packages(virtualenv: Path) -> Path:
@@ -246,7 +253,7 @@ def _build_wheel(source: Path, dependencies: Path | None, plan: Plan, tools: Too
     python = f"{dependencies}/bin/python" if backend else plan.python
     isolation = ["--no-build-isolation"] if backend else []
     tools.run(
-        *("build", "--quiet", "--wheel", "--python", python, *isolation, *tools.where()),
+        *("build", "--wheel", "--python", python, *isolation, *tools.where()),
         *("--out-dir", str(release / "wheel"), str(source)),
         step="building the application's wheel",
     )
@@ -269,11 +276,13 @@ def _lay_out(release: Path, plan: Plan) -> None:
         origin = (source if source.is_dir() else _site_packages(release / "venv")) / folder
         if not origin.is_dir():
             raise BuildError(f"static: the application has no folder {folder}")
-        shutil.copytree(origin, static / str(number))
+        # With times of their own, since the archive has none and browsers ask whether a file is newer than their copy.
+        shutil.copytree(origin, static / str(number), copy_function=shutil.copyfile)
 
 
 def _restrict(release: Path, group: int) -> None:
     """Let the application's group read the release, and nobody else but for the files that Apache serves itself."""
+    _remove_lock(release / "venv")
     os.chown(release, 0, group)
     release.chmod(0o751)
     for name in ("src", "etc", "runtime", "venv"):

@@ -24,6 +24,9 @@ def check_host(result: Check, settings: Settings, host: Mapping[str, Any]) -> No
         record["abi"] = (host["pythons"].get(record["python"]) or {}).get("abi", "")
         _check_account(record, host, result)
         _check_certificate(record, host, result)
+        if not host["addresses"].get(record["address"].strip("[]"), True):
+            found = f"{record['address']}, which is no address of the host"
+            result.add(record["name"], "listen", found, "use one of its own, or a port alone for all of them")
     _check_ports(result, settings, host)
     httpd = host["httpd"]
     foreign = [name for name in httpd["foreign_sites"] if name not in PACKAGED_SITES]
