@@ -18,7 +18,7 @@ import machine
 BUNDLE = "/usr/local/share/grove-ca.crt"
 # A host without systemd: a first process that only reaps, and Debian's way to say that packages start no service.
 PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nwhile True: s.pause()")
-POLICY = "#!/bin/sh\nexit 101\n"
+POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
 def create(name: str, release: str, *, systemd: bool = True, owner: str = "") -> str:
@@ -27,6 +27,7 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     owner: the folder that the host is for; once that is gone, any later call may remove the host.
     Raises HostError.
     """
+    _check(name)
     machine.require_tools()
     source = image.ensure(release)
     _remove_orphans()
@@ -39,11 +40,6 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     volumes = [f"{archives}:/var/cache/apt/archives", f"{wheels}:/var/cache/grove/uv"]
     if bundle := machine.certificates():
         volumes.append(f"{bundle}:{BUNDLE}:ro")
-    if not systemd:
-        policy = own / "policy-rc.d"
-        policy.write_text(POLICY)
-        policy.chmod(0o755)
-        volumes.append(f"{policy}:/usr/sbin/policy-rc.d:ro")
     machine.podman(
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
@@ -52,18 +48,24 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     )
     if systemd:
         _wait_until_booted(name)
+    else:
+        machine.podman("exec", name, "sh", "-c", POLICY)
     return machine.address(name)
 
 
 def destroy(name: str) -> None:
     """Remove the host, its volumes and its folder; the Debian packages that it fetched are kept for later hosts."""
-    if not re.fullmatch(r"grove-[a-z0-9-]+", name):
-        raise machine.HostError(f"the name of a host is grove- and lower-case letters, digits and hyphens, not {name}")
+    _check(name)
     machine.podman("rm", "--force", "--ignore", "--time=0", "--volumes", name)
     own = _folder(name)
     for archives in own.glob("apt-*"):
         _link_packages(archives, machine.cache() / archives.name)
     shutil.rmtree(own, ignore_errors=True)
+
+
+def _check(name: str) -> None:
+    if not re.fullmatch(r"grove-[a-z0-9-]{1,57}", name):
+        raise machine.HostError(f"the name of a host is grove- and lower-case letters, digits and hyphens, not {name}")
 
 
 def _folder(name: str) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import machine
 
@@ -39,13 +40,19 @@ def ensure(release: str) -> str:
 
 def _make(recipe: list[str], sources: list[str], name: str, release: str) -> None:
     # The name appears with the import, which sees a complete archive or none.
-    with tempfile.TemporaryDirectory(prefix="image-", dir=machine.cache()) as folder:
-        archive = Path(folder) / "root.tar"
-        done = subprocess.run([*recipe, str(archive), *sources], capture_output=True, text=True, check=False)
+    for left_by_killed in machine.cache().glob(f"image-{release}-*"):
+        shutil.rmtree(left_by_killed, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"image-{release}-", dir=machine.cache())
+    archive = f"{folder}/root.tar"
+    environment = os.environ | {"TMPDIR": folder}
+    command = ["setpriv", "--pdeathsig", "TERM", *recipe, archive, *sources]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise machine.HostError(f"mmdebstrap {release}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
-        command = 'CMD ["/lib/systemd/systemd"]'
-        label = f"LABEL grove.release={release}"
-        machine.podman("import", "--change", command, "--change", label, str(archive), name, timeout=300)
+        changes = ('CMD ["/lib/systemd/systemd"]', f"LABEL grove.release={release}")
+        machine.podman("import", *(f"--change={change}" for change in changes), archive, name, timeout=300)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     superseded = ("--filter", f"label=grove.release={release}", "--filter", "until=168h")
     machine.podman("image", "prune", "--all", "--force", *superseded)

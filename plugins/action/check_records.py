@@ -39,7 +39,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             lines = [str(problem) for problem in checked.problems]
             count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
             message = "\n".join([f"{count} in wsgi_apps, nothing was changed:", *(f"- {line}" for line in lines)])
-            return {**result, "failed": True, "msg": message, "problems": lines}
+            return {**result, "failed": True, "msg": message}
         # The environment may hold secrets; it stays where the operator has put it.
         for record in checked.records:
             del record["environment"]

@@ -17,6 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
             _try_out(temporary, plan, account)
         os.replace(temporary, folder.release(plan.identifier))
         published = True
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BuildError(f"the archive of the release cannot be read: {error}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -252,7 +253,7 @@ def _build_wheel(source: Path, dependencies: Path | None, plan: Plan, tools: Too
     python = f"{dependencies}/bin/python" if backend else plan.python
     isolation = ["--no-build-isolation"] if backend else []
     tools.run(
-        *("build", "--quiet", "--wheel", "--python", python, *isolation, *tools.where()),
+        *("build", "--wheel", "--python", python, *isolation, *tools.where()),
         *("--out-dir", str(release / "wheel"), str(source)),
         step="building the application's wheel",
     )

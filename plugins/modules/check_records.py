@@ -45,9 +45,4 @@ host:
   description: What M(grove.wsgi.host_info) has read.
   type: dict
   returned: success
-problems:
-  description: The problems, each as one line.
-  type: list
-  elements: str
-  returned: failure
 """

@@ -22,6 +22,16 @@ options:
     type: list
     elements: str
     default: []
+  addresses:
+    description: IP addresses that the host may or may not have.
+    type: list
+    elements: str
+    default: []
+  folders:
+    description: Folders whose owners matter.
+    type: list
+    elements: str
+    default: []
   files:
     description: Files whose presence matters.
     type: list
@@ -45,8 +55,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(files), C(key_pairs), C(listeners), C(httpd),
-    C(package_lists) (whether apt knows any package).
+  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
+    C(listeners), C(httpd), C(package_lists) (whether apt knows any package).
   type: dict
   returned: always
 """
@@ -55,6 +65,7 @@ import json
 import os
 import pwd
 import re
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -88,6 +99,29 @@ def account(name: str) -> dict[str, Any] | None:
     return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell}
 
 
+def owner(path: str) -> str | None:
+    """Return the name (or number) of a path's owner; None when there is nothing."""
+    try:
+        uid = os.lstat(path).st_uid
+    except OSError:
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def has_address(text: str) -> bool:
+    """Return whether an IP address is one of this host's."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((text, 0))
+    except OSError:
+        return False
+    return True
+
+
 def key_pair(paths: list[str]) -> str:
     """Return why a certificate and a key cannot be used together; empty when they can."""
     try:
@@ -106,18 +140,24 @@ def httpd(layout: httpd_tree.Layout) -> dict[str, Any]:
     pattern = (layout.site_enabled or layout.site).format("*")
     foreign = []
     for path in sorted(Path(layout.root).glob(pattern)):
-        text = path.read_text(errors="replace") if path.exists() else ""
+        text = path.read_text(errors="replace") if path.is_file() else ""
         if httpd_tree.MARK not in text[:400] and re.search(r"(?im)^\s*<VirtualHost", text):
             foreign.append(path.name.removesuffix(".conf"))
-    ports = Path(layout.root, layout.ports) if not layout.ports.startswith("!") else Path(layout.root, layout.main)
-    text = ports.read_text(errors="replace") if ports.exists() else ""
-    listen = re.findall(r"(?im)^\s*Listen\s+(\S+)", text)
+    ports, ours = layout.ports, layout.ports
+    if layout.ports.startswith("!"):
+        ports, ours = layout.main, layout.conf.format(layout.ports[1:])
+    listen = re.findall(r"(?im)^\s*Listen\s+(\S+)", _text(layout, ports))
     return {
         "version": found.group(1) if found else "?",
         "foreign_sites": foreign,
         "foreign_listen": listen,
-        "ports_ours": httpd_tree.MARK in text[:400],
+        "ports_ours": httpd_tree.MARK in _text(layout, ours)[:400],
     }
+
+
+def _text(layout: httpd_tree.Layout, path: str) -> str:
+    absolute = Path(layout.root, path)
+    return absolute.read_text(errors="replace") if absolute.is_file() else ""
 
 
 def main() -> None:
@@ -127,6 +167,8 @@ def main() -> None:
             "layout": {"type": "dict", "required": True},
             "pythons": {"type": "list", "elements": "str", "default": []},
             "accounts": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            "folders": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
         },
@@ -140,6 +182,8 @@ def main() -> None:
             "cores": os.cpu_count() or 1,
             "pythons": {path: python(path) for path in params["pythons"]},
             "accounts": {name: account(name) for name in params["accounts"]},
+            "addresses": {text: has_address(text) for text in params["addresses"]},
+            "folders": {path: owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],

@@ -10,7 +10,8 @@ description:
     by the running server yet. A restart is made only for files that were declared to need one.
   - This compares states and does not depend on a handler, so that a run which was interrupted between writing and
     loading is finished by the next one.
-  - The configuration is checked before each of these. When Apache refuses it, the running server is left alone.
+  - The configuration is checked before each of these. When Apache refuses it, the running server is left alone. When
+    Apache stops all the same, it is started again with the configuration that it ran with before.
 options:
   layout:
     description: Where the distribution keeps Apache's files, C(httpd_layout) of the role C(httpd).
@@ -38,7 +39,7 @@ because:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_control, httpd_loaded, httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils import httpd_control, httpd_last_good, httpd_loaded, httpd_tree
 
 
 def main() -> None:
@@ -56,7 +57,12 @@ def main() -> None:
         enabled = httpd_control.enable_at_boot(layout, dry=module.check_mode)
         if action != "none" and not module.check_mode:
             act = {"start": httpd_control.start, "reload": httpd_control.reload, "restart": httpd_control.restart}
-            httpd_loaded.note_loaded(act[action](layout))
+            try:
+                parent = act[action](layout)
+            except httpd_control.ControlError as error:
+                raise httpd_control.ControlError(f"{error}{httpd_control.recover(layout)}") from error
+            httpd_loaded.note_loaded(parent)
+            httpd_last_good.keep(layout.root)
     except (httpd_tree.TreeError, httpd_control.ControlError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(

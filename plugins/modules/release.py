@@ -65,6 +65,7 @@ options:
   wheelhouse:
     description: A folder of wheels on the host that is used instead of an index.
     type: str
+    default: ""
   payload:
     description: The archive of the inputs on the host. Without it nothing is built.
     type: path

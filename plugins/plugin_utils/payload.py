@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 # Raised when releases made by an older Grove must not be taken for the same.
 FORMAT = 1
+# 2 January 1980, in seconds since the epoch: a wheel is a zip file, and those know no earlier time.
+TIME = 315_619_200
 
 LEFT_OUT = frozenset(
     {
@@ -77,13 +79,15 @@ class Payload:
         """Write the archive, with RELEASE.json (the inputs, and ``more``) in it, gzip-compressed."""
         release = {"id": self.identifier(), **more, "inputs": self.inputs}
         described = Member("RELEASE.json", content=(json.dumps(release, indent=2) + "\n").encode())
-        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed, tarfile.open(
-            fileobj=packed, mode="w"
-        ) as archive:
+        with (
+            gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for member in [*self.members, described]:
                 content = member.read()
                 info = tarfile.TarInfo(member.name)
                 info.size = len(content)
+                info.mtime = TIME
                 info.mode = 0o755 if member.executable else 0o644
                 archive.addfile(info, io.BytesIO(content))
 

@@ -77,17 +77,18 @@ def check_place(record: dict[str, Any], result: Check) -> None:
 def good_addresses(settings: Settings, result: Check) -> bool:
     """Return whether the variables that all records' addresses depend on can be used."""
     known = len(result.problems)
-    door = _ip_address(settings.door_address)
+    door = ip_address(settings.door_address)
     if door is None or not door.is_loopback or not 0 < settings.door_port < 65536:
         right = "it has to be a loopback address and a port such as 127.0.0.1:9080"
         result.add(ALL, "wsgi_app_door", shown(settings.door), right)
-    if settings.listen_address != "*" and _ip_address(settings.listen_address) is None:
+    if settings.listen_address != "*" and ip_address(settings.listen_address) is None:
         right = "it has to be an address of the host, or * for every one"
         result.add(ALL, "wsgi_app_listen_address", shown(settings.listen_address), right)
     return len(result.problems) == known
 
 
-def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a text is, in brackets or not; None when it is none."""
     try:
         return ipaddress.ip_address(text.strip("[]"))
     except ValueError:

@@ -13,7 +13,7 @@ from typing import Any
 from .record_daemon import check_daemon
 from .record_files import check_entry, check_files, kind_of
 from .record_host import check_host
-from .record_places import check_place, complete, good_addresses
+from .record_places import check_place, complete, good_addresses, ip_address
 from .record_problems import ALL, Check, shown
 from .record_relations import check_relations
 from .record_settings import Settings
@@ -65,6 +65,8 @@ def questions(records: object, settings: Settings) -> dict[str, list[Any]]:
     def texts(key: str) -> list[str]:
         return sorted({record[key] for record in given if isinstance(record.get(key), str) and record[key]})
 
+    places = [str(record.get("listen", "")).rpartition(":")[0] for record in given]
+    places += [settings.listen_address, settings.door_address]
     pairs = [
         [record["tls_certificate"], record["tls_key"]]
         for record in given
@@ -73,6 +75,8 @@ def questions(records: object, settings: Settings) -> dict[str, list[Any]]:
     return {
         "pythons": sorted({settings.python, settings.mod_wsgi_python, *texts("python")}),
         "accounts": texts("name"),
+        "addresses": sorted({place.strip("[]") for place in places if ip_address(place) is not None}),
+        "folders": [f"{base}/{name}" for name in texts("name") for base in (settings.state_base, settings.log_base)],
         "files": sorted({*texts("tls_certificate"), *texts("tls_key")}),
         "key_pairs": pairs,
     }

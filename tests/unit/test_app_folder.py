@@ -62,9 +62,7 @@ def test_a_map_that_names_no_slot_of_the_application(folder: AppFolder, text: st
     folder.slot_map.write_text(text)
     with pytest.raises(FolderError) as raised:
         folder.live()
-    assert str(raised.value) == (
-        f"{folder.slot_map} holds {text.strip()!r}; it has to be 'live shop-blue' or '-green'"
-    )
+    assert str(raised.value) == (f"{folder.slot_map} holds {text.strip()!r}; it has to be 'live shop-blue' or '-green'")
 
 
 def test_an_incomplete_release_is_none(folder: AppFolder) -> None:
@@ -90,7 +88,10 @@ def test_prune_keeps_what_runs_and_the_newest(folder: AppFolder) -> None:
 
 
 def test_the_lock_admits_one_process(folder: AppFolder) -> None:
-    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held'); sys.stdin.read()"
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
     with folder.locked():
         assert (folder.path / ".lock").stat().st_mode & 0o777 == 0o600
     other = subprocess.Popen(
@@ -101,7 +102,7 @@ def test_the_lock_admits_one_process(folder: AppFolder) -> None:
     )
     assert other.stdout is not None
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(FolderError, match="^another deployment of shop is at work on this host; wait for it to end$"):
+    with pytest.raises(FolderError, match=r"^another deployment of shop is at work on this host; wait for it to end$"):
         folder.locked().__enter__()
     other.communicate()
     with folder.locked():

@@ -1,4 +1,4 @@
-"""Written and loaded configuration, compared by notes of their own and by a real process that stands for Apache's parent."""
+"""Written and loaded configuration, with real notes and a real process that stands for Apache's parent."""
 
 from __future__ import annotations
 

@@ -58,6 +58,8 @@ def host() -> Host:
             "/opt/python3.13": {"version": "3.13.1", "abi": "cpython-313-x86_64-linux-gnu", "prefix": "/opt"},
         },
         "accounts": {"shop": None},
+        "addresses": {},
+        "folders": {},
         "files": {},
         "key_pairs": {},
         "listeners": [],
@@ -261,8 +263,7 @@ ONE_ENTRY = "it has to have exactly one of pecan, paste, module"
         ),
         (
             record(environment={"CONFIG": "{ect}/config.py"}),
-            "record shop, key environment.CONFIG: found {ect};"
-            " the placeholders are {etc}, {release}, {state}, {logs}",
+            "record shop, key environment.CONFIG: found {ect}; the placeholders are {etc}, {release}, {state}, {logs}",
         ),
         (
             record(argv=["{home}"]),
@@ -288,8 +289,8 @@ ONE_ENTRY = "it has to have exactly one of pecan, paste, module"
         (record(max_body=-1), f"record shop, key max_body: found -1; it has to be from 0 to {1 << 40}"),
         (
             record(processes=10, threads=13),
-            "record shop, key processes: found 10 x 13 threads = 130; the MPM has 128 workers (MaxRequestWorkers) to feed"
-            " all of them; lower processes or threads, or raise httpd_threads_per_child or httpd_server_limit",
+            "record shop, key processes: found 10 x 13 threads = 130; the MPM has 128 workers (MaxRequestWorkers)"
+            " to feed all of them; lower processes or threads, or raise httpd_threads_per_child or httpd_server_limit",
         ),
         (
             record(daemon_options={"reqest-timeout": 5}),
@@ -410,8 +411,7 @@ def test_a_bad_record_is_named_with_key_found_and_right(
         ),
         (
             {"source": "none.whl", "entry": {"module": "a:b"}},
-            "record shop, key source: found 'none.whl', which is not there;"
-            " it has to be a wheel (looked in {project})",
+            "record shop, key source: found 'none.whl', which is not there; it has to be a wheel (looked in {project})",
         ),
         (
             {"lock": "none.lock"},
@@ -489,14 +489,15 @@ ANOTHER = "give one of them another port, a server_name or a path"
         (
             [record(**NAMED), other(server_name="SHOP.example.org")],
             [
-                "record other, key listen: found port 8080 and the name shop.example.org; shop has the same; " + ANOTHER,
+                "record other, key listen: found port 8080 and the name shop.example.org; shop has the same; "
+                + ANOTHER,
             ],
         ),
         (
             [record(**NAMED), other(server_name="other.example.org", server_aliases=["shop.example.org"], path="/b")],
             [
-                "record other, key server_name: found port 8080 and the name shop.example.org; shop, whose server_name is"
-                " shop.example.org, has that name too; give both the same server_name",
+                "record other, key server_name: found port 8080 and the name shop.example.org; shop, whose"
+                " server_name is shop.example.org, has that name too; give both the same server_name",
             ],
         ),
         (
@@ -533,13 +534,17 @@ ANOTHER = "give one of them another port, a server_name or a path"
         (
             [record(listen=9080)],
             [
-                "record shop, key listen: found port 9080; wsgi_app_door uses that port; choose another for one of them",
+                "record shop, key listen: found port 9080; wsgi_app_door uses that port; choose another for one of"
+                " them",
             ],
         ),
-        ([record(listen=0), other(listen="x")], [
-            f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
-            f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
-        ]),
+        (
+            [record(listen=0), other(listen="x")],
+            [
+                f"record shop, key listen: found 0 (a whole number); {PORT_RIGHT}",
+                f"record other, key listen: found 'x' (a text); {PORT_RIGHT}",
+            ],
+        ),
     ],
 )
 def test_records_that_are_in_each_others_way(
@@ -567,8 +572,8 @@ def test_a_door_that_is_no_loopback_address(settings: Settings, door: str) -> No
 
 def test_a_listen_address_that_is_none(settings: Settings) -> None:
     assert problems([record()], settings, listen_address="eth0") == [
-        "record (all), key wsgi_app_listen_address: found 'eth0' (a text); it has to be an address of the host, or * for"
-        " every one"
+        "record (all), key wsgi_app_listen_address: found 'eth0' (a text); it has to be an address of the host, or"
+        " * for every one"
     ]
 
 
@@ -620,15 +625,16 @@ def test_a_port_that_another_program_holds(
     settings: Settings, host: Host, listener: dict[str, Any], holder: str
 ) -> None:
     host["listeners"] = [listener]
-    message = f"record shop, key listen: found port 8080, which {holder} holds; choose a free port, or stop that program"
+    right = "choose a free port, or stop that program"
+    message = f"record shop, key listen: found port 8080, which {holder} holds; {right}"
     assert problems([record()], settings, host) == ([message] if holder else [])
 
 
 def test_a_door_that_another_program_holds(settings: Settings, host: Host) -> None:
     host["listeners"] = [{"address": "127.0.0.1", "port": 9080, "pid": 7, "program": "nginx"}]
     assert problems([record()], settings, host) == [
-        "record (all), key wsgi_app_door: found port 9080, which nginx (process 7) holds; choose a free port, or stop that"
-        " program"
+        "record (all), key wsgi_app_door: found port 9080, which nginx (process 7) holds; choose a free port, or"
+        " stop that program"
     ]
 
 
@@ -653,8 +659,8 @@ def test_certificates(settings: Settings, host: Host) -> None:
 def test_foreign_sites(settings: Settings, host: Host) -> None:
     host["httpd"] |= {"foreign_sites": ["000-default", "blog"], "foreign_listen": ["80", "443"]}
     assert problems([record()], settings, host) == [
-        "record (all), key wsgi_app_extra_listen: found sites that are not Grove's: blog; set wsgi_app_extra_listen to the"
-        " ports that they need (now: 80, 443), since Grove declares all Listen lines"
+        "record (all), key wsgi_app_extra_listen: found sites that are not Grove's: blog; set"
+        " wsgi_app_extra_listen to the ports that they need (now: 80, 443), since Grove declares all Listen lines"
     ]
     assert problems([record()], settings, host, httpd_listen=("80",)) == []
     host["httpd"]["ports_ours"] = True
@@ -692,6 +698,8 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
     assert records.questions(given, settings) == {
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
+        "addresses": ["127.0.0.1"],
+        "folders": ["/var/lib/shop", "/var/log/shop"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
     }
@@ -699,9 +707,23 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
 
 
 def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> None:
-    inventory = REPOSITORY / "inventory/local"
-    text = (inventory / "group_vars/all/main.yml").read_text()
-    variables = yaml.safe_load(text.replace("{{ __sample }}", str(REPOSITORY / "wsgi/pecan_test_project")))
-    given = variables["wsgi_apps"]
+    text = (REPOSITORY / "inventory/local/group_vars/all/main.yml").read_text()
+    given = yaml.safe_load(text)["wsgi_apps"]
     assert len(given) == 3
-    assert problems(given, settings, host, folders=(str(inventory),), listen_address="127.0.0.1") == []
+    assert problems(given, settings, host, folders=(str(REPOSITORY),), listen_address="127.0.0.1") == []
+
+
+def test_an_address_that_the_host_does_not_have(settings: Settings, host: Host) -> None:
+    host["addresses"] = {"192.0.2.7": False}
+    assert problems([record(listen="192.0.2.7:8080")], settings, host) == [
+        "record shop, key listen: found 192.0.2.7, which is no address of the host; use one of its own, or a port alone"
+        " for all of them"
+    ]
+
+
+def test_a_folder_that_belongs_to_somebody_else(settings: Settings, host: Host) -> None:
+    host["folders"] = {"/var/lib/shop": "shop", "/var/log/shop": "root"}
+    assert problems([record()], settings, host) == [
+        "record shop, key name: found /var/log/shop, which exists and belongs to root; Grove would give it to the"
+        " application's account; choose another name, or move the folder away"
+    ]
