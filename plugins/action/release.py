@@ -67,8 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
         arguments = {
-            key: record[key]
-            for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
+            key: record[key] for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
         }
         return {
             **arguments,

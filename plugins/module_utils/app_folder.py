@@ -57,7 +57,9 @@ class AppFolder:
             return None
         found = MAP_LINE.search(text)
         if found is None or found.group(1) != self.name:
-            raise FolderError(f"{self.slot_map} holds {text.strip()!r}; it has to be 'live {self.name}-blue' or '-green'")
+            raise FolderError(
+                f"{self.slot_map} holds {text.strip()!r}; it has to be 'live {self.name}-blue' or '-green'"
+            )
         return found.group(2)
 
     def release_of(self, colour: str) -> str | None:
@@ -115,7 +117,9 @@ class AppFolder:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise FolderError(f"another deployment of {self.name} is at work on this host; wait for it to end") from None
+                raise FolderError(
+                    f"another deployment of {self.name} is at work on this host; wait for it to end"
+                ) from None
             yield
 
 

@@ -71,9 +71,7 @@ def enable_at_boot(layout: httpd_tree.Layout, *, dry: bool) -> bool:
     """Enable the service at boot and return whether that was a change; without systemd the package has done it."""
     if not has_systemd():
         return False
-    done = subprocess.run(
-        ["systemctl", "is-enabled", layout.service], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["systemctl", "is-enabled", layout.service], capture_output=True, text=True, check=False)
     if done.stdout.strip() == "enabled":
         return False
     if not dry:

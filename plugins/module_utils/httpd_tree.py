@@ -210,9 +210,7 @@ def ask_apache(layout: Layout, *options: str) -> subprocess.CompletedProcess[str
             # The control script makes these folders when it starts the server; a check is not to leave any.
             if name in values and not os.path.isdir(values[name]):
                 values[name] = scratch
-        return subprocess.run(
-            [layout.binary, "-t", *options], env=values, capture_output=True, text=True, check=False
-        )
+        return subprocess.run([layout.binary, "-t", *options], env=values, capture_output=True, text=True, check=False)
 
 
 def check_staged(layout: Layout, wanted: dict[str, Entry]) -> None:
@@ -269,7 +267,7 @@ def _point_to_copy(layout: Layout, staged: str, written: list[str]) -> None:
     """Let the copy refer to itself: its own ServerRoot, and the files that the change itself brings."""
     main = Path(staged, layout.main)
     text = main.read_text(errors="replace")
-    main.write_text(re.sub(r'(?m)^(\s*ServerRoot\s+).*$', rf'\g<1>"{staged}"', text))
+    main.write_text(re.sub(r"(?m)^(\s*ServerRoot\s+).*$", rf'\g<1>"{staged}"', text))
     for path in written:
         absolute = Path(staged, path)
         if absolute.is_file() and not absolute.is_symlink():

@@ -162,7 +162,15 @@ def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group
     try:
         _virtualenv(temporary, plan, tools)
         tools.run(
-            *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode", "--strict"),
+            *(
+                "pip",
+                "sync",
+                "--python",
+                f"{temporary}/bin/python",
+                "--require-hashes",
+                "--compile-bytecode",
+                "--strict",
+            ),
             *tools.where(),
             str(lock),
             step="installing the locked requirements",

@@ -204,9 +204,7 @@ def _all_healthy(app: App, colour: str, release: str, pauses: Iterator[None]) ->
         answered: set[int] = set()
         with ThreadPoolExecutor(max_workers=min(32, app.processes * 2)) as pool:
             for _attempt in range(8):
-                answers = list(
-                    pool.map(lambda _: ask(app.doors[colour], app.health_path), range(app.processes * 2))
-                )
+                answers = list(pool.map(lambda _: ask(app.doors[colour], app.health_path), range(app.processes * 2)))
                 if any(answer.status != 200 or answer.release != release for answer in answers):
                     break
                 answered |= {answer.process for answer in answers}

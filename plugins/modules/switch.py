@@ -75,9 +75,7 @@ def app_of(record: dict[str, Any], program: str) -> switching.App:
         health_path=record["health_path"],
         start_timeout=int(record["start_timeout"]),
         front=switching.Place(address, int(record["port"]), record["server_name"] or address, record["tls"] != "off"),
-        doors={
-            colour: switching.Place(door_address, int(door_port), record["doors"][colour]) for colour in COLOURS
-        },
+        doors={colour: switching.Place(door_address, int(door_port), record["doors"][colour]) for colour in COLOURS},
         program=program,
     )
 

@@ -76,9 +76,10 @@ class Payload:
         """Write the archive, with RELEASE.json (the inputs, and ``more``) in it, gzip-compressed."""
         release = {"id": self.identifier(), **more, "inputs": self.inputs}
         described = Member("RELEASE.json", content=(json.dumps(release, indent=2) + "\n").encode())
-        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed, tarfile.open(
-            fileobj=packed, mode="w"
-        ) as archive:
+        with (
+            gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for member in [*self.members, described]:
                 content = member.read()
                 info = tarfile.TarInfo(member.name)

@@ -20,7 +20,9 @@ from . import mod_wsgi_options
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]*")
 NAME_LIMIT = 30
-HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
+HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
 MODULE_ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PLACEHOLDERS = ("etc", "release", "state", "logs")
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -144,10 +146,11 @@ def _shown(value: object) -> str:
     return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"
 
 
-
 def _against_spec(raw: object, position: int, spec: Spec, result: Check) -> dict[str, Any] | None:
     if not isinstance(raw, Mapping):
-        result.add(f"number {position}", "(whole record)", _shown(raw), "it has to be a dictionary with name, source and entry")
+        result.add(
+            f"number {position}", "(whole record)", _shown(raw), "it has to be a dictionary with name, source and entry"
+        )
         return None
     name = str(raw["name"]) if isinstance(raw.get("name"), str) else f"number {position}"
     return _level(raw, spec, name, "", result)
@@ -170,7 +173,9 @@ def _level(raw: Mapping[str, Any], spec: Spec, name: str, prefix: str, result: C
         try:
             checked[key] = _typed(value, option)
         except (TypeError, ValueError):
-            result.add(name, prefix + key, _shown(value), f"it has to be {_type_name(option)}: {_first_sentence(option)}")
+            result.add(
+                name, prefix + key, _shown(value), f"it has to be {_type_name(option)}: {_first_sentence(option)}"
+            )
             continue
         if option.get("choices") and checked[key] not in option["choices"]:
             result.add(name, prefix + key, _shown(value), f"it has to be one of {', '.join(option['choices'])}")
@@ -205,7 +210,13 @@ def _typed(value: Any, option: Mapping[str, Any]) -> Any:
 
 
 def _type_name(option: Mapping[str, Any]) -> str:
-    names = {"str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"}
+    names = {
+        "str": "a text",
+        "path": "a path",
+        "int": "a whole number",
+        "bool": "true or false",
+        "dict": "a dictionary",
+    }
     if option.get("type") == "list":
         return f"a list, each element {names[option.get('elements', 'str')]}"
     return names[option.get("type", "str")]
@@ -216,7 +227,6 @@ def _first_sentence(option: Mapping[str, Any]) -> str:
     text = str(text[0] if isinstance(text, list) else text)
     text = re.sub(r"\b[CM]\(([^)]*)\)", r"\1", text)
     return text.split(". ")[0].rstrip(".")
-
 
 
 def _complete(record: dict[str, Any], settings: Settings, cores: int, result: Check) -> None:
@@ -291,7 +301,6 @@ def source_kind(source: str) -> str:
     return "requirement"
 
 
-
 def _check_entry(record: dict[str, Any], result: Check) -> None:
     name, entry = record["name"], record["entry"]
     kinds = [kind for kind in ENTRY_KINDS if entry.get(kind) is not None]
@@ -336,17 +345,26 @@ def _check_files(record: dict[str, Any], settings: Settings, result: Check) -> N
     if record["lock"]:
         lock = _find(record["lock"], settings.folders)
         if lock is None:
-            result.add(name, "lock", f"{record['lock']!r}, which is not there", f"it has to be a file (looked in {looked})")
+            result.add(
+                name, "lock", f"{record['lock']!r}, which is not there", f"it has to be a file (looked in {looked})"
+            )
         record["lock"] = lock
     for target, template in record["config"].items():
         if not isinstance(template, str):
             result.add(name, f"config.{target}", _shown(template), "it has to be the path of a template")
             continue
         if os.path.isabs(target) or ".." in str(target).split("/"):
-            result.add(name, f"config.{target}", "a path that leaves etc", "it has to stay inside the release's etc folder")
+            result.add(
+                name, f"config.{target}", "a path that leaves etc", "it has to stay inside the release's etc folder"
+            )
         found = _find(template, settings.folders)
         if found is None:
-            result.add(name, f"config.{target}", f"{template!r}, which is not there", f"it has to be a file (looked in {looked})")
+            result.add(
+                name,
+                f"config.{target}",
+                f"{template!r}, which is not there",
+                f"it has to be a file (looked in {looked})",
+            )
         record["config"][target] = found
     wanted = record["entry"].get(record["kind"]) if record["kind"] in ("pecan", "paste") else None
     if wanted and wanted not in record["config"]:
@@ -356,7 +374,9 @@ def _check_files(record: dict[str, Any], settings: Settings, result: Check) -> N
             result.add(name, f"entry.{record['kind']}", f"{wanted!r}, which is {where}", "it has to be one of the two")
     for url, folder in record["static"].items():
         if not str(url).startswith("/") or str(url).rstrip("/") == "":
-            result.add(name, f"static.{url}", "a URL path that is not usable", "it has to start with / and to be longer")
+            result.add(
+                name, f"static.{url}", "a URL path that is not usable", "it has to start with / and to be longer"
+            )
         if kind == "folder" and source["path"] and not os.path.isdir(os.path.join(source["path"], str(folder))):
             result.add(name, f"static.{url}", f"{folder!r}, which is not there", "it has to be a folder of the source")
 
@@ -426,7 +446,6 @@ def _check_place(record: dict[str, Any], result: Check) -> None:
         result.add(name, "tls_certificate", _shown(pair[0] or pair[1]), "it goes with tls: given only")
 
 
-
 def _check_together(result: Check, settings: Settings) -> None:
     _unique(result, "name", lambda record: record["name"], "every record has a name of its own")
     door_address, _, door_port = settings.door.rpartition(":")
@@ -477,7 +496,6 @@ def _unique(result: Check, key: str, value_of: Callable[[dict[str, Any]], str], 
         seen.add(value)
 
 
-
 def _check_host(result: Check, settings: Settings, host: Mapping[str, Any]) -> None:
     for record in result.records:
         _check_python(record, settings, host, result)
@@ -485,7 +503,9 @@ def _check_host(result: Check, settings: Settings, host: Mapping[str, Any]) -> N
         _check_account(record, host, result)
         for key in ("tls_certificate", "tls_key"):
             if record["tls"] == "given" and record[key] and not host["files"].get(record[key], False):
-                result.add(record["name"], key, f"{record[key]!r}, which is not on the host", "the file has to be there")
+                result.add(
+                    record["name"], key, f"{record[key]!r}, which is not on the host", "the file has to be there"
+                )
         pair = f"{record['tls_certificate']}|{record['tls_key']}"
         if host["key_pairs"].get(pair) and all(host["files"].get(path) for path in pair.split("|")):
             result.add(record["name"], "tls_key", host["key_pairs"][pair], "it has to be the certificate's own key")
@@ -503,9 +523,13 @@ def _check_python(record: dict[str, Any], settings: Settings, host: Mapping[str,
     mine = host["pythons"].get(record["python"])
     theirs = host["pythons"].get(settings.mod_wsgi_python)
     if mine is None:
-        result.add(record["name"], "python", f"{record['python']!r}, which cannot be run", "it has to be a Python on the host")
+        result.add(
+            record["name"], "python", f"{record['python']!r}, which cannot be run", "it has to be a Python on the host"
+        )
     elif theirs is not None and mine["abi"] != theirs["abi"]:
-        right = f"mod_wsgi is linked to {theirs['version']} ({settings.mod_wsgi_python}); both have to be the same version"
+        right = (
+            f"mod_wsgi is linked to {theirs['version']} ({settings.mod_wsgi_python}); both have to be the same version"
+        )
         result.add(record["name"], "python", f"{record['python']} ({mine['version']})", right)
 
 
@@ -523,8 +547,10 @@ def _check_ports(result: Check, settings: Settings, host: Mapping[str, Any]) -> 
     wanted.append(("(all)", "wsgi_app_door", door_address, int(door_port)))
     for name, key, address, port in wanted:
         for listener in host["listeners"]:
-            same = listener["port"] == port and "*" in (address, listener["address"]) or (
-                listener["port"] == port and listener["address"] == address.strip("[]")
+            same = (
+                listener["port"] == port
+                and "*" in (address, listener["address"])
+                or (listener["port"] == port and listener["address"] == address.strip("[]"))
             )
             if same and listener["program"] != settings.httpd_program:
                 holder = f"{listener['program']} (process {listener['pid']})" if listener["pid"] else "another program"
