@@ -74,6 +74,7 @@ class Load:
         """Ask until time or requests are used up or stop() is called; return what is also in the folder's run.json."""
         settings = self.settings
         self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.clear()
         loop = asyncio.get_running_loop()
         for signalled in (signal.SIGINT, signal.SIGTERM):
             # Only the main thread may, and a test may run elsewhere.

@@ -114,6 +114,11 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    def clear(self) -> None:
+        """Remove what an earlier run left."""
+        for path in (self.samples, self.marks, self.run, self.summary, self.report):
+            path.unlink(missing_ok=True)
+
     def mark(self, edge: str, kind: str, label: str) -> None:
         """Add a mark, at this moment. On Linux all processes of a machine share the monotonic clock."""
         if kind not in MARK_KINDS or edge not in ("begin", "end", "at"):
