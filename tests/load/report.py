@@ -75,7 +75,7 @@ def page(summary: Summary, picture: str, title: str) -> str:
     run, total = summary.run, summary.total
     when = datetime.fromtimestamp(run.wall, UTC)
     clients = ", ".join(f"{count} {kind}" for kind, count in run.clients.items() if count)
-    switches = sum(window.kind in ("switch", "rollback") for window in summary.windows)
+    switches = sum(window.handover is not None for window in summary.windows)
     by_client = "".join(client_rows(summary))
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
