@@ -59,7 +59,10 @@ def _set(path: Path, constant: str, number: int) -> None:
 
 
 def record(folder: Path, *, name: str = "load", listen: int = 8300, **more: object) -> dict[str, object]:
-    """Return the record of ``wsgi_apps`` that deploys the release in ``folder``; ``more`` are further keys."""
+    """Return the record of ``wsgi_apps`` that deploys the release in ``folder``; ``more`` are further keys.
+
+    Each process has threads for all clients of the load client's defaults: what waits does not wait for a sleeper.
+    """
     return {
         "name": name,
         "source": str(folder.resolve() / "source"),
@@ -68,5 +71,6 @@ def record(folder: Path, *, name: str = "load", listen: int = 8300, **more: obje
         "environment": {"LOAD_APP_CONFIG": f"{{etc}}/{CONFIGURATION}"},
         "listen": listen,
         "health": "/health",
+        "threads": 16,
         **more,
     }
