@@ -57,8 +57,8 @@ def _options(record: dict[str, Any], settings: Settings, result: Check) -> dict[
             result.add(record["name"], key, shown(value), "it has to be a whole number")
         elif option == "queue-timeout" and int(value) == 0:
             result.add(record["name"], key, str(value), "it has to be 1 or more, or a queue grows without end")
-    startup = {"startup-timeout": str(record["start_timeout"])}
-    return {**mod_wsgi_options.DEFAULTS, **startup, **{option: str(value) for option, value in given.items()}}
+    # start_timeout is Grove's own limit: as startup-timeout, a changed one would need a reload.
+    return {**mod_wsgi_options.DEFAULTS, **{option: str(value) for option, value in given.items()}}
 
 
 def _unknown_option(option: str, known: frozenset[str], version: str) -> str:
