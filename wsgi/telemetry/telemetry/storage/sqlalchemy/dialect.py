@@ -1,0 +1,65 @@
+"""The few statements that the databases spell differently."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+T = TypeVar("T")
+# Below the smallest limit of bound values in a statement, SQLite's.
+CHUNK = 500
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Cut into lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, leaving out those whose unique key is there already."""
+    if not rows:
+        return
+    key = next(iter(table.primary_key.columns))
+    match connection.dialect.name:
+        case "sqlite":
+            connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
+        case "postgresql":
+            connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
+        case _:
+            connection.execute(mysql.insert(table).on_duplicate_key_update({key.name: key}), rows)
+
+
+def insert_or_set(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], column: str) -> None:
+    """Insert rows; where the primary key is there already, set `column` to the new value."""
+    if not rows:
+        return
+    match connection.dialect.name:
+        case "sqlite" | "postgresql" as name:
+            made: Any = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
+            connection.execute(
+                made.on_conflict_do_update(
+                    index_elements=list(table.primary_key.columns),
+                    set_={column: made.excluded[column]},
+                    where=table.c[column] != made.excluded[column],
+                ),
+                rows,
+            )
+        case _:
+            statement = mysql.insert(table)
+            connection.execute(statement.on_duplicate_key_update({column: statement.inserted[column]}), rows)
+
+
+def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.ColumnElement[int]:
+    """The whole part of value / divisor, for value >= 0; `/` alone makes a fraction on MariaDB."""
+    operator = "DIV" if connection.dialect.name == "mysql" else "/"
+    return sa.type_coerce(value.op(operator, precedence=8)(sa.literal_column(str(divisor))), sa.BigInteger)
+
+
+def matches(connection: sa.Connection, value: Any, pattern: str) -> sa.ColumnElement[bool]:
+    """`value` as text matches the regular expression, as the database understands it."""
+    text = sa.cast(value, sa.Text) if connection.dialect.name != "mysql" else sa.cast(value, mysql.CHAR)
+    return text.regexp_match(pattern)
