@@ -1,6 +1,9 @@
 """The complex query language: JSON text of POST /v2/query/* to expressions and orderings."""
 
 import json
+import math
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +56,10 @@ class Language:
 
     def value(self, field: str, value: Any) -> Value:
         """Return a value as the field's type. Raises BadQueryError."""
+        if isinstance(value, str) and not _storable(value):
+            raise _not_a_filter("text with NUL or with half a surrogate pair")
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+            raise _not_a_filter(f"{value!r} is too large")
         if field.startswith(METADATA):
             found: Value = value
             return found
@@ -70,7 +77,10 @@ class Language:
             try:
                 if isinstance(value, bool):
                     raise ValueError
-                return float(value)
+                number = float(value)
+                if not math.isfinite(number):
+                    raise ValueError
+                return number
             except (ValueError, OverflowError):
                 raise _not_a_filter(f"{value!r} is not of type 'number'") from None
         return value if isinstance(value, str) else json.dumps(value)
@@ -78,6 +88,10 @@ class Language:
 
 def _not_a_filter(why: str) -> BadQueryError:
     return BadQueryError(_("Filter expression not valid: %s") % why)
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _json(text: str, complain: Callable[[str], BadQueryError]) -> Any:
@@ -91,6 +105,16 @@ def parse_filter(text: str, language: Language) -> Expression:
     """Parse a filter. Raises BadQueryError, and NotSupportedError for `in` on metadata."""
     parser = _Parser(language)
     return parser.expression(_json(text, _not_a_filter), 0)
+
+
+def _check_pattern(pattern: str) -> None:
+    """Refuse what is no regular expression for anybody; what a database does not take, it says itself."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _not_a_filter(str(error)) from error
+    if not _storable(pattern):
+        raise _not_a_filter("text with NUL or with half a surrogate pair")
 
 
 class _Parser:
@@ -122,8 +146,10 @@ class _Parser:
                 raise _not_a_filter(f"{value!r} is not of type 'string', 'number', 'boolean'")
             if op == "=~" and not isinstance(value, str):
                 raise _not_a_filter(f"{value!r} is not of type 'string'")
-            typed = value if op == "=~" else self.language.value(field, value)
-            return Comparison(field, COMPARISONS[op], typed)
+            if op == "=~":
+                _check_pattern(value)
+                return Comparison(field, op, value)
+            return Comparison(field, COMPARISONS[op], self.language.value(field, value))
         raise _not_a_filter(f"{op!r} is not one of {[*COMPARISONS, 'in', 'and', 'or', 'not']}")
 
     def _leaf(self, operand: Any) -> tuple[str, Any]:
