@@ -8,6 +8,7 @@ from typing import Any
 import oslo_db.options
 import oslo_log.log
 import oslo_middleware.sizelimit
+import oslo_policy.opts
 from oslo_config import cfg
 
 # Bulk bodies of some thousand samples; what Grove's httpd accepts by default.
@@ -70,7 +71,7 @@ NOTIFIER_OPTIONS = [
     cfg.IntOpt("retry", default=2, help="How often sending is tried again before the caller is answered 503."),
 ]
 COLLECTOR_OPTIONS = [
-    cfg.ListOpt("topics", default=["telemetry", "notifications", "metering", "event"],
+    cfg.ListOpt("topics", default=["telemetry", "metering", "event"],
                 help="Topics that telemetry-collector reads."),
     cfg.IntOpt("batch_size", default=100, min=1, help="Most messages stored in one transaction."),
     cfg.FloatOpt("batch_timeout", default=1.0, min=0, help="Seconds to wait for a batch to fill."),
@@ -98,6 +99,7 @@ def register(conf: cfg.ConfigOpts) -> None:
     for group, options in GROUPS.items():
         conf.register_opts(options, group=group)
     oslo_db.options.set_defaults(conf, connection="sqlite:///$state_path/telemetry.sqlite")
+    oslo_policy.opts.set_defaults(conf, policy_file="policy.yaml")
     conf.set_default("max_retries", 2, group="database")
     conf.set_default("retry_interval", 1, group="database")
     cfg.set_defaults(oslo_middleware.sizelimit.OPTS, max_request_body_size=MAX_BODY)

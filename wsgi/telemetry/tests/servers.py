@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATHS = ["/usr/sbin", "/usr/bin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
-ACCOUNTS = {"postgres": "postgres", "mariadbd": "mysql"}
+POSTGRESQL = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+PATHS = ["/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin", *POSTGRESQL]
+PORTS = range(18700, 18800)
 
 
 class MissingError(Exception):
@@ -58,15 +60,20 @@ def _folder(account: str) -> Path:
 class Server:
     """A server process that can be stopped and started again in between."""
 
-    def __init__(self, command: list[str], account: str, folder: Path, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, command: list[str], account: str, folder: Path, ready: Callable[[], bool],
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self._command, self._account, self._folder, self._ready = command, account, folder, ready
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until the server answers."""
         with open(self._folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, preexec_fn=_account(self._account), cwd=self._folder
+                self._command, stdout=log, stderr=log, preexec_fn=_account(self._account), cwd=self._folder,
+                env=self._environment,
             )
         deadline = time.monotonic() + 60
         while not self._ready():
@@ -84,6 +91,57 @@ class Server:
 
 def _succeeds(command: list[str]) -> Callable[[], bool]:
     return lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback address that nobody listens on."""
+    found = []
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise MissingError("no free ports")
+
+
+def _listens(port: int) -> Callable[[], bool]:
+    def answers() -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    return answers
+
+
+@contextmanager
+def rabbitmq() -> Iterator[tuple[str, Server]]:
+    """Run RabbitMQ; yields the transport URL, and the server."""
+    binary = find("rabbitmq-server")
+    folder = _folder("rabbitmq")
+    port, distribution, mapper = free_ports(3)
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "ERL_EPMD_PORT": str(mapper),
+        "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_NODENAME": f"telemetry{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution), "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
+        "RABBITMQ_LOG_BASE": f"{folder}/log.d", "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
+        "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq",
+    }
+    server = Server([binary], "rabbitmq", folder, _listens(port), environment)
+    try:
+        server.start()
+        try:
+            yield f"rabbit://guest:guest@127.0.0.1:{port}/", server
+        finally:
+            server.stop()
+            subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -116,7 +174,7 @@ def mariadb() -> Iterator[tuple[str, Server]]:
     binary, install, client = find("mariadbd"), find("mariadb-install-db"), find("mariadb")
     folder = _folder("mysql")
     become = _account("mysql")
-    socket = folder / "socket"
+    path = folder / "socket"
     try:
         subprocess.run(
             [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
@@ -124,15 +182,15 @@ def mariadb() -> Iterator[tuple[str, Server]]:
             check=True, capture_output=True, preexec_fn=become, cwd=folder,
         )
         command = [
-            binary, "--no-defaults", f"--datadir={folder}/data", f"--socket={socket}", "--skip-networking",
-            f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--max-connections=200",
+            binary, "--no-defaults", f"--datadir={folder}/data", f"--socket={path}", "--skip-networking",
+            f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--max-connections=200",
         ]
-        base = [client, "--no-defaults", f"--socket={socket}", "-uroot", "-e"]
+        base = [client, "--no-defaults", f"--socket={path}", "-uroot", "-e"]
         server = Server(command, "mysql", folder, _succeeds([*base, "select 1"]))
         server.start()
         try:
             subprocess.run([*base, "create database telemetry"], check=True)
-            yield f"mysql://root@/telemetry?unix_socket={socket}", server
+            yield f"mysql://root@/telemetry?unix_socket={path}", server
         finally:
             server.stop()
     finally:

@@ -30,10 +30,13 @@ def check(alarm: Alarm) -> None:
 
 def _check(action: str, schemes: list[str]) -> None:
     try:
-        scheme = urlsplit(action).scheme
+        parts = urlsplit(action)
     except ValueError:
         raise ClientSideError(_("Unable to parse action %s") % action) from None
+    scheme = parts.scheme
     if scheme not in schemes:
         raise ClientSideError(_("Unsupported action %s") % action)
+    if scheme.startswith("trust+") and parts.username is None:
+        raise ClientSideError(_("Action %s needs credentials: trusts are not made here") % action)
     if scheme in INTERNAL and identity.scope().limited:
         raise ClientSideError(_("You are not authorized to create action: %s") % action, status_code=401)

@@ -19,7 +19,7 @@ import wsme.rest.xml
 import wsme.types
 import wsmeext.pecan
 
-from telemetry.api import errors
+from telemetry.api import errors, rendering
 from telemetry.i18n import _
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,7 +60,7 @@ def expose(return_type: Any, *argument_types: Any, **options: Any) -> Callable[[
 
         wsmeext.pecan.pecan_xml_decorate(call)
         wsmeext.pecan.pecan_text_xml_decorate(call)
-        wsmeext.pecan.pecan_json_decorate(call)
+        rendering.json_answer(call)
         pecan.util._cfg(call)["argspec"] = inspect.getfullargspec(function)
         call._wsme_definition = definition  # type: ignore[attr-defined]
         return cast(F, call)

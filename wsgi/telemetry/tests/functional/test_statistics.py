@@ -55,7 +55,9 @@ def test_stddev_of_large_close_values(api: webtest.TestApp) -> None:
 
 
 def test_cardinality(filled: webtest.TestApp) -> None:
-    query = "aggregate.func=cardinality&aggregate.param=resource_id&aggregate.func=cardinality&aggregate.param=project_id"
+    query = "&".join(
+        f"aggregate.func=cardinality&aggregate.param={name}" for name in ("resource_id", "project_id")
+    )
     (row,) = filled.get(f"{URL}?{query}").json
     assert row["aggregate"] == {"cardinality/resource_id": 3.0, "cardinality/project_id": 2.0}
     assert row["duration"] == 1200.0

@@ -1,6 +1,6 @@
 """The few statements that the databases spell differently."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -33,24 +33,31 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[di
             connection.execute(mysql.insert(table).on_duplicate_key_update({key.name: key}), rows)
 
 
-def insert_or_set(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], column: str) -> None:
-    """Insert rows; where the primary key is there already, set `column` to the new value."""
+Changes = Callable[[Any], list[tuple[str, Any]]]
+
+
+def merge(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], changes: Changes,
+    only_if: Callable[[Any], Any] | None = None,
+) -> None:
+    """Insert rows in one statement; where the primary key is there already, assign `changes(new row)` instead.
+
+    MariaDB assigns in the order of the list and sees what it has assigned. `only_if` spares the other databases
+    updates that change nothing, which MariaDB finds out by itself.
+    """
     if not rows:
         return
     match connection.dialect.name:
         case "sqlite" | "postgresql" as name:
             made: Any = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
-            connection.execute(
-                made.on_conflict_do_update(
-                    index_elements=list(table.primary_key.columns),
-                    set_={column: made.excluded[column]},
-                    where=table.c[column] != made.excluded[column],
-                ),
-                rows,
+            statement = made.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns), set_=dict(changes(made.excluded)),
+                where=only_if(made.excluded) if only_if else None,
             )
         case _:
-            statement = mysql.insert(table)
-            connection.execute(statement.on_duplicate_key_update({column: statement.inserted[column]}), rows)
+            made = mysql.insert(table)
+            statement = made.on_duplicate_key_update(changes(made.inserted))
+    connection.execute(statement, rows)
 
 
 def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.ColumnElement[int]:

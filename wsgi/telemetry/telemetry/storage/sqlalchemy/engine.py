@@ -18,7 +18,7 @@ from oslo_db.sqlalchemy import engines
 from sqlalchemy import exc
 
 from telemetry.errors import BadQueryError, SchemaMismatchError, UnavailableError
-from telemetry.storage.sqlalchemy import schema
+from telemetry.storage.sqlalchemy import patience, schema
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,7 +30,9 @@ BAD_VALUE = re.compile(
 )
 BUSY = re.compile(
     r"database is locked|unable to open database|disk I/O error|no such table|readonly database|"
-    r"statement timeout|max_statement_time|execution was interrupted|lock wait timeout|"
+    r"connection to server|connect to server|can't connect|connection refused|server closed|terminating connection|"
+    r"lost connection|gone away|took too long|statement timeout|max_statement_time|execution was interrupted|"
+    r"lock wait timeout|"
     r"is starting up|shutting down|recovery mode|too many connections|remaining connection slots|not currently accept",
     re.IGNORECASE,
 )
@@ -140,7 +142,9 @@ class Database:
             return self._engine
 
     def _listen(self, engine: sa.Engine) -> None:
-        if self.backend == "sqlite":
+        if self.backend == "postgresql":
+            patience.limit(self._conf.database.answer_timeout)
+        elif self.backend == "sqlite":
             sa.event.listen(engine, "connect", _prepare_sqlite)
         elif self.backend == "mysql":
             sa.event.listen(engine, "connect", _prepare_mysql)

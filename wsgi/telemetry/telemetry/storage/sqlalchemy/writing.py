@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from telemetry import metadata, timestamps
 from telemetry.storage.records import Sample, Stored
 from telemetry.storage.sqlalchemy import models
-from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, insert_or_set
+from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
 
 BATCH = 1000
 BIGGEST_INT = 2**63 - 1
@@ -156,57 +156,58 @@ class _Batch:
             low, high = spans.get(state, (time, time))
             spans[state] = (min(low, time), max(high, time))
             pairs[row["meter_id"], resource] = state
-        table = models.resource
-        self.connection.execute(
-            sa.update(table)
-            .where(
-                table.c.id == sa.bindparam("key"),
-                (table.c.last_timestamp <= sa.bindparam("high"))
-                | (table.c.first_timestamp > sa.bindparam("low"))
-                | table.c.state_id.is_(None),
-            )
-            # MariaDB assigns in this order and sees what it has assigned: the state must come before the time.
-            .ordered_values(
-                (table.c.state_id, sa.case(
-                    (table.c.last_timestamp <= sa.bindparam("high"), sa.bindparam("state")),
-                    (table.c.state_id.is_(None), sa.bindparam("state")),
-                    else_=table.c.state_id,
-                )),
-                *_widened(table),
-            ),
+        # The rows are there and stay: the samples just inserted refer to them. What a row must have but is not
+        # changed here is therefore never stored, and need not be true.
+        merge(
+            self.connection,
+            models.resource,
             [
-                {"key": key, "low": low, "high": high, "state": state}
+                {"id": key, "resource_id": "", "state_id": state, "first_timestamp": low, "last_timestamp": high}
                 for key, (low, high, state) in sorted(latest.items())
             ],
+            _resource_changes,
         )
-        table = models.resource_state
-        self.connection.execute(
-            sa.update(table)
-            .where(
-                table.c.id == sa.bindparam("key"),
-                (table.c.last_timestamp < sa.bindparam("high")) | (table.c.first_timestamp > sa.bindparam("low")),
-            )
-            .ordered_values(*_widened(table)),
-            [{"key": key, "low": low, "high": high} for key, (low, high) in sorted(spans.items())],
+        owners = {row["state_id"]: row["resource_id"] for row in rows}
+        merge(
+            self.connection,
+            models.resource_state,
+            [
+                {
+                    "id": key, "resource_id": owners[key], "metadata": "", "digest": "", "first_timestamp": low,
+                    "last_timestamp": high,
+                }
+                for key, (low, high) in sorted(spans.items())
+            ],
+            lambda new: _widened(models.resource_state, new),
         )
-        insert_or_set(
+        merge(
             self.connection,
             models.resource_meter,
             [
                 {"meter_id": meter, "resource_id": resource, "state_id": state}
                 for (meter, resource), state in sorted(pairs.items())
             ],
-            "state_id",
+            lambda new: [("state_id", new.state_id)],
+            lambda new: models.resource_meter.c.state_id != new.state_id,
         )
 
 
-def _widened(table: sa.Table) -> list[tuple[Any, Any]]:
+def _resource_changes(new: Any) -> list[tuple[str, Any]]:
+    table = models.resource
+    state = sa.case(
+        (table.c.last_timestamp <= new.last_timestamp, new.state_id),
+        (table.c.state_id.is_(None), new.state_id),
+        else_=table.c.state_id,
+    )
+    # The state first: it is decided by the time that the next assignment changes.
+    return [("state_id", state), *_widened(table, new)]
+
+
+def _widened(table: sa.Table, new: Any) -> list[tuple[str, Any]]:
     first, last = table.c.first_timestamp, table.c.last_timestamp
-    low: Any = sa.bindparam("low")
-    high: Any = sa.bindparam("high")
     return [
-        (first, sa.case((first > low, low), else_=first)),
-        (last, sa.case((last < high, high), else_=last)),
+        ("first_timestamp", sa.case((first > new.first_timestamp, new.first_timestamp), else_=first)),
+        ("last_timestamp", sa.case((last < new.last_timestamp, new.last_timestamp), else_=last)),
     ]
 
 

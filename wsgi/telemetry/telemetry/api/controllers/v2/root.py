@@ -40,6 +40,9 @@ class V2Controller:
     @pecan.expose()  # type: ignore[untyped-decorator]
     def _lookup(self, kind: str, *remainder: str) -> tuple[Any, tuple[str, ...]]:
         options = pecan.request.cfg.api
+        # A trailing slash is not the name of a thing.
+        while remainder and not remainder[-1]:
+            remainder = remainder[:-1]
         if kind in METERING:
             if options.gnocchi_is_enabled and not (kind == "meters" and pecan.request.method == "POST"):
                 _gone_to_gnocchi()
