@@ -122,8 +122,8 @@ def calls(api: webtest.TestApp) -> Iterator[Row]:
         yield f"GET /v2/{path.replace(day, 'DAY')}", median(lambda path=path: api.get(f"/v2/{path}"))  # type: ignore[misc]
 
 
-def bare(driver: SQLDriver) -> Iterator[Row]:
-    """Time the same aggregates as bare SQL, without and with a period."""
+def questions(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Return the same aggregates as bare SQL, without and with a period."""
     low, high = (timestamps.to_microseconds(timestamps.parse(f"2026-01-0{day}")) for day in (1, 2))
     divide = "DIV" if driver.database.backend == "mysql" else "/"
     aggregates = "min(volume), max(volume), avg(volume), sum(volume), count(*), min(timestamp), max(timestamp)"
@@ -132,17 +132,29 @@ def bare(driver: SQLDriver) -> Iterator[Row]:
         f"AND timestamp >= {low} AND timestamp < {high}"
     )
     for name, text in (
-        ("bare SQL, a day", f"SELECT {aggregates} {where}"),
-        ("bare SQL, a day by 3600 s",
-         f"SELECT (timestamp - {low}) {divide} 3600000000 AS b, {aggregates} {where} GROUP BY b"),
-        ("bare SQL, a day by 600 s",
-         f"SELECT (timestamp - {low}) {divide} 600000000 AS b, {aggregates} {where} GROUP BY b"),
+        ("a day", f"SELECT {aggregates} {where}"),
+        ("a day by 3600 s", f"SELECT (timestamp - {low}) {divide} 3600000000 AS b, {aggregates} {where} GROUP BY b"),
+        ("a day by 600 s", f"SELECT (timestamp - {low}) {divide} 600000000 AS b, {aggregates} {where} GROUP BY b"),
     ):
         def ask(text: str = text) -> None:
             with driver.database.read() as connection:
                 connection.execute(sa.text(text)).all()
 
-        yield name, median(ask)
+        yield name, ask
+
+
+def compared(api: webtest.TestApp, driver: SQLDriver) -> Iterator[tuple[str, float, float]]:
+    """Time statistics and their bare SQL by turns, so that other load on the machine meets both."""
+    day = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
+    for (name, ask), more in zip(questions(driver), ("", "&period=3600", "&period=600"), strict=True):
+        pairs = []
+        for _ in range(REPEATS * 2):
+            started = time.perf_counter()
+            ask()
+            middle = time.perf_counter()
+            api.get(f"/v2/meters/meter3/statistics?{day}{more}")
+            pairs.append((middle - started, time.perf_counter() - middle))
+        yield name, *(statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
 
 
 def memory() -> int:
@@ -161,12 +173,12 @@ def main() -> None:
     api, driver = application(options.url)
     print(f"database: {driver.database.backend}")
     print(f"bulk, empty table: {fill(api, 0, options.small):.0f} samples/s")
-    small = dict([*calls(api), *bare(driver)])
+    small = dict(calls(api))
     print(f"bulk, up to {options.samples}: {fill(api, options.small, options.samples):.0f} samples/s")
     with driver.database.engine().connect() as connection:
         connection.exec_driver_sql("ANALYZE TABLE sample" if driver.database.backend == "mysql" else "ANALYZE")
         connection.commit()
-    large = dict([*calls(api), *bare(driver)])
+    large = dict(calls(api))
     last = options.samples
     print(f"bulk, the last {BULK * 4}: {fill(api, last, last + BULK * 4):.0f} samples/s")
     print(f"lists of 100: {lists_of_100(api):.0f} samples/s")
@@ -174,6 +186,8 @@ def main() -> None:
     print(f"{'milliseconds with':84}{options.small:>10}{options.samples:>10}  ratio")
     for name, value in large.items():
         print(f"{name:84}{small[name]:>10.2f}{value:>10.2f}{value / small[name]:>7.2f}")
+    for name, bare, whole in compared(api, driver):
+        print(f"statistics, {name}: bare SQL {bare:.2f} ms, call {whole:.2f} ms, ratio {whole / bare:.2f}")
 
 
 if __name__ == "__main__":

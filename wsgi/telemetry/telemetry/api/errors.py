@@ -5,12 +5,12 @@ from typing import Any
 
 import oslo_i18n
 import wsme.exc
-from wsme.exc import ClientSideError, InvalidInput
+from wsme.exc import ClientSideError, InvalidInput, MissingArgument
 
 from telemetry import errors
 from telemetry.i18n import _
 
-__all__ = ["ClientSideError", "InvalidInput", "UnknownArgument"]
+__all__ = ["ClientSideError", "InvalidInput", "MissingArgument", "UnknownArgument"]
 LOG = logging.getLogger(__name__)
 STATUS = {
     errors.BadQueryError: 400,

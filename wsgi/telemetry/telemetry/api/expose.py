@@ -83,7 +83,10 @@ def _arguments(definition: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, SyntaxError) as error:
         raise errors.ClientSideError(_("Request cannot be read: %s") % error) from error
-    _check_text(found)
+    for argument in definition.arguments:
+        if argument.mandatory and argument.name in found[1] and found[1][argument.name] is None:
+            raise errors.MissingArgument(argument.name)
+    _check_values(found)
     return found
 
 
@@ -101,18 +104,20 @@ def _check_counts(definition: Any, params: Any) -> None:
                 raise errors.InvalidInput(other, values[count], _("There is no %s for it") % first)
 
 
-def _check_text(value: Any) -> None:
-    """Refuse what no database stores as text: NUL and lone surrogates."""
+def _check_values(value: Any) -> None:
+    """Refuse what no database stores as text, NUL and lone surrogates, and null as an item of a list."""
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise errors.ClientSideError(_("Text with NUL or with half a surrogate pair cannot be stored"))
     elif isinstance(value, list | tuple | set):
         for item in value:
-            _check_text(item)
+            if item is None and isinstance(value, list):
+                raise errors.ClientSideError(_("An item of a list is null"))
+            _check_values(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_text(key)
-            _check_text(item)
+            _check_values(key)
+            _check_values(item)
     elif wsme.types.iscomplex(type(value)):
         for attribute in wsme.types.list_attributes(type(value)):
-            _check_text(getattr(value, attribute.key))
+            _check_values(getattr(value, attribute.key))

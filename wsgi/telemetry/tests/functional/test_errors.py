@@ -96,6 +96,17 @@ def test_unreadable_body(api: webtest.TestApp, body: bytes) -> None:
     api.post("/v2/events", body, content_type="application/json", status=400)
 
 
+def test_null_where_something_must_be(api: webtest.TestApp) -> None:
+    for path, body in (
+        ("/v2/query/samples", None), ("/v2/query/alarms", None), ("/v2/query/alarms/history", None),
+        ("/v2/meters/cpu", None), ("/v2/meters/cpu", [None]), ("/v2/alarms", None), ("/v2/events", None),
+        ("/v2/events", [None]),
+    ):
+        fault(api.post_json(path, body, status=400))
+    for text in (b"null", b"{}", b"[]", b"1"):
+        api.put("/v2/alarms/x/state", text, content_type="application/json", status=400)
+
+
 def test_not_json(api: webtest.TestApp) -> None:
     answer = api.post("/v2/meters/cpu", b"{", content_type="application/json", status=400)
     assert fault(answer) == "Request is not in valid JSON format"

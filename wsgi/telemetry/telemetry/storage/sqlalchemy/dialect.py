@@ -28,7 +28,7 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[di
         case "sqlite":
             connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
         case "postgresql":
-            connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
+            connection.execute(_from_arrays(table, rows).on_conflict_do_nothing())
         case _:
             connection.execute(mysql.insert(table).on_duplicate_key_update({key.name: key}), rows)
 
@@ -49,15 +49,29 @@ def merge(
         return
     match connection.dialect.name:
         case "sqlite" | "postgresql" as name:
-            made: Any = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
-            statement = made.on_conflict_do_update(
+            made: Any = sqlite.insert(table) if name == "sqlite" else _from_arrays(table, rows)
+            statement: Any = made.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns), set_=dict(changes(made.excluded)),
                 where=only_if(made.excluded) if only_if else None,
             )
         case _:
             made = mysql.insert(table)
             statement = made.on_duplicate_key_update(changes(made.inserted))
-    connection.execute(statement, rows)
+    if connection.dialect.name == "postgresql":
+        connection.execute(statement)
+    else:
+        connection.execute(statement, rows)
+
+
+def _from_arrays(table: sa.Table, rows: Sequence[dict[str, Any]]) -> Any:
+    """Return an insert of rows that are sent as one array a column: psycopg2 would send row after row."""
+    columns = []
+    for name in rows[0]:
+        kind = table.c[name].type
+        array = postgresql.ARRAY(sa.Text() if isinstance(kind, sa.String) else kind)
+        values = sa.bindparam(f"{name}_values", [row[name] for row in rows], type_=array)
+        columns.append(sa.func.unnest(sa.cast(values, array)).label(name))
+    return postgresql.insert(table).from_select(list(rows[0]), sa.select(*columns), include_defaults=False)
 
 
 def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.ColumnElement[int]:

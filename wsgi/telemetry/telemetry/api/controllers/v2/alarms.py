@@ -153,7 +153,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
     def put_state(self, state: str) -> Any:
         """Set the alarm's state."""
         identity.enforce("change_alarm_state")
-        if state not in State.values:
+        if not isinstance(state, str) or state not in State.values:
             raise ClientSideError(_("state invalid"))
         now = timestamps.utcnow()
         alarm = dataclasses.replace(self._alarm(), state=state, state_timestamp=now, timestamp=now)
