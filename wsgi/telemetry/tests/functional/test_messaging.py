@@ -72,7 +72,7 @@ def collector(clean: str, tmp_path: Path, rabbit: tuple[str, servers.Server]) ->
         found.stop()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

@@ -50,6 +50,12 @@ def listing(connection: sa.Connection, wanted: SampleFilter, page: PageRequest) 
         ids = ids.where(
             sample.c.timestamp <= time, sa.or_(sample.c.timestamp < time, sample.c.id < key)
         )
+    if page.limit is not None and connection.dialect.name == "mysql":
+        # MariaDB sorts all matches when an index gives it the first of two sort columns only.
+        newest = ids.with_only_columns(sample.c.timestamp).order_by(sample.c.timestamp.desc())
+        edge = connection.scalar(newest.offset(page.limit).limit(1))
+        if edge is not None:
+            ids = ids.where(sample.c.timestamp >= edge)
     ids = ids.order_by(sample.c.timestamp.desc(), sample.c.id.desc())
     if page.limit is not None:
         ids = ids.limit(page.limit + 1)
