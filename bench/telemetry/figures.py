@@ -18,7 +18,6 @@ from typing import Any
 import sqlalchemy as sa
 import webtest
 from oslo_config import cfg
-
 from telemetry import config, timestamps
 from telemetry.api.app import VersionSelector, make_v2
 from telemetry.storage import Stores
