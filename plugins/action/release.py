@@ -1,0 +1,101 @@
+"""The controller's half of the module ``release``: collects the inputs, and sends them where they are missing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE = "grove.wsgi.release"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Action ``grove.wsgi.release``; see the module's documentation."""
+
+    _requires_connection = True
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Build the release of ``record`` on the host unless it is there."""
+        variables = task_vars or {}
+        super().run(tmp, variables)
+        record = self._task.args["record"]
+        try:
+            payload = self._payload(record, variables)
+        except (OSError, ValueError, AnsibleError) as error:
+            raise AnsibleActionFail(f"record {record['name']}: {error}") from error
+        arguments = self._arguments(record, payload)
+        result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
+        if result.get("failed") or not result.get("missing") or self._task.check_mode:
+            return result
+        remote = self._send(payload, record)
+        try:
+            built: dict[str, Any] = self._execute_module(
+                MODULE, module_args={**arguments, "payload": remote}, task_vars=variables
+            )
+            return {**built, "changed": True, "diff": result.get("diff", {})} if not built.get("failed") else built
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _payload(self, record: dict[str, Any], variables: dict[str, Any]) -> Payload:
+        payload = Payload()
+        payload.add_source(record["source"])
+        if record["lock"]:
+            payload.add_file("lock.txt", Path(record["lock"]).read_text(encoding="utf-8"), "lock")
+        for target, template in sorted(record["config"].items()):
+            payload.add_file(f"etc/{target}", self._render(template, variables), f"config {target}")
+        described = {**record, "environment": self._task.args.get("app_environment") or {}}
+        entry = self._render(str(REPOSITORY / "wsgi" / "entry.py.j2"), {**variables, "record": described})
+        payload.add_file("entry.py", entry, "entry")
+        for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
+            payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
+        payload.inputs["python"] = record["abi"]
+        payload.inputs["static"] = record["static"]
+        return payload
+
+    def _render(self, template: str, variables: dict[str, Any]) -> str:
+        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+        return str(lookup.run([template], variables=variables)[0])
+
+    def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
+        arguments = {
+            key: record[key] for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
+        }
+        return {
+            **arguments,
+            "script_name": record["path"],
+            "release": payload.identifier(),
+            "inputs": payload.inputs,
+            "app_wsgi": (REPOSITORY / "wsgi" / "app.wsgi").read_text(),
+            "source_kind": record["source"]["kind"],
+            "requirement": record["source"]["text"],
+            "uv": self._task.args["uv"],
+            "wheelhouse": self._task.args.get("wheelhouse") or "",
+        }
+
+    def _send(self, payload: Payload, record: dict[str, Any]) -> str:
+        made = {
+            "app": record["name"],
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "made_from": record["source"]["text"],
+            "entry": {key: value for key, value in record["entry"].items() if value is not None},
+        }
+        handle, local = tempfile.mkstemp(prefix="grove-", suffix=".tar.gz")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                payload.write(stream, made)
+            folder = self._make_tmp_path()
+            remote: str = self._connection._shell.join_path(folder, "payload.tar.gz")
+            self._transfer_file(local, remote)
+            self._fixup_perms2((folder, remote), execute=False)
+            return remote
+        finally:
+            os.unlink(local)

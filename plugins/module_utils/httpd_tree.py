@@ -1,0 +1,289 @@
+"""Apache's configuration tree: what should stand in it, a staged copy to try it in, and an apply that can be undone.
+
+Paths in this module are relative to ServerRoot (``/etc/apache2``, ``/etc/httpd``) unless they are called absolute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MARK = "Written by Grove"
+
+
+class TreeError(Exception):
+    """The tree cannot be brought to the wanted state; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a distribution keeps Apache's files; the fields are those of ``httpd_layout`` in the role ``httpd``."""
+
+    root: str
+    main: str
+    binary: str
+    control: str
+    envvars: str
+    service: str
+    pid_file: str
+    log_dir: str
+    site: str
+    site_enabled: str
+    conf: str
+    conf_enabled: str
+    module: str
+    module_enabled: str
+    ports: str
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Layout:
+        """Take the fields out of a role variable that may hold more.
+
+        Raises TreeError when one is missing.
+        """
+        missing = sorted(set(cls.__dataclass_fields__) - set(values))
+        if missing:
+            raise TreeError(f"httpd_layout lacks {', '.join(missing)}")
+        return cls(**{name: str(values[name] or "") for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands at one path: a file with ``content``, a link to ``target``, or nothing at all."""
+
+    content: str | None = None
+    target: str | None = None
+    mode: int = 0o644
+
+    def describe(self) -> str:
+        if self.target is not None:
+            return f"link to {self.target}\n"
+        return self.content or ""
+
+
+ABSENT = Entry()
+
+
+@dataclass
+class Wanted:
+    """The wanted entries of a tree, built from names as an operator knows them (a site, a conf, a module)."""
+
+    layout: Layout
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def add_site(self, name: str, content: str) -> None:
+        self._add(self.layout.site, self.layout.site_enabled, name, content)
+
+    def add_conf(self, name: str, content: str) -> None:
+        self._add(self.layout.conf, self.layout.conf_enabled, name, content)
+
+    def add_module(self, name: str, content: str) -> None:
+        self._add(self.layout.module, self.layout.module_enabled, name, content)
+
+    def enable_module(self, name: str) -> None:
+        """Link a module that the distribution ships (only where modules are enabled by links)."""
+        if not self.layout.module_enabled:
+            return
+        for suffix in (".load", ".conf"):
+            available = self.layout.module.format(name).replace(".load", suffix)
+            enabled = self.layout.module_enabled.format(name).replace(".load", suffix)
+            if suffix == ".load" or os.path.exists(os.path.join(self.layout.root, available)):
+                self.entries[enabled] = Entry(target=_relative(enabled, available))
+
+    def disable_module(self, name: str) -> None:
+        if self.layout.module_enabled:
+            for suffix in (".load", ".conf"):
+                self.entries[self.layout.module_enabled.format(name).replace(".load", suffix)] = ABSENT
+
+    def disable_site(self, name: str) -> None:
+        if self.layout.site_enabled:
+            self.entries[self.layout.site_enabled.format(name)] = ABSENT
+
+    def disable_conf(self, name: str) -> None:
+        """Let a snippet have no effect. Without links to remove, an emptied file is what survives package updates."""
+        if self.layout.conf_enabled:
+            self.entries[self.layout.conf_enabled.format(name)] = ABSENT
+            return
+        path = self.layout.conf.format(name)
+        if os.path.exists(os.path.join(self.layout.root, path)):
+            self.entries[path] = Entry(content=f"# {MARK}: what the package has here is not used.\n")
+
+    def add_file(self, path: str, content: str, mode: int = 0o644) -> None:
+        self.entries[path] = Entry(content=content, mode=mode)
+
+    def keep_only(self, pattern: str) -> None:
+        """Want every file that Grove wrote below ``pattern`` (a site's name with ``*``) gone unless it is wanted."""
+        for template in (self.layout.site, self.layout.site_enabled):
+            if not template:
+                continue
+            for found in sorted(Path(self.layout.root).glob(template.format(pattern))):
+                path = str(found.relative_to(self.layout.root))
+                if path not in self.entries and _ours(found):
+                    self.entries[path] = ABSENT
+
+    def _add(self, template: str, enabled_template: str, name: str, content: str) -> None:
+        path = template.format(name)
+        self.entries[path] = Entry(content=content)
+        if enabled_template:
+            enabled = enabled_template.format(name)
+            self.entries[enabled] = Entry(target=_relative(enabled, path))
+
+
+def _relative(link: str, target: str) -> str:
+    return os.path.relpath(target, os.path.dirname(link))
+
+
+def _ours(path: Path) -> bool:
+    if path.is_symlink() and not path.exists():
+        return True
+    try:
+        return MARK in path.read_text(errors="replace")[:400]
+    except OSError:
+        return False
+
+
+def current(root: str, path: str) -> Entry:
+    """Return what stands at ``path`` now."""
+    absolute = Path(root, path)
+    if absolute.is_symlink():
+        return Entry(target=os.readlink(absolute))
+    if absolute.is_file():
+        with open(absolute, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return Entry(content=stream.read(), mode=absolute.stat().st_mode & 0o7777)
+    return ABSENT
+
+
+def changes(wanted: Wanted) -> dict[str, Entry]:
+    """Return the wanted entries that differ from what stands in the tree."""
+    return {path: entry for path, entry in wanted.entries.items() if current(wanted.layout.root, path) != entry}
+
+
+def refuse_foreign(wanted: Wanted, names: list[str]) -> None:
+    """Raise TreeError when one of the sites called ``names`` would replace a file that Grove did not write."""
+    for name in names:
+        absolute = Path(wanted.layout.root, wanted.layout.site.format(name))
+        if absolute.exists() and not _ours(absolute):
+            raise TreeError(f"{absolute} was not written by Grove; move it away, or give the record another name")
+
+
+def put(root: str, path: str, entry: Entry) -> None:
+    """Make one path what ``entry`` says, by rename, so that no reader ever meets half of it."""
+    absolute = os.path.join(root, path)
+    if entry == ABSENT:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(absolute)
+        return
+    os.makedirs(os.path.dirname(absolute), exist_ok=True)
+    temporary = f"{absolute}.{os.getpid()}.tmp"
+    try:
+        if entry.target is not None:
+            os.symlink(entry.target, temporary)
+        else:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                stream.write(entry.content or "")
+                os.fchmod(stream.fileno(), entry.mode)
+                os.fsync(stream.fileno())
+        os.replace(temporary, absolute)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """Return the environment that Apache's own control script would give it."""
+    base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
+    if not layout.envvars or not os.path.exists(layout.envvars):
+        return base
+    script = f"set -a; . {shlex.quote(layout.envvars)}; env -0"
+    done = subprocess.run(["/bin/sh", "-c", script], env=base, capture_output=True, text=True, check=False)
+    pairs = (item.partition("=") for item in done.stdout.split("\0") if "=" in item)
+    return {**base, **{name: value for name, _, value in pairs}}
+
+
+def ask_apache(layout: Layout, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let Apache check its configuration (``-t``), wherever the options say it stands."""
+    with tempfile.TemporaryDirectory(prefix="grove-run-") as scratch:
+        values = environment(layout)
+        for name in ("APACHE_RUN_DIR", "APACHE_LOCK_DIR"):
+            # The control script makes these folders when it starts the server; a check is not to leave any.
+            if name in values and not os.path.isdir(values[name]):
+                values[name] = scratch
+        return subprocess.run([layout.binary, "-t", *options], env=values, capture_output=True, text=True, check=False)
+
+
+def check_staged(layout: Layout, wanted: dict[str, Entry]) -> None:
+    """Let Apache read a copy of the whole tree with ``wanted`` in it.
+
+    Raises TreeError with Apache's own message when it would not start with that.
+    """
+    with tempfile.TemporaryDirectory(prefix="grove-httpd-") as temporary:
+        staged = os.path.join(temporary, "tree")
+        shutil.copytree(layout.root, staged, symlinks=True)
+        _keep_outside_links(layout.root, staged)
+        for path, entry in wanted.items():
+            put(staged, path, entry)
+        _point_to_copy(layout, staged, list(wanted))
+        done = ask_apache(layout, "-d", staged, "-f", os.path.join(staged, layout.main))
+        if done.returncode:
+            message = (done.stderr + done.stdout).replace(staged, layout.root).strip()
+            raise TreeError(f"Apache refuses the new configuration, nothing was changed: {message}")
+
+
+def apply(layout: Layout, wanted: dict[str, Entry]) -> None:
+    """Write ``wanted`` into the real tree; put back what was there if that cannot be done to its end.
+
+    Raises OSError as it came.
+    """
+    before = {path: current(layout.root, path) for path in wanted}
+
+    def position(path: str) -> tuple[bool, bool]:
+        """Files before the links to them, links before the files they lose."""
+        is_link = (before if wanted[path] == ABSENT else wanted)[path].target is not None
+        return wanted[path] == ABSENT, is_link != (wanted[path] == ABSENT)
+
+    order = sorted(wanted, key=position)
+    try:
+        for path in order:
+            put(layout.root, path, wanted[path])
+    except BaseException:
+        for path in reversed(order):
+            with contextlib.suppress(OSError):
+                put(layout.root, path, before[path])
+        raise
+
+
+def _keep_outside_links(root: str, staged: str) -> None:
+    """Make relative links that leave the tree absolute, as ``modules`` and ``run`` are on Red Hat."""
+    for folder, subfolders, files in os.walk(staged):
+        for name in [*subfolders, *files]:
+            copy = os.path.join(folder, name)
+            if not os.path.islink(copy) or os.path.isabs(os.readlink(copy)):
+                continue
+            original = os.path.join(root, os.path.relpath(folder, staged), os.readlink(copy))
+            resolved = os.path.normpath(original)
+            if not resolved.startswith(root.rstrip("/") + "/"):
+                os.unlink(copy)
+                os.symlink(resolved, copy)
+
+
+def _point_to_copy(layout: Layout, staged: str, written: list[str]) -> None:
+    """Let the copy refer to itself: its own ServerRoot, and the files that the change itself brings."""
+    main = Path(staged, layout.main)
+    text = main.read_text(errors="replace")
+    main.write_text(re.sub(r"(?m)^(\s*ServerRoot\s+).*$", rf'\g<1>"{staged}"', text))
+    for path in written:
+        absolute = Path(staged, path)
+        if absolute.is_file() and not absolute.is_symlink():
+            content = absolute.read_text(errors="replace")
+            if layout.root + "/" in content:
+                absolute.write_text(content.replace(layout.root + "/", staged + "/"))

@@ -1,0 +1,127 @@
+"""What the process table of this host says, read from /proc."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening TCP socket: address (``*`` for every address), port, and who holds it."""
+
+    address: str
+    port: int
+    pid: int | None
+    program: str
+
+
+def pids() -> Iterator[int]:
+    """Yield the process ids of this host."""
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            yield int(entry.name)
+
+
+def start_time(pid: int) -> int:
+    """Return when ``pid`` was started, in clock ticks since boot; 0 when there is no such process."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def start_clock(pid: int) -> float:
+    """Return when ``pid`` was started, in seconds since the epoch."""
+    for line in (PROC / "stat").read_text().splitlines():
+        if line.startswith("btime "):
+            return int(line.split()[1]) + start_time(pid) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of ``pid`` with spaces between its words; empty when it is gone."""
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def owner(pid: int) -> int | None:
+    """Return the user id that ``pid`` runs as; None when it is gone."""
+    try:
+        return (PROC / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent's process id; 0 when ``pid`` is gone."""
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def program(pid: int) -> str:
+    """Return the program's name, as ``ps -o comm`` shows it."""
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def listeners() -> list[Listener]:
+    """Return the listening TCP sockets of this host, IPv4 and IPv6."""
+    sockets: dict[str, tuple[str, int]] = {}
+    for table, size in (("tcp", 4), ("tcp6", 16)):
+        try:
+            lines = (PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] != "0A":
+                continue
+            address, _, port = fields[1].partition(":")
+            sockets[fields[9]] = (_address(address, size), int(port, 16))
+    holders = _holders(set(sockets))
+    return [
+        Listener(address, port, holders.get(inode), program(holders[inode]) if inode in holders else "?")
+        for inode, (address, port) in sockets.items()
+    ]
+
+
+def _address(text: str, size: int) -> str:
+    # The kernel prints the address as 32-bit words in the machine's byte order.
+    words = struct.pack(f"={size // 4}I", *(int(text[i : i + 8], 16) for i in range(0, size * 2, 8)))
+    if not any(words):
+        return "*"
+    return socket.inet_ntop(socket.AF_INET if size == 4 else socket.AF_INET6, words)
+
+
+def _holders(inodes: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for pid in sorted(pids()):
+        folder = PROC / str(pid) / "fd"
+        try:
+            handles = list(folder.iterdir())
+        except OSError:
+            continue
+        for handle in handles:
+            try:
+                target = os.readlink(handle)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inode = target[8:-1]
+                if inode in inodes:
+                    found.setdefault(inode, pid)
+    return found

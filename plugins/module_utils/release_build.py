@@ -1,0 +1,351 @@
+"""Building a release: an immutable folder that holds all that an application needs to run.
+
+A release is made in a hidden folder beside the others and renamed when it is complete and has been tried. Whatever goes
+wrong on the way, that folder goes and nothing is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+
+PAYLOAD_LOCK = "lock.txt"
+DEPENDENCIES = "dependencies"
+
+
+class BuildError(Exception):
+    """The release cannot be built; the message says which step failed and with what."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """How virtualenvs are made: the path of uv, and a folder of wheels where there is no index.
+
+    uv gets the environment of this process, which is how proxies, indexes and certificates are set.
+    """
+
+    uv: str
+    wheelhouse: str = ""
+
+    def run(self, *arguments: str, step: str, cwd: Path | None = None) -> str:
+        """Run uv and return what it printed.
+
+        Raises BuildError with the last lines of its output when it fails.
+        """
+        environment = {**os.environ, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+        done = subprocess.run(
+            [self.uv, *arguments],
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(f"{step} failed: {last_lines(done.stdout)}")
+        return done.stdout
+
+    def where(self) -> list[str]:
+        """Return the options that say where packages come from."""
+        return ["--no-index", "--find-links", self.wheelhouse] if self.wheelhouse else []
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built; ``payload`` is the archive that the controller made of it."""
+
+    identifier: str
+    account: str
+    python: str
+    source_kind: str
+    requirement: str
+    static: dict[str, str]
+    script_name: str
+    health: str
+    start_timeout: int
+    payload: Path
+
+
+def last_lines(text: str, count: int = 15) -> str:
+    """Return the end of a program's output."""
+    return "\n".join(text.strip().splitlines()[-count:])
+
+
+def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
+    """Build, try and publish the release; return the seconds that each step took.
+
+    Raises BuildError. Nothing is left behind then.
+    """
+    seconds: dict[str, float] = {}
+    try:
+        account = pwd.getpwnam(plan.account)
+    except KeyError:
+        raise BuildError(f"there is no account {plan.account} on the host") from None
+    shared: set[Path] = set(folder.virtualenvs.glob("*"))
+    _make_folders(folder, account.pw_gid)
+    _remove_leftovers(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{plan.identifier}.", dir=folder.releases))
+    dependencies: Path | None = None
+    published = False
+    try:
+        with _timed(seconds, "unpack"):
+            _unpack(plan.payload, temporary)
+        lock = temporary / PAYLOAD_LOCK
+        if lock.exists():
+            with _timed(seconds, "dependencies"):
+                dependencies = _dependencies(folder, lock, plan, tools, account.pw_gid)
+                (temporary / DEPENDENCIES).symlink_to(os.path.relpath(dependencies, temporary))
+        with _timed(seconds, "application"):
+            _install(temporary, dependencies, plan, tools)
+        _lay_out(temporary, plan)
+        _restrict(temporary, account.pw_gid)
+        with _timed(seconds, "trial"):
+            _try_out(temporary, plan, account)
+        os.replace(temporary, folder.release(plan.identifier))
+        published = True
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise BuildError(f"the archive of the release cannot be read: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise BuildError(f"the disk that holds {folder.path} is full; nothing was left behind") from error
+        raise BuildError(f"building the release failed: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not published and dependencies is not None and dependencies not in shared:
+            shutil.rmtree(dependencies, ignore_errors=True)
+    return seconds
+
+
+def _make_folders(folder: AppFolder, group: int) -> None:
+    for path, mode in ((folder.path, 0o751), (folder.releases, 0o751), (folder.virtualenvs, 0o750)):
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        os.chown(path, 0, group)
+        path.chmod(mode)
+
+
+def _remove_leftovers(folder: AppFolder) -> None:
+    """Remove what a run that was killed has left; the application's lock says that no other is at work."""
+    for parent in (folder.releases, folder.virtualenvs):
+        for path in parent.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    seconds[step] = round(time.monotonic() - begun, 3)
+
+
+def _unpack(payload: Path, target: Path) -> None:
+    with tarfile.open(payload) as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(target, filter="data")
+        else:
+            archive.extractall(target)  # the archive was made by the action plugin, not by a stranger
+
+
+def _dependencies(folder: AppFolder, lock: Path, plan: Plan, tools: Tools, group: int) -> Path:
+    """Return the virtualenv of a lock; releases with the same lock share it."""
+    key = hashlib.sha256(lock.read_bytes() + _abi(plan.python).encode()).hexdigest()[:12]
+    target = folder.virtualenvs / key
+    if target.is_dir():
+        return target
+    temporary = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.virtualenvs))
+    try:
+        _virtualenv(temporary, plan, tools)
+        tools.run(
+            *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
+            *("--strict", *tools.where()),
+            str(lock),
+            step="installing the locked requirements",
+        )
+        _remove_lock(temporary)
+        os.chown(temporary, 0, group)
+        temporary.chmod(0o750)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _abi(python: str) -> str:
+    command = [python, "-I", "-c", "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var('SOABI'))"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"key python: {python} cannot be run: {last_lines(done.stderr)}")
+    return done.stdout
+
+
+def _virtualenv(target: Path, plan: Plan, tools: Tools) -> None:
+    # Relocatable, because it is built under another name than it gets when it is complete.
+    tools.run(
+        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", plan.python, str(target)),
+        step="making the virtualenv",
+    )
+
+
+def _remove_lock(virtualenv: Path) -> None:
+    """Remove the file by which uv guards a virtualenv while it installs, since everybody may write to that."""
+    (virtualenv / ".lock").unlink(missing_ok=True)
+
+
+def _site_packages(virtualenv: Path) -> Path:
+    found: Path = next(virtualenv.glob("lib/python3*/site-packages"))
+    return found
+
+
+def _install(release: Path, dependencies: Path | None, plan: Plan, tools: Tools) -> None:
+    """Give the release its virtualenv: the lock's own where that holds everything, one on top of it otherwise."""
+    virtualenv = release / "venv"
+    if plan.source_kind == "requirement" and dependencies is not None:
+        virtualenv.symlink_to(os.path.relpath(dependencies, release))
+        return
+    _virtualenv(virtualenv, plan, tools)
+    if dependencies is not None:
+        line = f"import site; site.addsitedir({str(_site_packages(dependencies))!r})\n"
+        (_site_packages(virtualenv) / "_grove_dependencies.pth").write_text(line)
+    source = release / "src"
+    if plan.source_kind == "folder" and not any((source / name).exists() for name in ("pyproject.toml", "setup.py")):
+        (_site_packages(virtualenv) / "_grove_source.pth").write_text("../../../../src\n")
+        return
+    what = {
+        "folder": [f"{source}"],
+        "wheel": [str(path) for path in release.glob("*.whl")],
+    }.get(plan.source_kind, [plan.requirement])
+    if plan.source_kind == "folder":
+        what = [_build_wheel(source, dependencies, plan, tools, release)]
+    only_it = ["--no-deps"] if dependencies is not None else []
+    # A project's own wheel is of use once; in the cache it would only grow.
+    once = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" and dependencies is not None else []
+    tools.run(
+        *("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode", *only_it, *once),
+        *tools.where(),
+        *what,
+        step="installing the application",
+    )
+    for wheel in release.glob("*.whl"):
+        wheel.unlink()
+    shutil.rmtree(release / "wheel", ignore_errors=True)
+
+
+def _build_wheel(source: Path, dependencies: Path | None, plan: Plan, tools: Tools, release: Path) -> str:
+    """Build the project's wheel; with the build backend of the lock where the lock has one, which pins it too."""
+    backend = dependencies is not None and any(_site_packages(dependencies).glob("setuptools/build_meta.py"))
+    python = f"{dependencies}/bin/python" if backend else plan.python
+    isolation = ["--no-build-isolation"] if backend else []
+    tools.run(
+        *("build", "--wheel", "--python", python, *isolation, *tools.where()),
+        *("--out-dir", str(release / "wheel"), str(source)),
+        step="building the application's wheel",
+    )
+    return str(next((release / "wheel").glob("*.whl")))
+
+
+def _lay_out(release: Path, plan: Plan) -> None:
+    """Complete ``etc`` and ``static`` from the source."""
+    etc = release / "etc"
+    etc.mkdir(exist_ok=True)
+    source = release / "src"
+    if source.is_dir():
+        # %(confdir)s of Pecan and %(here)s of PasteDeploy are etc: what lies beside the file in the source is there.
+        for entry in source.iterdir():
+            if not (etc / entry.name).exists():
+                (etc / entry.name).symlink_to(f"../src/{entry.name}")
+    static = release / "static"
+    static.mkdir()
+    for number, folder in enumerate(plan.static.values()):
+        origin = (source if source.is_dir() else _site_packages(release / "venv")) / folder
+        if not origin.is_dir():
+            raise BuildError(f"static: the application has no folder {folder}")
+        # With times of their own, since the archive has none and browsers ask whether a file is newer than their copy.
+        shutil.copytree(origin, static / str(number), copy_function=shutil.copyfile)
+
+
+def _restrict(release: Path, group: int) -> None:
+    """Let the application's group read the release, and nobody else but for the files that Apache serves itself."""
+    _remove_lock(release / "venv")
+    os.chown(release, 0, group)
+    release.chmod(0o751)
+    for name in ("src", "etc", "runtime", "venv"):
+        path = release / name
+        if path.is_dir() and not path.is_symlink():
+            os.chown(path, 0, group)
+            path.chmod(0o750)
+    for name in ("RELEASE.json", "entry.py", PAYLOAD_LOCK):
+        if (release / name).exists():
+            os.chown(release / name, 0, group)
+            (release / name).chmod(0o640)
+    for folder, subfolders, files in os.walk(release / "etc"):
+        for name in [*subfolders, *files]:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                os.chown(path, 0, group)
+                path.chmod(0o750 if path.is_dir() else 0o640)
+    (release / "static").chmod(0o755)
+    for folder, subfolders, files in os.walk(release / "static"):
+        for name in subfolders:
+            Path(folder, name).chmod(0o755)
+        for name in files:
+            Path(folder, name).chmod(0o644)
+
+
+def _try_out(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
+    """Load the release as its account and ask for the health path, all outside Apache."""
+    command = [
+        f"{release}/venv/bin/python",
+        *("-I", f"{release}/runtime/grove_runtime/trial.py"),
+        *(str(release), plan.script_name, plan.health),
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=plan.start_timeout,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+            umask=0o027,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(
+            f"key start_timeout: the release did not answer {plan.health} within {plan.start_timeout} s when it was"
+            " tried outside Apache; nothing that serves was changed"
+        ) from None
+    if done.returncode:
+        shown = last_lines(done.stdout).replace(str(release), f"releases/{plan.identifier}")
+        raise BuildError(
+            "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
+            f" {plan.health}, and nothing that serves was changed:\n{shown}"
+        )
+
+
+def note(release: Path, **more: Any) -> None:
+    """Add keys to a release's RELEASE.json while it is not published yet."""
+    path = release / "RELEASE.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}, indent=2) + "\n")

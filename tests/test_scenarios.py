@@ -1,0 +1,84 @@
+"""Each molecule scenario, from a fresh host to its removal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+LOGS = REPOSITORY / ".cache" / "molecule"
+TIME_LIMIT = 1800
+"""Seconds for one scenario."""
+ENVIRONMENT = {
+    # Molecule names its folders in there after the last part of the clone's path alone.
+    "ANSIBLE_HOME": str(REPOSITORY / ".cache" / "ansible"),
+    "ANSIBLE_NOCOLOR": "1",
+    "COLUMNS": "200",
+    "MOLECULE_COMMAND_BORDERS": "0",
+    "NO_COLOR": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def _podman() -> None:
+    """Fail with podman's own reason where it cannot run."""
+    try:
+        done = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.fail("scenarios need podman, and it is not installed", pytrace=False)
+    if done.returncode:
+        pytest.fail(f"podman cannot run here: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+
+
+@pytest.mark.timeout(TIME_LIMIT + 60)
+@pytest.mark.usefixtures("_podman")
+@pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
+def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run molecule's whole sequence; what it says is in a log that can be followed."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{scenario}.log"
+    with capsys.disabled():
+        print(f"\n{scenario}: {log}", flush=True)
+    status = run_molecule(scenario, log)
+    if status:
+        pytest.fail(f"molecule test -s {scenario}: {status}\n{failure(log.read_text())}", pytrace=False)
+
+
+def run_molecule(scenario: str, log: Path) -> str:
+    """Run the scenario with its output in log; return what went wrong, or nothing."""
+    # An interrupted run must not go on behind the next one's back.
+    guard = ["setpriv", "--pdeathsig", "KILL"]
+    # Molecule finds that file by itself only below a folder with .git.
+    molecule = ["molecule", "--base-config", ".config/molecule/config.yml", "test", "--scenario-name", scenario]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*guard, *molecule],
+            cwd=REPOSITORY,
+            env=os.environ | ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout=TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            return f"not done in {TIME_LIMIT} s"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    return f"exit status {status}" if status else ""
+
+
+def failure(text: str) -> str:
+    """Return the part of molecule's output that shows the failure: the last failing task and what follows it."""
+    lines = text.splitlines()
+    failed = [number for number, line in enumerate(lines) if re.search(r"fatal:|FAILED!|ERROR|CRITICAL", line)]
+    tasks = [number for number, line in enumerate(lines) if "TASK [" in line and failed and number < failed[0]]
+    start = tasks[-1] if tasks else max(0, (failed or [len(lines)])[0] - 20)
+    return "\n".join(lines[start : start + 60])

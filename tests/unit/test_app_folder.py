@@ -1,0 +1,117 @@
+"""Releases, slots and the slot map of one application, in real folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, replace_text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AppFolder:
+    made = AppFolder("shop", tmp_path / "shop")
+    made.releases.mkdir(parents=True)
+    return made
+
+
+def add_release(folder: AppFolder, identifier: str, age: int = 0, virtualenv: str | None = None) -> None:
+    path = folder.release(identifier)
+    path.mkdir()
+    (path / "RELEASE.json").write_text(json.dumps({"id": identifier, "inputs": {}}))
+    if virtualenv:
+        (folder.virtualenvs / virtualenv).mkdir(parents=True, exist_ok=True)
+        (path / "dependencies").symlink_to(f"../../venvs/{virtualenv}")
+    os.utime(path, (1_000_000 - age, 1_000_000 - age))
+
+
+def test_a_folder_before_the_first_deployment(folder: AppFolder) -> None:
+    assert folder.live() is None
+    assert folder.release_of("blue") is None
+    assert folder.describe("a") is None
+
+
+def test_point_and_flip(folder: AppFolder) -> None:
+    add_release(folder, "a")
+    folder.point("blue", "a")
+    folder.flip("blue")
+    assert folder.slot_map.read_text() == "live shop-blue\n"
+    assert folder.slot_map.stat().st_mode & 0o777 == 0o644
+    assert os.readlink(folder.slot("blue")) == "../releases/a"
+    assert (folder.slot("blue") / "RELEASE.json").exists()
+    assert (folder.live(), folder.release_of("blue"), folder.release_of("green")) == ("blue", "a", None)
+    folder.point("blue", "b")
+    folder.flip("green")
+    assert (folder.live(), folder.release_of("blue")) == ("green", "b")
+    assert sorted(path.name for path in folder.path.iterdir()) == ["releases", "slot.map", "slots"]
+
+
+def test_a_leftover_of_a_killed_run_does_not_stop_point(folder: AppFolder) -> None:
+    folder.slot("blue").parent.mkdir()
+    (folder.slot("blue").parent / f".blue.{os.getpid()}.tmp").symlink_to("nowhere")
+    folder.point("blue", "a")
+    assert folder.release_of("blue") == "a"
+
+
+@pytest.mark.parametrize("text", ["", "live other-blue\n", "live shop-red\n", "shop-blue\n"])
+def test_a_map_that_names_no_slot_of_the_application(folder: AppFolder, text: str) -> None:
+    folder.slot_map.write_text(text)
+    with pytest.raises(FolderError) as raised:
+        folder.live()
+    assert str(raised.value) == (f"{folder.slot_map} holds {text.strip()!r}; it has to be 'live shop-blue' or '-green'")
+
+
+def test_an_incomplete_release_is_none(folder: AppFolder) -> None:
+    add_release(folder, "a")
+    assert folder.describe("a") == {"id": "a", "inputs": {}}
+    for content in ("", "[]", '{"id": "b"}'):
+        (folder.release("a") / "RELEASE.json").write_text(content)
+        assert folder.describe("a") is None
+
+
+def test_prune_keeps_what_runs_and_the_newest(folder: AppFolder) -> None:
+    for age, identifier in enumerate(["new", "newer", "middle", "old", "oldest"]):
+        add_release(folder, identifier, age * 100, virtualenv=f"v-{identifier}")
+    (folder.releases / ".building.x").mkdir()
+    (folder.virtualenvs / ".building.x").mkdir()
+    (folder.virtualenvs / "unused").mkdir()
+    folder.point("blue", "oldest")
+    folder.point("green", "new")
+    assert folder.prune(1) == ["middle", "old"]
+    assert sorted(path.name for path in folder.releases.iterdir()) == [".building.x", "new", "newer", "oldest"]
+    assert sorted(path.name for path in folder.virtualenvs.iterdir()) == [".building.x", "v-new", "v-newer", "v-oldest"]
+    assert folder.prune(1) == []
+
+
+def test_the_lock_admits_one_process(folder: AppFolder) -> None:
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
+    with folder.locked():
+        assert (folder.path / ".lock").stat().st_mode & 0o777 == 0o600
+    other = subprocess.Popen(
+        [sys.executable, "-c", hold, str(folder.path / ".lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(FolderError, match=r"^another deployment of shop is at work on this host; wait for it to end$"):
+        folder.locked().__enter__()
+    other.communicate()
+    with folder.locked():
+        pass
+
+
+def test_replace_text_leaves_no_temporary_file(tmp_path: Path) -> None:
+    replace_text(tmp_path / "file", "one\n", 0o600)
+    replace_text(tmp_path / "file", "two\n", 0o640)
+    assert (tmp_path / "file").read_text() == "two\n"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,78 @@
+"""The action that checks records, run by the real Ansible: what it makes of texts, templates and secrets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LAYOUT = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]["Debian"]["layout"]
+
+
+def check(folder: Path, records: object, **variables: Any) -> dict[str, Any]:
+    """Return the result of the action for the records as an inventory holds them."""
+    settings = {
+        "base": "/srv/wsgi",
+        "state_base": "/var/lib",
+        "log_base": "/var/log",
+        "listen_address": "127.0.0.1",
+        "door": "127.0.0.1:18290",
+        "python": "/usr/bin/python3",
+        "mod_wsgi": "6.1.1",
+        "mod_wsgi_python": "/usr/bin/python3",
+        "folders": [str(folder)],
+        "servers": 0,
+        "workers_per_server": 64,
+    }
+    arguments = {"records": "{{ wsgi_apps }}", "settings": settings, "layout": LAYOUT}
+    tasks = [
+        {"grove.wsgi.check_records": arguments, "register": "checked", "ignore_errors": True},
+        {"ansible.builtin.copy": {"content": "{{ checked | to_json }}", "dest": f"{folder}/result.json"}},
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "vars": {"wsgi_apps": records, **variables}, "tasks": tasks}
+    (folder / "play.yml").write_text(yaml.safe_dump([play]))
+    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
+    more = ["-e", f"ansible_python_interpreter={sys.executable}"]
+    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    return {"name": "shop", "source": "shop==1", "entry": {"module": "shop:application"}, "listen": 18291}
+
+
+def test_records_are_completed_from_templates(tmp_path: Path, record: dict[str, Any]) -> None:
+    record |= {"threads": "{{ 1 + 1 }}", "server_name": "{{ domain }}", "environment": {"TOKEN": "{{ token }}"}}
+    result = check(tmp_path, [record], domain="shop.example.org", token="sesame")
+    completed = result["records"][0]
+    assert (completed["threads"], completed["url"]) == (2, "http://shop.example.org:18291/")
+    assert completed["abi"].startswith("cpython-3")
+    assert "environment" not in completed
+    assert "sesame" not in json.dumps(result)
+    assert result["host"]["cores"] >= 1
+    assert result["changed"] is False
+
+
+def test_problems_are_told_in_plain_words(tmp_path: Path, record: dict[str, Any]) -> None:
+    record |= {"argv": "{{ word }}", "config": [["{{ word }}"]], "processes": {"a": "{{ word }}"}}
+    other = {**record, "argv": [], "config": {}, "processes": 1, "listen": "{{ word }}", "name": "other"}
+    result = check(tmp_path, [record, other], word="one")
+    assert result["failed"] is True
+    found = [problem.partition("; ")[0] for problem in result["msg"].splitlines()[1:]]
+    assert sorted(found) == [
+        "- record other, key listen: found 'one' (a text)",
+        "- record shop, key argv: found 'one' (a text)",
+        "- record shop, key config: found [['one']] (a list)",
+        "- record shop, key processes: found {'a': 'one'} (a dictionary)",
+    ]
+    assert result["msg"].startswith("4 problems in wsgi_apps, nothing was changed:\n- record shop, key ")
+    assert "Ansible" not in result["msg"]

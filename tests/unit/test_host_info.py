@@ -1,0 +1,95 @@
+"""What a host is asked, with real interpreters, certificates and trees."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import MARK, Layout
+from ansible_collections.grove.wsgi.plugins.modules import host_info
+
+pytestmark = pytest.mark.debian_packages("apache2", "openssl")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAMILIES = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]
+FOREIGN = "<VirtualHost *:80>\n</VirtualHost>\n"
+
+
+def test_pythons() -> None:
+    found = host_info.python("/usr/bin/python3")
+    assert found is not None
+    assert found["abi"].startswith("cpython-3")
+    version = subprocess.run(["/usr/bin/python3", "--version"], capture_output=True, text=True, check=True).stdout
+    assert f"Python {found['version']}\n" == version
+    assert host_info.python("/nonexistent") is None
+    assert host_info.python("/bin/false") is None
+
+
+def test_accounts() -> None:
+    me = pwd.getpwuid(os.getuid())
+    assert host_info.account(me.pw_name) == {"uid": me.pw_uid, "home": me.pw_dir, "shell": me.pw_shell}
+    assert host_info.account("no-such-account") is None
+
+
+def make_pair(folder: Path, name: str, *more: str) -> list[str]:
+    paths = [str(folder / f"{name}.crt"), str(folder / f"{name}.key")]
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", f"/CN={name}", "-days", "2"),
+            *("-out", paths[0], "-keyout", paths[1], *(more or ("-nodes",))),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    return paths
+
+
+def test_certificates_and_keys(tmp_path: Path) -> None:
+    one, two = make_pair(tmp_path, "one"), make_pair(tmp_path, "two")
+    locked = make_pair(tmp_path, "locked", "-passout", "pass:sesame")
+    assert host_info.key_pair(one) == ""
+    assert "KEY_VALUES_MISMATCH" in host_info.key_pair([one[0], two[1]])
+    assert host_info.key_pair(locked) != ""
+    assert "No such file" in host_info.key_pair([one[0], str(tmp_path / "none.key")])
+    (tmp_path / "broken.key").write_text("nonsense")
+    assert host_info.key_pair([one[0], str(tmp_path / "broken.key")]) != ""
+
+
+@pytest.mark.parametrize(
+    ("family", "site", "ports", "ours"),
+    [
+        ("Debian", "sites-enabled/blog.conf", "ports.conf", "ports.conf"),
+        ("RedHat", "conf.d/blog.conf", "conf/httpd.conf", "conf.d/zz-grove-listen.conf"),
+    ],
+)
+def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports: str, ours: str) -> None:
+    layout = Layout.of(FAMILIES[family]["layout"])
+    layout = dataclasses.replace(layout, root=str(tmp_path), binary="/usr/sbin/apache2")
+    for path in (site, ports, ours):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / site).write_text(FOREIGN)
+    (tmp_path / site).with_name("wsgi-one.conf").write_text(f"# {MARK}\n{FOREIGN}")
+    (tmp_path / site).with_name("dangling.conf").symlink_to("nowhere")
+    (tmp_path / ports).write_text("# Listen 1\nListen 80\n  Listen 127.0.0.1:81\n")
+    found = host_info.httpd(layout)
+    assert found["version"].startswith("2.4.")
+    assert found["foreign_sites"] == ["blog"]
+    assert found["foreign_listen"] == ["80", "127.0.0.1:81"]
+    assert found["ports_ours"] is False
+    (tmp_path / ours).write_text(f"# {MARK}\nListen 80\n")
+    assert host_info.httpd(layout)["ports_ours"] is True
+
+
+def test_a_host_without_apache() -> None:
+    layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), binary="/nonexistent")
+    assert host_info.httpd(layout) == {
+        "version": "",
+        "foreign_sites": [],
+        "foreign_listen": [],
+        "ports_ours": False,
+    }

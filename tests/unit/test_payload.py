@@ -1,0 +1,152 @@
+"""The inputs of a release: one id for the same inputs, another for any change, and an archive that can be unpacked."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "config.py").write_text("app = {}\n")
+    (folder / "run").write_text("#!/bin/sh\n")
+    (folder / "run").chmod(0o755)
+    (folder / "pkg" / "__init__.py").write_text("")
+    return folder
+
+
+def payload(source: Path, **changes: str) -> Payload:
+    made = Payload()
+    made.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
+    made.add_file("lock.txt", changes.get("lock", "six==1\n"), "lock")
+    made.add_file("etc/config.py", changes.get("config", "x = 1\n"), "config config.py")
+    made.add_file("entry.py", changes.get("entry", "application = None\n"), "entry")
+    return made
+
+
+def names(source: Path) -> list[str]:
+    return sorted(member.name for member in payload(source).members if member.name.startswith("src/"))
+
+
+def test_the_same_inputs_have_the_same_id(source: Path, tmp_path: Path) -> None:
+    first = payload(source).identifier()
+    assert len(first) == 12
+    assert int(first, 16) >= 0
+    copy = tmp_path / "elsewhere" / "shop"
+    copy.mkdir(parents=True)
+    for name in ("run", "pkg", "config.py"):  # another order of creation
+        if (source / name).is_dir():
+            shutil.copytree(source / name, copy / name)
+        else:
+            shutil.copy(source / name, copy / name)
+    os.utime(copy / "config.py", (1, 1))
+    assert payload(copy).identifier() == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: (source / "config.py").write_text("app = {1: 2}\n"),
+        lambda source: (source / "config.py").chmod(0o755),
+        lambda source: (source / "config.py").rename(source / "conf.py"),
+        lambda source: (source / "new.py").write_text(""),
+        lambda source: (source / "run").unlink(),
+    ],
+    ids=["content", "executable bit", "name", "one more", "one less"],
+)
+def test_a_changed_source_has_another_id(source: Path, change: Callable[[Path], object]) -> None:
+    before = payload(source).identifier()
+    change(source)
+    assert payload(source).identifier() != before
+
+
+@pytest.mark.parametrize("changed", ["lock", "config", "entry"])
+def test_any_other_changed_input_has_another_id(source: Path, changed: str) -> None:
+    assert payload(source, **{changed: "different\n"}).identifier() != payload(source).identifier()
+
+
+def test_the_python_is_an_input(source: Path) -> None:
+    made = payload(source)
+    before = made.identifier()
+    made.inputs["python"] = "cpython-313"
+    assert made.identifier() != before
+
+
+def test_what_tools_leave_behind_is_left_out(source: Path) -> None:
+    before = payload(source).identifier()
+    for folder in (".git", "pkg/__pycache__", ".venv", "shop.egg-info", "build", "dist", "node_modules"):
+        (source / folder).mkdir()
+        (source / folder / "file").write_text("x")
+    (source / "pkg" / "old.pyc").write_text("x")
+    assert payload(source).identifier() == before
+    (source / "pkg" / "build").mkdir()
+    (source / "pkg" / "build" / "__init__.py").write_text("")
+    assert names(source) == ["src/config.py", "src/pkg/__init__.py", "src/pkg/build/__init__.py", "src/run"]
+
+
+def test_links_inside_the_folder_are_followed(source: Path) -> None:
+    (source / "link.py").symlink_to("config.py")
+    (source / "again").symlink_to("pkg")
+    expected = ["src/again/__init__.py", "src/config.py", "src/link.py", "src/pkg/__init__.py", "src/run"]
+    assert names(source) == expected
+
+
+def test_links_that_lead_out_are_refused(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (source / "file").symlink_to("../secret")
+    with pytest.raises(ValueError, match="is a link that leads out of") as raised:
+        payload(source)
+    assert str(raised.value) == (
+        f"{source}/file is a link that leads out of {source}; copy what it leads to into the folder"
+    )
+    (source / "file").unlink()
+    (tmp_path / "outside").mkdir()
+    (source / "folder").symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match="is a link that leads out of"):
+        payload(source)
+
+
+def test_a_link_to_its_own_folder_is_refused(source: Path) -> None:
+    (source / "pkg" / "loop").symlink_to("..")
+    with pytest.raises(ValueError, match="is a link to a folder that it is in itself; remove it"):
+        payload(source)
+
+
+def test_a_wheel_and_a_requirement(tmp_path: Path) -> None:
+    wheel = tmp_path / "shop-1-py3-none-any.whl"
+    wheel.write_bytes(b"one")
+    first, second, third = Payload(), Payload(), Payload()
+    first.add_source({"kind": "wheel", "path": str(wheel), "text": wheel.name})
+    wheel.write_bytes(b"two")
+    second.add_source({"kind": "wheel", "path": str(wheel), "text": wheel.name})
+    third.add_source({"kind": "requirement", "text": "shop==1"})
+    assert len({first.identifier(), second.identifier(), third.identifier()}) == 3
+    assert [member.name for member in second.members] == [wheel.name]
+    assert third.members == []
+    assert third.inputs["source"] == "shop==1"
+
+
+def test_the_archive_holds_the_files_and_what_went_in(source: Path, tmp_path: Path) -> None:
+    made = payload(source)
+    stream = io.BytesIO()
+    made.write(stream, {"app": "shop"})
+    stream.seek(0)
+    target = tmp_path / "unpacked"
+    with tarfile.open(fileobj=stream) as archive:
+        archive.extractall(target, filter="data")
+    assert (target / "src" / "config.py").read_text() == "app = {}\n"
+    assert (target / "src" / "run").stat().st_mode & 0o777 == 0o755
+    assert (target / "src" / "config.py").stat().st_mode & 0o777 == 0o644
+    assert (target / "etc" / "config.py").read_text() == "x = 1\n"
+    described = json.loads((target / "RELEASE.json").read_text())
+    assert described == {"id": made.identifier(), "app": "shop", "inputs": made.inputs}

@@ -1,0 +1,81 @@
+"""The process table, with real processes and real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import processes
+
+GONE = 1 << 22
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+def wait_for(pid: int, program: str) -> None:
+    for _ in range(100):
+        if processes.program(pid) == program:
+            return
+        time.sleep(0.02)
+
+
+def test_a_running_process(child: subprocess.Popen[bytes]) -> None:
+    wait_for(child.pid, "sleep")
+    assert child.pid in set(processes.pids())
+    assert processes.program(child.pid) == "sleep"
+    assert processes.command_line(child.pid) == "sleep 60"
+    assert processes.owner(child.pid) == os.getuid()
+    assert processes.parent_of(child.pid) == os.getpid()
+    assert processes.start_time(child.pid) >= processes.start_time(os.getpid()) > 0
+    assert abs(processes.start_clock(child.pid) - time.time()) < 5
+
+
+def test_a_process_that_is_gone() -> None:
+    assert GONE not in set(processes.pids())
+    assert processes.program(GONE) == ""
+    assert processes.command_line(GONE) == ""
+    assert processes.owner(GONE) is None
+    assert processes.parent_of(GONE) == 0
+    assert processes.start_time(GONE) == 0
+
+
+def test_a_program_whose_name_holds_spaces_and_brackets(tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("bin") / "a ) b"
+    link.symlink_to("/bin/sleep")
+    with subprocess.Popen([link, "60"]) as process:
+        wait_for(process.pid, "a ) b")
+        assert processes.program(process.pid) == "a ) b"
+        assert processes.parent_of(process.pid) == os.getpid()
+        assert processes.start_time(process.pid) > 0
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "expected"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", "*"),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::", "*"),
+    ],
+)
+def test_listeners_with_their_holder(family: socket.AddressFamily, address: str, expected: str) -> None:
+    if family == socket.AF_INET6 and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(family) as listening:
+        listening.bind((address, 0))
+        port = listening.getsockname()[1]
+        assert not [found for found in processes.listeners() if found.port == port]
+        listening.listen()
+        found = [found for found in processes.listeners() if found.port == port]
+    me = processes.program(os.getpid())
+    assert found == [processes.Listener(expected, port, os.getpid(), me)]

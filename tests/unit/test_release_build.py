@@ -1,0 +1,334 @@
+"""Building releases with the real uv and the real trial, from wheels that are made here and without an index."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import release_build
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.release_build import BuildError, Plan, Tools
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+UV = Path(sys.prefix, "bin", "uv")
+PYTHON = "/usr/bin/python3"
+ACCOUNT = "nobody"
+ENTRY = """
+import json, os, sys
+here = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(here + "/runtime")
+from shop import application
+from grove_runtime import door
+application = door.stamp(application, json.load(open(here + "/RELEASE.json"))["id"])
+"""
+SHOP = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"shop"]
+"""
+SHOP_WITH_DEPENDENCY = "import counter\nassert counter.number == 1\n" + SHOP
+# A build backend that is part of the source, so that building needs nothing from an index.
+BACKEND = """
+import os, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "shop-1-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.write("code/shop.py", "shop.py")
+        wheel.writestr("shop-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: shop\\nVersion: 1\\n")
+        wheel.writestr("shop-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("shop-1.dist-info/RECORD", "")
+    return name
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "shop"
+version = "1"
+"""
+
+
+@dataclasses.dataclass
+class Place:
+    """A folder that the application's account can reach, unlike pytest's own."""
+
+    base: Path
+    folder: AppFolder
+    source: Path
+    tools: Tools
+
+    def wheel(self, name: str, module: str) -> Path:
+        """Make a wheel of one module and return its path in the wheelhouse."""
+        path = Path(self.tools.wheelhouse, f"{name}-1-py3-none-any.whl")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"{name}.py", module)
+            archive.writestr(f"{name}-1.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+            archive.writestr(f"{name}-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+            archive.writestr(f"{name}-1.dist-info/RECORD", "")
+        return path
+
+    def lock(self) -> str:
+        """Make a wheel of ``counter`` and return a lock of it."""
+        digest = hashlib.sha256(self.wheel("counter", "number = 1\n").read_bytes()).hexdigest()
+        return f"counter==1 --hash=sha256:{digest}\n"
+
+    def plan(self, kind: str = "folder", text: str = "", lock: str | None = None, **changes: Any) -> Plan:
+        """Return what is to be built, with the archive that the controller would send."""
+        payload = Payload()
+        path = str(self.source) if kind == "folder" else text
+        payload.add_source({"kind": kind, "path": path, "text": text})
+        if lock:
+            payload.add_file("lock.txt", lock, "lock")
+        payload.add_file("etc/secret.ini", changes.pop("config", "password = 1\n"), "config secret.ini")
+        payload.add_file("entry.py", ENTRY, "entry")
+        for module in (REPOSITORY / "wsgi" / "grove_runtime").glob("*.py"):
+            payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
+        archive = self.base / "payload.tar.gz"
+        with archive.open("wb") as stream:
+            payload.write(stream, {"app": "shop"})
+        plan = Plan(payload.identifier(), ACCOUNT, PYTHON, kind, text, {}, "/", "/", 60, archive)
+        return dataclasses.replace(plan, **changes)
+
+    def left(self) -> list[str]:
+        """Return what stands in releases and venvs."""
+        folders = (self.folder.releases, self.folder.virtualenvs)
+        return sorted(path.name for folder in folders for path in folder.iterdir())
+
+    def build(self, plan: Plan) -> Path:
+        release_build.build(self.folder, plan, self.tools)
+        return self.folder.release(plan.identifier)
+
+    def refused(self, plan: Plan) -> str:
+        """Return why the build failed, after which there is nothing more than before."""
+        before = self.left() if self.folder.releases.exists() else []
+        with pytest.raises(BuildError) as raised:
+            release_build.build(self.folder, plan, self.tools)
+        if self.folder.releases.exists():
+            assert self.left() == before
+        return str(raised.value)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    assert UV.exists(), f"{UV} is missing: ./grove test makes it"
+    base = Path(tempfile.mkdtemp(prefix="grove-test-", dir="/var/tmp"))
+    base.chmod(0o755)
+    monkeypatch.setenv("UV_CACHE_DIR", str(base / "cache"))
+    for name in ("source", "wheels"):
+        (base / name).mkdir()
+    (base / "source" / "shop.py").write_text(SHOP)
+    yield Place(base, AppFolder("shop", base / "wsgi" / "shop"), base / "source", Tools(str(UV), str(base / "wheels")))
+    shutil.rmtree(base)
+
+
+def ask_python(release: Path, code: str) -> str:
+    """Return what the release's Python prints, run as the application's account."""
+    account = pwd.getpwnam(ACCOUNT)
+    done = subprocess.run(
+        [release / "venv/bin/python", "-I", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+        user=account.pw_uid,
+        group=account.pw_gid,
+        extra_groups=[],
+    )
+    return done.stdout.strip()
+
+
+def test_a_folder_without_metadata_is_imported_from_the_release(place: Place) -> None:
+    (place.source / "public").mkdir()
+    (place.source / "public" / "logo.svg").write_text("<svg/>")
+    plan = place.plan(static={"/public": "public"})
+    release = place.build(plan)
+    assert place.left() == [plan.identifier]
+    assert ask_python(release, "import shop; print(shop.__file__)") == str(release / "src" / "shop.py")
+    assert (release / "static/0/logo.svg").read_text() == "<svg/>"
+    assert os.readlink(release / "etc" / "shop.py") == "../src/shop.py"
+    assert place.folder.describe(plan.identifier) is not None
+
+
+def test_a_folder_with_metadata_is_installed(place: Place) -> None:
+    (place.source / "code").mkdir()
+    (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    (place.source / "backend.py").write_text(BACKEND)
+    (place.source / "pyproject.toml").write_text(PYPROJECT)
+    release = place.build(place.plan())
+    found = ask_python(release, "import shop; print(shop.__file__)")
+    assert Path(found).parent.name == "site-packages"
+    assert found.startswith(str(release))
+    assert list((release / "venv").glob("lib/python3*/site-packages/__pycache__/shop.*.pyc"))
+    assert not (release / "wheel").exists()
+
+
+def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
+    lock = place.lock()
+    first = place.build(place.plan(lock=lock))
+    virtualenvs = list(place.folder.virtualenvs.iterdir())
+    assert len(virtualenvs) == 1
+    made = virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns
+    second = place.build(place.plan(lock=lock, config="password = 2\n"))
+    assert first != second
+    assert list(place.folder.virtualenvs.iterdir()) == virtualenvs
+    assert (virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns) == made
+    for release in (first, second):
+        assert ask_python(release, "import counter; print(counter.__file__)").startswith(str(virtualenvs[0]))
+    assert list(virtualenvs[0].glob("lib/python3*/site-packages/__pycache__/counter.*.pyc"))
+
+
+def test_a_locked_requirement_is_the_locks_virtualenv(place: Place) -> None:
+    digest = hashlib.sha256(place.wheel("shop", SHOP).read_bytes()).hexdigest()
+    release = place.build(place.plan("requirement", "shop==1", f"shop==1 --hash=sha256:{digest}\n"))
+    assert os.path.realpath(release / "venv") == os.path.realpath(release / "dependencies")
+    assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
+
+
+def test_a_wheel_and_a_requirement_without_a_lock(place: Place) -> None:
+    wheel = place.wheel("shop", SHOP)
+    for kind, text in (("wheel", str(wheel)), ("requirement", "shop==1")):
+        release = place.build(place.plan(kind, text))
+        assert ask_python(release, "import shop; print(shop.__file__)").startswith(str(release))
+        assert list(release.glob("*.whl")) == []
+
+
+def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> None:
+    (place.source / "public").mkdir()
+    (place.source / "public" / "logo.svg").write_text("<svg/>")
+    (place.source / "public" / "logo.svg").chmod(0o600)
+    release = place.build(place.plan(lock=place.lock(), static={"/public": "public"}))
+    group = pwd.getpwnam(ACCOUNT).pw_gid
+
+    def mode(path: Path) -> tuple[int, int, int]:
+        return path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)
+
+    assert mode(release) == (0, group, 0o751)
+    for name in ("src", "etc", "runtime", "venv"):
+        assert mode(release / name) == (0, group, 0o750)
+    for name in ("RELEASE.json", "entry.py", "lock.txt", "etc/secret.ini"):
+        assert mode(release / name) == (0, group, 0o640)
+    assert mode(Path(os.path.realpath(release / "dependencies"))) == (0, group, 0o750)
+    assert stat.S_IMODE((release / "static/0/logo.svg").stat().st_mode) == 0o644
+    denied = subprocess.run(
+        ["cat", release / "etc/secret.ini"], user=33, group=33, extra_groups=[], capture_output=True, check=False
+    )
+    assert denied.returncode != 0
+
+
+def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -> None:
+    (place.source / "shop.py").write_text("import counter\nimport no_such_module\n")
+    plan = place.plan(lock=place.lock())
+    message = place.refused(plan)
+    assert message.startswith(
+        "the release does not work: as the application's account, outside Apache, it was loaded and asked for /, and"
+        " nothing that serves was changed:\n"
+    )
+    assert message.endswith("ModuleNotFoundError: No module named 'no_such_module'")
+    assert f'File "releases/{plan.identifier}/src/shop.py", line 2' in message
+    assert place.left() == []
+
+
+def test_a_failed_build_leaves_what_others_use(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
+    lock = place.lock()
+    good = place.build(place.plan(lock=lock))
+    (place.source / "shop.py").write_text("raise SystemExit(3)\n")
+    assert "SystemExit: 3" in place.refused(place.plan(lock=lock))
+    assert ask_python(good, "import counter; print(counter.number)") == "1"
+
+
+def test_a_release_that_answers_badly_or_never(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP.replace("200 OK", "503 Busy").replace('b"shop"', 'b"no database"'))
+    assert place.refused(place.plan()).endswith("/ answered 503 Busy\nno database")
+    (place.source / "shop.py").write_text("import time\ntime.sleep(60)\n")
+    assert place.refused(place.plan(start_timeout=1)) == (
+        "key start_timeout: the release did not answer / within 1 s when it was tried outside Apache; nothing that"
+        " serves was changed"
+    )
+
+
+def test_the_trial_runs_as_the_account(place: Place) -> None:
+    uid = pwd.getpwnam(ACCOUNT).pw_uid
+    account = f"import os\nassert os.getuid() == {uid}, os.getuid()\n"
+    environment = "assert set(os.environ) <= {'PATH', 'LANG', 'HOME', 'LC_CTYPE'}, os.environ\n"
+    (place.source / "shop.py").write_text(account + environment + SHOP)
+    place.build(place.plan())
+
+
+def test_leftovers_of_a_killed_build_go(place: Place) -> None:
+    for folder in (place.folder.releases, place.folder.virtualenvs):
+        (folder / ".0123.half").mkdir(parents=True)
+        (folder / ".0123.half" / "file").write_text("x")
+    plan = place.plan()
+    place.build(plan)
+    assert place.left() == [plan.identifier]
+
+
+def test_a_wrong_hash_is_refused(place: Place) -> None:
+    message = place.refused(place.plan(lock=place.lock().replace("sha256:", "sha256:0")[:-2] + "\n"))
+    assert message.startswith("installing the locked requirements failed: ")
+    assert place.left() == []
+
+
+def test_a_requirement_that_is_nowhere(place: Place) -> None:
+    message = place.refused(place.plan("requirement", "no-such-package==1"))
+    assert message.startswith("installing the application failed: ")
+    assert "no-such-package" in message
+
+
+def test_a_static_folder_that_is_not_there(place: Place) -> None:
+    message = place.refused(place.plan(static={"/public": "public"}))
+    assert message == "static: the application has no folder public"
+
+
+def test_what_the_host_lacks(place: Place) -> None:
+    plan = place.plan(lock=place.lock())
+    missing = dataclasses.replace(plan, account="no-such-account")
+    assert place.refused(missing) == "there is no account no-such-account on the host"
+    missing = dataclasses.replace(plan, python="/bin/false")
+    assert place.refused(missing).startswith("key python: /bin/false cannot be run")
+    tools, place.tools = place.tools, Tools("/nonexistent/uv", place.tools.wheelhouse)
+    assert place.refused(plan) == (
+        "building the release failed: [Errno 2] No such file or directory: '/nonexistent/uv'"
+    )
+    place.tools = tools
+    plan.payload.write_bytes(plan.payload.read_bytes()[:300])
+    assert place.refused(plan).startswith("the archive of the release cannot be read: ")
+    assert place.left() == []
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(place: Place) -> None:
+    place.folder.path.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place.folder.path)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a file system of one megabyte cannot be mounted here: {done.stderr.strip()}")
+    try:
+        (place.source / "large").write_bytes(os.urandom(2 << 20))
+        message = f"the disk that holds {place.folder.path} is full; nothing was left behind"
+        assert place.refused(place.plan()) == message
+        (place.source / "large").write_bytes(os.urandom(990 << 10))
+        assert os.strerror(errno.ENOSPC) in place.refused(place.plan()) or place.left() == []
+        assert place.left() == []
+    finally:
+        subprocess.run(["umount", str(place.folder.path)], check=True)

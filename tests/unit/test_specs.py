@@ -1,0 +1,149 @@
+"""What is written about roles and modules, against what they do."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.parent.parent.name for path in REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
+MODULES = sorted(path.stem for path in REPOSITORY.glob("plugins/modules/*.py"))
+# Modules without a Python part of their own: the action is all there is.
+ACTIONS_ALONE = ("check_records",)
+
+
+def load(path: str) -> Any:
+    file = REPOSITORY / path
+    return yaml.safe_load(file.read_text()) if file.exists() else {}
+
+
+def options(role: str) -> dict[str, Any]:
+    found: dict[str, Any] = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"].get("options", {})
+    return found
+
+
+def test_every_role_has_specs() -> None:
+    assert sorted(path.name for path in (REPOSITORY / "roles").iterdir() if path.is_dir()) == ROLES
+    assert ROLES
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_and_specs_agree(role: str) -> None:
+    defaults = load(f"roles/{role}/defaults/main.yml") or {}
+    specified = options(role)
+    assert sorted(defaults) == sorted(key for key, option in specified.items() if not option.get("required"))
+    assert {key: specified[key].get("default") for key in defaults} == defaults
+    assert all(key.startswith(f"{role}_") or key == f"{role}s" for key in specified)
+
+
+def described(option: dict[str, Any]) -> bool:
+    text = option.get("description")
+    sentences = text if isinstance(text, list) else [text]
+    return all(isinstance(sentence, str) and sentence.endswith(".") for sentence in sentences)
+
+
+def levels(specified: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    found = {}
+    for key, option in specified.items():
+        found[prefix + key] = option
+        found.update(levels(option.get("options", {}), f"{prefix}{key}."))
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_option_has_a_type_and_a_description(role: str) -> None:
+    for name, point in load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"].items():
+        assert point["short_description"]
+        for key, option in levels(point.get("options", {})).items():
+            assert described(option), f"{role} {name} {key}"
+            assert "type" in option, f"{role} {name} {key}"
+            assert option["type"] != "list" or "elements" in option, f"{role} {name} {key}"
+            assert not (option.get("required") and "default" in option), f"{role} {name} {key}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_public_variables_that_tasks_read_are_known(role: str) -> None:
+    known = set(options(role)) | set(load(f"roles/{role}/vars/main.yml") or {})
+    used = set()
+    for path in (REPOSITORY / "roles" / role).rglob("*.yml"):
+        text = re.sub(r"(?m)^\s*#.*|C\([^)]*\)", "", path.read_text())
+        used |= set(re.findall(rf"(?<![\w.'\"-]){role}_\w+(?!\w|\.so)", text))
+    registered = {"httpd_host"}
+    files = {path.stem for path in (REPOSITORY / "roles" / role / "tasks").glob("*.yml")}
+    assert used - known - registered - files - {f"{role}s"} == set()
+
+
+def documentation(module: str, name: str) -> Any:
+    tree = ast.parse((REPOSITORY / f"plugins/modules/{module}.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{module} has no {name}")
+
+
+ASK_SPEC = """
+import json, sys
+from ansible.module_utils import basic
+
+class Seen(Exception):
+    pass
+
+def remember(self, argument_spec, **more):
+    print(json.dumps([argument_spec, more.get("supports_check_mode", False)]))
+    raise Seen
+
+basic.AnsibleModule.__init__ = remember
+import importlib
+module = importlib.import_module("ansible_collections.grove.wsgi.plugins.modules." + sys.argv[1])
+try:
+    module.main()
+except Seen:
+    pass
+"""
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ACTIONS_ALONE])
+def test_modules_take_what_they_document(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
+    specified, check_mode = yaml.safe_load(done.stdout)
+    assert check_mode is True
+    documented = documentation(module, "DOCUMENTATION")["options"]
+    keys = ("type", "elements", "default", "required", "choices")
+    assert {name: {key: option[key] for key in keys if key in option} for name, option in documented.items()} == {
+        name: {key: option[key] for key in keys if key in option} for name, option in specified.items()
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_documentation_of_modules_is_complete(module: str) -> None:
+    written = documentation(module, "DOCUMENTATION")
+    assert written["module"] == module
+    for name, option in written["options"].items():
+        assert described(option), f"{module} {name}"
+    for name, value in documentation(module, "RETURN").items():
+        assert described(value), f"{module} {name}"
+        assert {"type", "returned"} <= set(value), f"{module} {name}"
+    example = documentation(module, "EXAMPLES")
+    used = set(example[0][f"grove.wsgi.{module}"])
+    assert used <= set(written["options"])
+
+
+def test_ansible_reads_the_documentation() -> None:
+    names = [f"grove.wsgi.{module}" for module in MODULES]
+    done = subprocess.run(
+        [Path(sys.prefix, "bin", "ansible-doc"), "--json", *names],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(json.loads(done.stdout)) == names

@@ -1,0 +1,304 @@
+"""Handing over traffic, with real processes that answer HTTP in place of Apache's daemon processes.
+
+Each slot is kept by a supervisor as Apache's parent keeps it: a process that ends is started again, and a new one runs
+what the slot's symlink says at that moment. The front is a server that forwards by the slot map.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import processes, switching
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import App, Place, SwitchError
+
+ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
+
+# Answers like a release: its folder says with which status, how late, and under which id.
+DAEMON = """
+import ctypes, json, os, signal, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+slot, port, program = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+ctypes.CDLL(None).prctl(15, program.encode())
+signal.signal(signal.SIGINT, lambda number, frame: os._exit(0))
+release = json.load(open(os.path.join(slot, "RELEASE.json")))
+time.sleep(release.get("late", 0))
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(release.get("status", 200))
+        self.send_header("X-Grove-Release", release.get("says", release["id"]))
+        self.send_header("X-Grove-Process", str(os.getpid()))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+
+class Server(HTTPServer):
+    def server_bind(self):
+        import socket
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+Server(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+class Slots:
+    """Keeps the processes of both slots running, and forwards what comes to the front."""
+
+    def __init__(self, folder: AppFolder, count: int) -> None:
+        self.folder = folder
+        self.count = count
+        self.program = f"grove-{os.getpid()}"[:15]
+        self.ports = {colour: free_port() for colour in COLOURS}
+        self.broken_front = ""
+        self.running: dict[str, list[subprocess.Popen[bytes]]] = {colour: [] for colour in COLOURS}
+        self.stopped = threading.Event()
+        self.keeper = threading.Thread(target=self._keep)
+        self.front = self._front()
+
+    def _start(self, colour: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [f"{colour[0]}-shop", "-c", DAEMON, str(self.folder.slot(colour)), str(self.ports[colour]), self.program],
+            executable=sys.executable,
+            env={**os.environ, "PYTHONHOME": sys.base_prefix},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _keep(self) -> None:
+        while not self.stopped.wait(0.02):
+            for colour in COLOURS:
+                alive = [process for process in self.running[colour] if process.poll() is None]
+                if self.folder.slot(colour).exists():
+                    alive += [self._start(colour) for _ in range(self.count - len(alive))]
+                self.running[colour] = alive
+
+    def _front(self) -> ThreadingHTTPServer:
+        slots = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                live = slots.folder.live()
+                status = 500
+                if live and live != slots.broken_front:
+                    with contextlib.suppress(OSError):
+                        status = get(slots.ports[live], self.path)
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> Slots:
+        self.keeper.start()
+        threading.Thread(target=self.front.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.keeper.join()
+        for process in [*self.running["blue"], *self.running["green"]]:
+            process.kill()
+            process.wait()
+        self.front.shutdown()
+        self.front.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            status: int = response.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def add_release(folder: AppFolder, identifier: str, **behaviour: object) -> None:
+    folder.release(identifier).mkdir(parents=True)
+    (folder.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier, **behaviour}))
+
+
+@pytest.fixture
+def slots(tmp_path: Path) -> Iterator[Slots]:
+    """Release ``one`` in both slots, blue live."""
+    folder = AppFolder("shop", tmp_path / "shop")
+    add_release(folder, "one")
+    for colour in COLOURS:
+        folder.point(colour, "one")
+    folder.flip("blue")
+    with Slots(folder, 2) as running:
+        yield running
+
+
+@pytest.fixture
+def app(slots: Slots) -> App:
+    made = App(
+        folder=slots.folder,
+        account=ACCOUNT,
+        processes=slots.count,
+        health_path="/",
+        start_timeout=10,
+        front=Place("127.0.0.1", slots.front.server_port, "127.0.0.1"),
+        doors={colour: Place("127.0.0.1", slots.ports[colour], f"{colour}.shop.door") for colour in COLOURS},
+        program=slots.program,
+    )
+    deadline = time.monotonic() + 10
+    while any(len(made.pids(colour)) < 2 for colour in COLOURS) or get(slots.front.server_port, "/") != 200:
+        assert time.monotonic() < deadline, "the processes of the slots did not come up"
+        time.sleep(0.02)
+    return made
+
+
+def refused(app: App, release: str) -> str:
+    """Return why the switch was refused; the map and the live slot are as before."""
+    with pytest.raises(SwitchError) as raised:
+        switching.bring_live(app, release)
+    assert app.folder.live() == "blue"
+    assert app.folder.release_of("blue") == "one"
+    return str(raised.value)
+
+
+def test_a_release_that_is_live_already_is_only_verified(app: App) -> None:
+    before = {colour: app.pids(colour) for colour in COLOURS}
+    outcome = switching.bring_live(app, "one")
+    assert (outcome.changed, outcome.live) == (False, "blue")
+    assert {colour: app.pids(colour) for colour in COLOURS} == before
+
+
+def test_a_new_release_gets_the_traffic(app: App) -> None:
+    add_release(app.folder, "two")
+    before = {colour: app.pids(colour) for colour in COLOURS}
+    outcome = switching.bring_live(app, "two")
+    assert (outcome.changed, outcome.live) == (True, "green")
+    assert set(outcome.seconds) == {"start", "warm_up", "flip"}
+    assert app.folder.live() == "green"
+    assert (app.folder.release_of("blue"), app.folder.release_of("green")) == ("one", "two")
+    assert app.pids("blue") == before["blue"]
+    assert not app.pids("green") & before["green"]
+    assert switching.ask(app.doors["green"], "/").release == "two"
+    assert switching.ask(app.front, "/").status == 200
+
+
+def test_the_way_back_needs_no_new_processes(app: App) -> None:
+    add_release(app.folder, "two")
+    switching.bring_live(app, "two")
+    before = {colour: app.pids(colour) for colour in COLOURS}
+    outcome = switching.bring_live(app, "one")
+    assert (outcome.changed, outcome.live) == (True, "blue")
+    assert {colour: app.pids(colour) for colour in COLOURS} == before
+
+
+def test_a_dry_run_changes_nothing(app: App) -> None:
+    add_release(app.folder, "two")
+    before = {colour: app.pids(colour) for colour in COLOURS}
+    outcome = switching.bring_live(app, "two", dry=True)
+    assert (outcome.changed, outcome.live) == (True, "green")
+    assert app.folder.live() == "blue"
+    assert app.folder.release_of("green") == "one"
+    assert {colour: app.pids(colour) for colour in COLOURS} == before
+
+
+def test_an_unhealthy_release_is_refused(app: App) -> None:
+    add_release(app.folder, "two", status=503)
+    assert refused(dataclasses.replace(app, start_timeout=2), "two") == (
+        "key health: / of release two, asked in the idle slot green, answered 503 after 2 s (start_timeout); the old"
+        " release serves on"
+    )
+
+
+def test_a_release_that_answers_as_another_is_refused(app: App) -> None:
+    add_release(app.folder, "two", says="three")
+    assert refused(dataclasses.replace(app, start_timeout=2), "two") == (
+        "key health: / of release two, asked in the idle slot green, is answered by release three after 2 s"
+        " (start_timeout); the old release serves on"
+    )
+
+
+def test_a_release_that_does_not_come_up_in_time_is_refused(app: App) -> None:
+    add_release(app.folder, "two", late=60)
+    message = refused(dataclasses.replace(app, start_timeout=2), "two")
+    assert message.startswith("key health: / of release two, asked in the idle slot green, gave no answer (Connection")
+    assert message.endswith(" after 2 s (start_timeout); the old release serves on")
+
+
+def test_too_few_processes_are_refused(app: App) -> None:
+    add_release(app.folder, "two")
+    assert refused(dataclasses.replace(app, start_timeout=2, processes=3), "two") == (
+        "key health: / of release two, asked in the idle slot green, is answered by 2 of 3 processes after 2 s"
+        " (start_timeout); the old release serves on"
+    )
+
+
+def test_a_front_that_fails_gets_the_old_slot_back(app: App, slots: Slots) -> None:
+    add_release(app.folder, "two")
+    slots.broken_front = "green"
+    port = slots.front.server_port
+    assert refused(app, "two") == (
+        f"key health: http://127.0.0.1:{port}/, asked through the front, answered 500; it has to answer 200"
+    )
+    assert app.folder.release_of("green") == "two"
+    assert switching.ask(app.front, "/").status == 200
+
+
+def test_a_live_release_that_does_not_answer_fails_loudly(app: App, slots: Slots) -> None:
+    slots.broken_front = "blue"
+    with pytest.raises(SwitchError, match="asked through the front, answered 500; it has to answer 200"):
+        switching.bring_live(dataclasses.replace(app, start_timeout=1), "one")
+
+
+def test_what_was_never_built_or_deployed(app: App) -> None:
+    assert refused(app, "none") == f"there is no release none in {app.folder.releases}"
+    app.folder.slot_map.unlink()
+    with pytest.raises(SwitchError, match=r"^the application was never deployed on this host$"):
+        switching.bring_live(app, "one")
+
+
+def test_an_interrupted_switch_is_finished_by_the_next(app: App) -> None:
+    add_release(app.folder, "two")
+    app.folder.point("green", "two")
+    for pid in app.pids("green"):
+        os.kill(pid, signal.SIGINT)
+    assert switching.bring_live(app, "two").live == "green"
+
+
+def test_processes_of_a_slot_are_told_from_others(app: App, slots: Slots) -> None:
+    for colour in COLOURS:
+        assert app.pids(colour) == {process.pid for process in slots.running[colour]}
+        assert all(processes.program(pid) == slots.program for pid in app.pids(colour))
+    assert dataclasses.replace(app, account="nobody").pids("blue") == set()
+    assert dataclasses.replace(app, program="apache2-none").pids("blue") == set()
+
+
+def test_no_answer_is_an_answer_with_the_reason() -> None:
+    answer = switching.ask(Place("127.0.0.1", free_port(), "localhost"), "/", timeout=1)
+    assert answer.status == 0
+    assert str(answer) == "gave no answer (ConnectionRefusedError: [Errno 111] Connection refused)"
+    assert switching.ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0

@@ -1,0 +1,408 @@
+"""Apache's templates, rendered by the real Ansible from the roles' own tasks, and read by the real Apache.
+
+The arguments of every ``httpd_config`` task of the roles are rendered for each case, put into a tree of the family's
+layout by the module's own code, and checked there with the real mod_wsgi.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.module_utils import httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import Layout
+from ansible_collections.grove.wsgi.plugins.modules.httpd_config import wanted_from
+from ansible_collections.grove.wsgi.plugins.plugin_utils import records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+
+pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KEPT = REPOSITORY / ".cache" / "unit"
+BIN = Path(sys.prefix, "bin")
+PYTHON = "/usr/bin/python3"
+DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
+STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app", "declare.yml"))
+# Accounts that every distribution has, with groups of their own: Apache looks them up.
+ONE, TWO, THREE = "daemon", "mail", "games"
+
+# What the packages httpd and mod_ssl bring on Red Hat, as far as Grove's configuration meets it.
+REDHAT_MODULES = (
+    *("mpm_event", "access_compat", "alias", "authz_core", "authz_host", "dir", "env", "headers", "mime"),
+    *("remoteip", "reqtimeout", "rewrite", "setenvif", "socache_shmcb", "ssl"),
+)
+REDHAT_MAIN = """
+ServerRoot "{root}"
+Include conf.modules.d/*.conf
+User daemon
+Group daemon
+ErrorLog "logs/error_log"
+IncludeOptional conf.d/*.conf
+"""
+# Folders that the main files include.
+READ = ("conf", "conf.d", "conf.modules.d", "conf-enabled", "mods-enabled", "sites-enabled")
+REDHAT_SSL = "Listen 443 https\n<VirtualHost _default_:443>\n    SSLEngine on\n</VirtualHost>\n"
+
+
+@dataclasses.dataclass
+class Case:
+    """Records, and what the inventory says beside them."""
+
+    family: str
+    mod_wsgi: str
+    apps: list[dict[str, Any]]
+    variables: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def app(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "source": "shop==1", "entry": {"module": "shop:application"}, "listen": 18210, **more}
+
+
+RECORDS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "nothing": ([], {}),
+    "port": ([app(ONE)], {}),
+    "names": (
+        [
+            app(ONE, server_name="one.example.org", server_aliases=["www.example.org", "*.one.example.org"]),
+            app(TWO, server_name="two.example.org", listen="[::1]:18211"),
+        ],
+        {"httpd_buffered_logs": True},
+    ),
+    "shared": (
+        [
+            app(ONE, server_name="one.example.org", server_aliases=["a.example.org"], allow_from=["10.0.0.0/8", "::1"]),
+            app(TWO, server_name="one.example.org", server_aliases=["b.example.org"], path="/two"),
+            app(THREE, server_name="one.example.org", path="/two/three", directives=["SetEnv DEEP yes"]),
+        ],
+        {},
+    ),
+    "static": (
+        [app(ONE, path="/shop", static={"/public": "shop/public", "/a.b": "x"}, daemon_options={"cpu-priority": 5})],
+        {"wsgi_app_extra_listen": ["127.0.0.1:18219"]},
+    ),
+    "tls": (
+        [
+            app(ONE, listen=18443, tls="given", tls_certificate="{certificate}", tls_key="{key}"),
+            app(TWO, listen=18444, tls="private_ca", server_name="two.example.org"),
+        ],
+        {"httpd_tls": True},
+    ),
+    "default": ([app(ONE, server_name="one.example.org"), app(TWO)], {}),
+    "proxies": ([app(ONE)], {"httpd_trusted_proxies": ["10.0.0.5", "192.168.0.0/16", "2001:db8::/32"]}),
+}
+CASES = {
+    f"{family}-{version.split('.')[0]}-{name}": Case(family, version, apps, variables)
+    for name, (apps, variables) in RECORDS.items()
+    for family, version in (("Debian", "4.9.4"), ("Debian", "6.1.1"), ("RedHat", "6.1.1"))
+}
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(map(str, command))} failed: {done.stdout.strip()}", pytrace=False)
+
+
+def need(path: str, package: str) -> None:
+    if not Path(path).exists():
+        pytest.fail(f"{path} is missing: apt-get install {package}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def mod_wsgi() -> dict[str, Path]:
+    """The modules themselves: Debian's from its package, the newest built from the role's own lock; kept in .cache."""
+    need("/usr/sbin/apache2", "apache2")
+    need("/usr/bin/apxs", "apache2-dev")
+    package, build = KEPT / "libapache2-mod-wsgi-py3", KEPT / "mod_wsgi-6.1.1"
+    found = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
+    if not found["4.9.4"].exists():
+        shutil.rmtree(package, ignore_errors=True)
+        package.mkdir(parents=True)
+        run("apt-get", "download", "libapache2-mod-wsgi-py3", cwd=package)
+        run("dpkg", "-x", next(package.glob("*.deb")), package)
+    if not found["6.1.1"].exists():
+        shutil.rmtree(build, ignore_errors=True)
+        lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
+        run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
+        run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
+        found["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
+    return found
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((REPOSITORY / path).read_text())
+
+
+def role_tasks() -> list[dict[str, Any]]:
+    """Return the tasks that render the arguments of the roles' own httpd_config tasks into a file each."""
+    tasks = []
+    for role, name in STEPS:
+        for task in load(f"roles/{role}/tasks/{name}"):
+            if "grove.wsgi.httpd_config" in task:
+                rendered = {
+                    "name": task["name"],
+                    "ansible.builtin.copy": {
+                        "content": "{{ __rendered | to_json }}",
+                        "dest": f"{{{{ output }}}}/{role}.json",
+                        "mode": "0600",
+                    },
+                    "vars": {**task.get("vars", {}), "__rendered": task["grove.wsgi.httpd_config"]},
+                }
+                tasks.append(rendered)
+    assert len(tasks) == len(STEPS)
+    return tasks
+
+
+def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
+    return Settings(
+        base=str(root / "srv"),
+        state_base="/var/lib",
+        log_base="/var/log",
+        listen_address="*",
+        door="127.0.0.1:18280",
+        python=PYTHON,
+        mod_wsgi=case.mod_wsgi,
+        mod_wsgi_python=PYTHON,
+        folders=("/",),
+        workers_per_server=64,
+        tls_dir=f"{layout['root']}/grove-tls",
+    )
+
+
+def complete(case: Case, root: Path, layout: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"]["record"]["options"]
+    places = {"certificate": str(root / "one.crt"), "key": str(root / "one.key")}
+    given = json.loads(json.dumps(case.apps))
+    for record in given:
+        for key in ("tls_certificate", "tls_key"):
+            if key in record:
+                record[key] = record[key].format(**places)
+    checked = records.check(given, spec, settings(case, root, layout))
+    assert [str(problem) for problem in checked.problems] == []
+    return checked.records
+
+
+def make_certificate(path: Path, name: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-subj", f"/CN={name}", "-keyout", f"{path}.key", "-out", f"{path}.crt", "-days", "2"),
+    )
+
+
+def make_tree(case: Case, root: Path, layout: dict[str, Any]) -> None:
+    tree = Path(layout["root"])
+    if case.family == "Debian":
+        shutil.copytree("/etc/apache2", tree, symlinks=True)
+        for enabled in (tree / "sites-enabled").iterdir():
+            enabled.unlink()
+        return
+    for folder in ("conf", "conf.d", "conf.modules.d"):
+        (tree / folder).mkdir(parents=True)
+    (tree / "modules").symlink_to(DEBIAN_MODULES)
+    (root / "logs").mkdir()
+    (tree / "logs").symlink_to("../logs")
+    (tree / "conf/httpd.conf").write_text(REDHAT_MAIN.format(root=tree))
+    lines = [f"LoadModule {name}_module modules/mod_{name}.so\n" for name in REDHAT_MODULES]
+    (tree / "conf.modules.d/00-base.conf").write_text("".join(lines))
+    (tree / "conf.d/ssl.conf").write_text(REDHAT_SSL)
+
+
+@dataclasses.dataclass
+class Rendered:
+    """What one case came to: the layout of its tree, and the arguments of each task."""
+
+    layout: Layout
+    arguments: dict[str, dict[str, Any]]
+
+    @property
+    def sites(self) -> dict[str, str]:
+        found: dict[str, str] = self.arguments["wsgi_app"]["sites"]
+        return found
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]) -> dict[str, Rendered]:
+    """Every case, rendered by one run of ansible-playbook in which each case is a host."""
+    base = tmp_path_factory.mktemp("templates")
+    families = load("roles/httpd/vars/main.yml")["__httpd_families"]
+    defaults: dict[str, Any] = {}
+    for role in ("httpd", "mod_wsgi", "wsgi_app"):
+        defaults |= load(f"roles/{role}/defaults/main.yml")
+    make_certificate(base / "one", "one.example.org")
+    hosts, layouts = {}, {}
+    for name, case in CASES.items():
+        root = base / name
+        root.mkdir()
+        layout = {**families[case.family]["layout"], "root": str(root / "tree")}
+        for suffix in (".crt", ".key"):
+            shutil.copy(f"{base}/one{suffix}", root)
+            (root / "ca" / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(f"{base}/one{suffix}", root / "ca" / name / f"{TWO}{suffix}")
+        for record in case.apps:
+            (root / "srv" / record["name"]).mkdir(parents=True)
+            (root / "srv" / record["name"] / "slot.map").write_text(f"live {record['name']}-blue\n")
+        make_tree(case, root, layout)
+        python = {"version": "3", "abi": "cpython", "prefix": "/usr"}
+        hosts[name] = {
+            **defaults,
+            **case.variables,
+            "family": case.family,
+            "output": str(root),
+            "role_path": str(REPOSITORY / "roles/wsgi_app"),
+            "own_layout": layout,
+            "httpd_host": {"host": {"cores": 2, "pythons": {PYTHON: python}}},
+            "wsgi_app_door": "127.0.0.1:18280",
+            "wsgi_app_tls_ca_dir": str(root / "ca"),
+            "mod_wsgi_source": "pypi",
+            "mod_wsgi_version": case.mod_wsgi,
+            "__mod_wsgi_module": str(mod_wsgi[case.mod_wsgi]),
+            "__wsgi_app_records": complete(case, root, layout),
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+        }
+        layouts[name] = dataclasses.replace(
+            Layout.of(layout), binary="/usr/sbin/apache2", envvars=families["Debian"]["layout"]["envvars"]
+        )
+    preparation = [
+        {"ansible.builtin.set_fact": {"os_family": "{{ family }}", "cacheable": True}},
+        *(
+            {"ansible.builtin.include_vars": str(REPOSITORY / f"roles/{role}/vars/main.yml")}
+            for role in ("httpd", "mod_wsgi", "wsgi_app")
+        ),
+        {"ansible.builtin.set_fact": {"httpd_layout": "{{ own_layout }}"}},
+    ]
+    play = {"hosts": "all", "gather_facts": False, "tasks": [*preparation, *role_tasks()]}
+    (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (base / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
+    run(BIN / "ansible-playbook", "-i", base / "inventory.yml", base / "play.yml", cwd=REPOSITORY)
+    found = {}
+    for name in CASES:
+        arguments = {role: json.loads((base / name / f"{role}.json").read_text()) for role, _ in STEPS}
+        found[name] = Rendered(layouts[name], arguments)
+    return found
+
+
+def parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the module's parameters with its own defaults for what the task left out."""
+    empty: dict[str, Any] = {name: {} for name in ("sites", "confs", "modules", "secret_files")}
+    empty |= {name: [] for name in ("enable_modules", "disable_modules", "disable_sites", "disable_confs")}
+    return {**empty, "ports": None, "only_sites": None, **given}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], name: str) -> None:
+    case, made = CASES[name], rendered[name]
+    layout = made.layout
+    for role, _ in STEPS:
+        wanted = wanted_from(parameters(made.arguments[role]), layout)
+        changed = httpd_tree.changes(wanted)
+        httpd_tree.check_staged(layout, changed)
+        httpd_tree.apply(layout, changed)
+        assert httpd_tree.changes(wanted_from(parameters(made.arguments[role]), layout)) == {}
+    done = httpd_tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+    assert done.returncode == 0, done.stderr
+    for record in case.apps:
+        assert f"blue.{record['name']}.door" in done.stdout
+        assert f"green.{record['name']}.door" in done.stdout
+        assert record.get("server_name", "") in done.stdout
+    read = [path for path in Path(layout.root).glob("*/*.conf") if path.parent.name in READ]
+    texts = [path.read_text() for path in [*read, *Path(layout.root).glob("ports.conf")]]
+    listen = re.findall(r"(?m)^\s*Listen\s+(\S+)", "\n".join(texts))
+    assert listen
+    assert sorted(listen) == sorted(set(listen))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) -> None:
+    for arguments in rendered[name].arguments.values():
+        texts = [
+            *arguments.get("sites", {}).values(),
+            *arguments.get("confs", {}).values(),
+            *arguments.get("modules", {}).values(),
+        ]
+        for text in [*texts, *([arguments["ports"]] if "ports" in arguments else [])]:
+            assert text.startswith("#")
+            assert httpd_tree.MARK in text[:400]
+            assert "{{" not in text
+            assert text.endswith("\n")
+
+
+def test_options_that_4_9_4_does_not_know(rendered: dict[str, Rendered]) -> None:
+    assert "WSGILazyInitialization On" in rendered["Debian-4-port"].arguments["mod_wsgi"]["confs"]["zz-grove-wsgi"]
+    assert "WSGILazyInitialization" not in rendered["Debian-6-port"].arguments["mod_wsgi"]["confs"]["zz-grove-wsgi"]
+
+
+def test_a_virtual_host_that_is_shared(rendered: dict[str, Rendered]) -> None:
+    sites = rendered["Debian-6-shared"].sites
+    assert sorted(sites) == [f"wsgi-{name}" for name in sorted([ONE, TWO, THREE])]
+    holders = [text for text in sites.values() if "<VirtualHost *:18210>" in text]
+    assert len(holders) == 1
+    text = holders[0]
+    assert [line.strip() for line in text.splitlines() if "ServerAlias" in line] == [
+        "ServerAlias a.example.org",
+        "ServerAlias b.example.org",
+    ]
+    scripts = [line.split()[1] for line in text[text.index("<VirtualHost *:") :].splitlines() if "ScriptAlias" in line]
+    assert scripts == ["/two/three", "/two", "/"]
+    locations = text[text.index("<VirtualHost *:") :].split("<Location ")[1:]
+    assert [location.split(">")[0] for location in locations] == ['"/"', '"/two"', '"/two/three"']
+    assert "Require ip 10.0.0.0/8 ::1" in locations[0]
+    assert "Require all granted" in locations[1]
+    assert "Require all granted" in locations[2]
+    assert "SetEnv DEEP yes" in locations[2]
+
+
+@pytest.mark.parametrize("name", ["Debian-6-default", "RedHat-6-default"])
+def test_what_matches_no_name_goes_to_the_site_without_one(rendered: dict[str, Rendered], name: str) -> None:
+    assert sorted(rendered[name].sites) == [f"wsgi-0-{TWO}", f"wsgi-{ONE}"]
+    test_apache_accepts_what_the_roles_declare(rendered, name)
+    layout = rendered[name].layout
+    done = httpd_tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+    default = re.search(r"\*:18210 +is a NameVirtualHost\n +default server \S+ \((\S+):\d+\)", done.stdout)
+    assert default is not None, done.stdout
+    assert Path(default.group(1)).name == f"wsgi-0-{TWO}.conf"
+
+
+def test_listen_lines_stand_once(rendered: dict[str, Rendered]) -> None:
+    ports = rendered["RedHat-6-names"].arguments["wsgi_app"]["ports"]
+    lines = [line for line in ports.splitlines() if line.startswith("Listen")]
+    assert lines == ["Listen 127.0.0.1:18280", "Listen 18210", "Listen [::1]:18211"]
+    ports = rendered["Debian-6-static"].arguments["wsgi_app"]["ports"]
+    assert "Listen 127.0.0.1:18219\n" in ports
+
+
+def test_private_certificates_are_secret_files(rendered: dict[str, Rendered]) -> None:
+    made = rendered["Debian-6-tls"]
+    secrets = made.arguments["wsgi_app"]["secret_files"]
+    assert sorted(secrets) == [f"grove-tls/{TWO}.crt", f"grove-tls/{TWO}.key"]
+    assert secrets[f"grove-tls/{TWO}.key"].startswith("-----BEGIN PRIVATE KEY-----")
+    assert f'SSLCertificateKeyFile "{made.layout.root}/grove-tls/{TWO}.key"' in made.sites[f"wsgi-{TWO}"]
+
+
+def test_headers_of_clients_count_only_from_trusted_proxies(rendered: dict[str, Rendered]) -> None:
+    text = rendered["Debian-6-proxies"].arguments["httpd"]["confs"]["zz-grove-server"]
+    assert "RemoteIPInternalProxy 10.0.0.5 192.168.0.0/16 2001:db8::/32" in text
+    text = rendered["Debian-6-port"].arguments["httpd"]["confs"]["zz-grove-server"]
+    assert "RequestHeader unset X-Forwarded-For\n" in text
+    assert "RemoteIP" not in text
+
+
+def test_sites_of_both_families_are_the_same_but_for_paths(rendered: dict[str, Rendered]) -> None:
+    def common(name: str) -> str:
+        made = rendered[name]
+        text = "".join(made.sites.values()).replace(str(Path(made.layout.root).parent), "")
+        for ours, theirs in (("/usr/sbin/rotatelogs", "/usr/bin/rotatelogs"), ("/var/log/httpd", "/var/log/apache2")):
+            text = text.replace(ours, theirs)
+        return text
+
+    for records_name in RECORDS:
+        assert common(f"RedHat-6-{records_name}") == common(f"Debian-6-{records_name}")

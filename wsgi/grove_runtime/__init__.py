@@ -1,0 +1,1 @@
+"""What Grove itself runs inside a daemon process; a copy stands in every release."""

@@ -1,0 +1,37 @@
+"""Answers that came in through a door say which release and which process gave them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+RELEASE_HEADER = "X-Grove-Release"
+PROCESS_HEADER = "X-Grove-Process"
+
+
+def stamp(application: WSGIApplication, release: str) -> WSGIApplication:
+    """Return ``application`` with the two headers on answers to requests that came in through a door.
+
+    The door's VirtualHost sets ``GROVE_DOOR``, which no client can do; other requests pass through untouched.
+    """
+    own_headers = [(RELEASE_HEADER, release), (PROCESS_HEADER, str(os.getpid()))]
+
+    def stamped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "GROVE_DOOR" not in environ:
+            return application(environ, start_response)
+
+        def start(
+            status: str,
+            headers: list[tuple[str, str]],
+            exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
+        ) -> Any:
+            return start_response(status, [*headers, *own_headers], exc_info)
+
+        return application(environ, start)
+
+    return stamped

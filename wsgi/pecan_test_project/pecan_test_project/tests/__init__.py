@@ -1,0 +1,1 @@
+"""Tests of the sample project: run `pytest` in the project's folder."""
