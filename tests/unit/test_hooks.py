@@ -81,7 +81,7 @@ def test_a_command_that_is_not_there(folder: AppFolder) -> None:
     assert str(raised.value) == expected
     (folder.release("one") / "dependencies" / "bin").mkdir(parents=True)
     (folder.release("one") / "dependencies" / "bin" / "alembic").write_text("")
-    with pytest.raises(hooks.HookError, match="call it as 'python -m alembic'$"):
+    with pytest.raises(hooks.HookError, match=r"call it as 'python -m alembic'$"):
         hooks.run(folder, "one", "after", ACCOUNT)
 
 
