@@ -83,18 +83,19 @@ class Host:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         authority: str | None = None,
+        address: str | None = None,
     ) -> Answer:
         """Send a request from the controller and return the answer; redirects are not followed.
 
         place: a port, or the name of an app, which stands for its port. authority: a PEM file; TLS is spoken, and the
-        server's certificate has to be that authority's for the Host header.
+        server's certificate has to be that authority's for the Host header. address: the host's, where it is known.
         """
         port = int(self.app(place)["listen"]) if isinstance(place, str) else place
         sent = dict(headers or {})
         if form is not None:
             body = urlencode(form).encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection(self.address, port, timeout=20)
+        connection = http.client.HTTPConnection(address or self.address, port, timeout=20)
         try:
             if authority is not None:
                 connection.connect()

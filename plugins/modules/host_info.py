@@ -132,7 +132,10 @@ def key_pair(paths: list[str]) -> str:
 
 
 def httpd(layout: httpd_tree.Layout) -> dict[str, Any]:
-    """Return Apache's version (empty when it is not installed) and the sites that Grove did not write."""
+    """Return Apache's version (empty when it is not installed) and the sites that need Listen lines of other files.
+
+    Sites that Grove wrote do not count.
+    """
     if not os.path.exists(layout.binary):
         return {"version": "", "foreign_sites": [], "foreign_listen": [], "ports_ours": False}
     done = subprocess.run([layout.binary, "-v"], capture_output=True, text=True, check=False)
@@ -141,7 +144,8 @@ def httpd(layout: httpd_tree.Layout) -> dict[str, Any]:
     foreign = []
     for path in sorted(Path(layout.root).glob(pattern)):
         text = path.read_text(errors="replace") if path.is_file() else ""
-        if httpd_tree.MARK not in text[:400] and re.search(r"(?im)^\s*<VirtualHost", text):
+        listens = re.search(r"(?im)^\s*Listen\s", text)
+        if httpd_tree.MARK not in text[:400] and re.search(r"(?im)^\s*<VirtualHost", text) and not listens:
             foreign.append(path.name.removesuffix(".conf"))
     ports, ours = layout.ports, layout.ports
     if layout.ports.startswith("!"):

@@ -74,6 +74,7 @@ def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports
         (tmp_path / path).parent.mkdir(exist_ok=True)
     (tmp_path / site).write_text(FOREIGN)
     (tmp_path / site).with_name("wsgi-one.conf").write_text(f"# {MARK}\n{FOREIGN}")
+    (tmp_path / site).with_name("listening.conf").write_text(f"Listen 90\n{FOREIGN}")
     (tmp_path / site).with_name("dangling.conf").symlink_to("nowhere")
     (tmp_path / ports).write_text("# Listen 1\nListen 80\n  Listen 127.0.0.1:81\n")
     found = host_info.httpd(layout)

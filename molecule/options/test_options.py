@@ -1,0 +1,156 @@
+"""What the hosts of this scenario answer, and what later runs with other records do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import ssl
+from pathlib import Path
+
+import main_job
+import pytest
+from served import Answer, Host
+
+MADE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "made")
+AUTHORITY = str(MADE / "ca" / "ca.crt")
+
+
+@pytest.fixture
+def web1(hosts: dict[str, Host]) -> Host:
+    """Debian 12, with TLS, virtual hosts by name and by path, and a proxy."""
+    return hosts["web1"]
+
+
+@pytest.fixture
+def web2(hosts: dict[str, Host]) -> Host:
+    """Debian 13, with wheels and no index, and with a site of the operator's own."""
+    return hosts["web2"]
+
+
+def asked(answer: Answer) -> dict[str, str]:
+    """Return how an echo app says that it was asked."""
+    assert answer.status == 200
+    how: dict[str, str] = json.loads(answer.text)["asked"]
+    return how
+
+
+@pytest.mark.parametrize(("name", "version"), [("web1", "4.9.4"), ("web2", "5.0.2")])
+def test_the_mod_wsgi_of_the_distribution_runs(hosts: dict[str, Host], name: str, version: str) -> None:
+    host = hosts[name]
+    app = "plain" if name == "web1" else "sample"
+    maps = host.memory_map(host.daemons(app, "blue")[0])
+    assert "/usr/lib/apache2/modules/mod_wsgi.so" in maps
+    assert "/opt/grove/mod_wsgi" not in maps
+    assert host.run("dpkg-query", "-W", "-f", "${Version}", "libapache2-mod-wsgi-py3").startswith(version)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "app", "script_name"),
+    [
+        ("shop.test", "/", "shop", ""),
+        ("shop.test", "/cart/1", "cart", "/cart"),
+        ("shop.test", "/cartoon", "shop", ""),
+        ("desk.test", "/", "desk", ""),
+        ("help.test", "/", "desk", ""),
+    ],
+)
+def test_tls_by_name_and_by_path(web1: Host, name: str, path: str, app: str, script_name: str) -> None:
+    """One port, two names with certificates of their own, and two apps in one VirtualHost."""
+    how = asked(web1.ask(8443, path, headers={"Host": f"{name}:8443"}, authority=AUTHORITY))
+    assert how["wsgi.url_scheme"] == "https"
+    assert how["SCRIPT_NAME"] == script_name
+    web1.log_with(f"{'shop' if name == 'shop.test' else 'desk'}-access", f'"GET {path} HTTP/1.1" 200 .* slot={app}-')
+
+
+def test_tls_is_up_to_date(web1: Host) -> None:
+    answer = web1.ask(8443, "/", headers={"Host": "shop.test:8443"}, authority=AUTHORITY)
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=AUTHORITY)
+    assert web1.run("stat", "-c", "%a %U", "/etc/apache2/grove-tls/shop.key").split() == ["600", "root"]
+
+
+def test_a_given_certificate_and_a_git_source(web1: Host) -> None:
+    answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(MADE / "greeter.crt"))
+    assert answer.text == "Hello from greeter 1.0"
+
+
+def test_a_requirement_is_enough(web1: Host) -> None:
+    """PasteDeploy's own static application, from its configuration alone; for those whom the record lets ask."""
+    door = web1.ask_door("licences", "blue", "/GPL-3")[0]
+    assert door.status == 200
+    assert "GNU GENERAL PUBLIC LICENSE" in door.text
+    assert web1.ask("licences", "/GPL-3").status == 403
+    local = "import urllib.request as u; print(json.dumps(u.urlopen('http://127.0.0.1:8081/GPL-3').status))"
+    assert web1.python(local) == 200
+
+
+def test_a_trusted_proxy_is_believed(web1: Host) -> None:
+    claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    how = asked(web1.ask("plain", "/trusted", headers=claims))
+    assert how["wsgi.url_scheme"] == "https"
+    assert how["REMOTE_ADDR"] == "192.0.2.7"
+    web1.log_with("plain-access", r'(?m)^192\.0\.2\.7 .*"GET /trusted ')
+
+
+def test_others_are_not_believed(web1: Host) -> None:
+    program = """
+import urllib.request
+claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "elsewhere.example"}
+asked = urllib.request.Request("http://127.0.0.1:8080/untrusted", headers=claims)
+print(urllib.request.urlopen(asked).read().decode())
+"""
+    how = web1.python(program)["asked"]
+    assert how["wsgi.url_scheme"] == "http"
+    assert how["REMOTE_ADDR"] == "127.0.0.1"
+    assert "HTTP_X_FORWARDED_PROTO" not in how
+    assert "HTTP_X_FORWARDED_HOST" not in how
+    web1.log_with("plain-access", r'(?m)^127\.0\.0\.1 .*"GET /untrusted ')
+
+
+def test_wheels_are_enough(web2: Host) -> None:
+    assert web2.ask("sample", "/catalog").text == "Welcome to the catalog."
+    assert web2.ask("greeter", "/").text == "Hello from greeter 1.0"
+    assert web2.try_run("find", "/var/cache/empty", "-name", "*.whl", "-o", "-name", "*.http").stdout == ""
+
+
+@pytest.mark.parametrize("port", [8088, 8089])
+def test_the_operators_own_sites_are_served(web2: Host, port: int) -> None:
+    assert "GNU GENERAL PUBLIC LICENSE" in web2.ask(port, "/GPL-3").text
+    assert web2.listeners() == {"*:8080", "*:8081", "*:8088", "*:8089", "127.0.0.1:9080"}
+
+
+def test_changes(web1: Host, tmp_path: Path) -> None:
+    """Another configuration, another static file, and two records less, in one run; the next changes nothing."""
+    source = tmp_path / "echo"
+    shutil.copytree(web1.app("cart")["source"], source)
+    (source / "static" / "style.css").write_text("body { color: green }\n")
+    apps = [{**record, "source": str(source)} if record["name"] == "cart" else record for record in web1.apps]
+    apps = [record for record in apps if record["name"] not in ("desk", "licences")]
+    before = {name: web1.live(name)[1] for name in ("shop", "cart", "plain", "greeter")}
+    web1.run("touch", "/var/lib/desk/kept")
+
+    outcome = main_job.run(web1, apps, echo_word="second")
+    assert (outcome.status, outcome.messages) == (0, [])
+
+    after = {name: web1.live(name)[1] for name in before}
+    assert {name for name in before if before[name] != after[name]} == {"shop", "cart", "plain"}
+    for place, path in ((8443, "/"), (8443, "/cart/")):
+        answer = web1.ask(place, path, headers={"Host": "shop.test:8443"}, authority=AUTHORITY)
+        assert json.loads(answer.text)["config"] == "second"
+    style = {
+        path: web1.ask(8443, path, headers={"Host": "shop.test:8443"}, authority=AUTHORITY).text
+        for path in ("/static/style.css", "/cart/static/style.css")
+    }
+    assert style == {
+        "/static/style.css": "body { color: black }\n",
+        "/cart/static/style.css": "body { color: green }\n",
+    }
+
+    known = web1.run("apache2ctl", "-S")
+    assert not [name for name in ("desk", "licences") if name in known]
+    assert not [process for process in web1.processes() if process.account in ("desk", "licences")]
+    assert web1.listeners() == {"*:8080", "*:8443", "*:8444", "127.0.0.1:9080"}
+    web1.run("test", "-e", "/var/lib/desk/kept", "-a", "-d", "/srv/wsgi/desk/releases", "-a", "-d", "/var/log/desk")
+    assert main_job.run(web1, apps, echo_word="second").changed == 0

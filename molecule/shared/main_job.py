@@ -1,0 +1,58 @@
+"""The main job, run again on a scenario's host with other records or settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from served import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: exit status, the number of changes on the host, and the messages of failed tasks."""
+
+    status: int
+    changed: int
+    messages: list[str]
+
+
+def command(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> list[str]:
+    """Return the command line that runs the job on one host, with records and variables in place of the inventory's."""
+    given = variables if apps is None else {**variables, "wsgi_apps": apps}
+    inventory = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory")
+    asked = ["--inventory", str(inventory), "--limit", host.name, "--extra-vars", json.dumps(given)]
+    return ["ansible-playbook", str(REPOSITORY / "site.yml"), *asked]
+
+
+def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> Outcome:
+    """Run the job to its end."""
+    environment = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(
+        command(host, apps, **variables), cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "{" in done.stdout, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    told = json.loads(done.stdout[done.stdout.index("{") :])
+    results = [task["hosts"].get(host.name, {}) for play in told["plays"] for task in play["tasks"]]
+    flat = [item for result in results for item in [result, *result.get("results", [])]]
+    messages = [str(item["msg"]) for item in flat if item.get("failed") and "results" not in item]
+    return Outcome(done.returncode, int(told["stats"][host.name]["changed"]), messages)
+
+
+def start(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> subprocess.Popen[str]:
+    """Start the job in a process group of its own; its output can be read line by line."""
+    return subprocess.Popen(
+        command(host, apps, **variables),
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
