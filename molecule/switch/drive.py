@@ -32,7 +32,7 @@ BACK = 2.0
 """Seconds in which the service has to be back after processes were killed, besides by how much the client was late."""
 REQUESTS = 20_000
 SWITCHES, ROLLBACKS = 20, 5
-OPTIONS = ("--seconds", "3000", "--slow", "4", "--slow-seconds", "1", "4", "--timeout", "60")
+OPTIONS = ("--seconds", "3000", "--pause", "0.1", "--slow", "4", "--slow-seconds", "1", "4", "--timeout", "60")
 
 
 class FailureError(Exception):
@@ -165,7 +165,8 @@ def switches(host: Host) -> None:
         expect(host.live() == live[-1], f"live is {host.live()}, not {live[-1]}")
         order = [live[number % 3] for number in range(SWITCHES - 3)]
         with run.window("switch", f"{len(order)} switches"):
-            host.good("molecule/switch/repeat.yml", switches=order, rollbacks=0)
+            text = host.good("molecule/switch/repeat.yml", switches=order, rollbacks=0)
+        host.say("  " + "".join(re.findall(r"seconds of drains: [\d. -]+", text)))
         with run.window("rollback", f"{ROLLBACKS - 1} rollbacks"):
             text = host.good("molecule/switch/repeat.yml", switches=[], rollbacks=ROLLBACKS - 1)
         host.say("  " + "".join(re.findall(r"seconds to the first answer: [\d. ]+", text)))
