@@ -27,6 +27,11 @@ options:
     type: list
     elements: str
     default: []
+  folders:
+    description: Folders whose owners matter.
+    type: list
+    elements: str
+    default: []
   files:
     description: Files whose presence matters.
     type: list
@@ -50,8 +55,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(files), C(key_pairs), C(listeners), C(httpd),
-    C(package_lists) (whether apt knows any package).
+  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
+    C(listeners), C(httpd), C(package_lists) (whether apt knows any package).
   type: dict
   returned: always
 """
@@ -92,6 +97,18 @@ def account(name: str) -> dict[str, Any] | None:
     except KeyError:
         return None
     return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell}
+
+
+def owner(path: str) -> str | None:
+    """Return the name (or number) of a path's owner; None when there is nothing."""
+    try:
+        uid = os.lstat(path).st_uid
+    except OSError:
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def has_address(text: str) -> bool:
@@ -151,6 +168,7 @@ def main() -> None:
             "pythons": {"type": "list", "elements": "str", "default": []},
             "accounts": {"type": "list", "elements": "str", "default": []},
             "addresses": {"type": "list", "elements": "str", "default": []},
+            "folders": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
         },
@@ -165,6 +183,7 @@ def main() -> None:
             "pythons": {path: python(path) for path in params["pythons"]},
             "accounts": {name: account(name) for name in params["accounts"]},
             "addresses": {text: has_address(text) for text in params["addresses"]},
+            "folders": {path: owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],

@@ -62,7 +62,8 @@ def _options(record: dict[str, Any], settings: Settings, result: Check) -> dict[
             result.add(record["name"], key, shown(value), "it has to be a whole number")
         elif option == "queue-timeout" and int(value) == 0:
             result.add(record["name"], key, str(value), "it has to be 1 or more, or a queue grows without end")
-    own = {"startup-timeout": str(record["start_timeout"])}
+    # start_timeout is Grove's own limit: as startup-timeout, a changed one would need a reload.
+    own = {}
     if record["memory_limit"] is not None:
         own["memory-limit"] = str(record["memory_limit"] * 2**20)
     return {

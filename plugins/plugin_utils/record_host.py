@@ -58,6 +58,12 @@ def _check_account(record: dict[str, Any], host: Mapping[str, Any], result: Chec
         right = f"Grove's accounts live in {record['state']}; give the record another name, or remove the account"
         found = f"an account {record['account']} (uid {account['uid']}, home {account['home']}) that is not Grove's"
         result.add(record["name"], "name", found, right)
+        return
+    for key in ("state", "logs"):
+        owner = host["folders"].get(record[key])
+        if owner not in (None, record["account"]):
+            right = "Grove would give it to the application's account; choose another name, or move the folder away"
+            result.add(record["name"], "name", f"{record[key]}, which exists and belongs to {owner}", right)
 
 
 def _check_certificate(record: dict[str, Any], host: Mapping[str, Any], result: Check) -> None:

@@ -78,6 +78,7 @@ def questions(records: object, settings: Settings) -> dict[str, list[Any]]:
         "pythons": sorted({settings.python, settings.mod_wsgi_python, *texts("python")}),
         "accounts": texts("name"),
         "addresses": sorted({place.strip("[]") for place in places if ip_address(place) is not None}),
+        "folders": [f"{base}/{name}" for name in texts("name") for base in (settings.state_base, settings.log_base)],
         "files": sorted({*texts("tls_certificate"), *texts("tls_key")}),
         "key_pairs": pairs,
     }

@@ -59,6 +59,7 @@ def host() -> Host:
         },
         "accounts": {"shop": None},
         "addresses": {},
+        "folders": {},
         "files": {},
         "key_pairs": {},
         "listeners": [],
@@ -111,7 +112,7 @@ def test_a_good_record_is_completed(project: Path, settings: Settings, host: Hos
         "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
     }
     assert {key: completed[key] for key in expected} == expected
-    assert completed["daemon_options"]["startup-timeout"] == "60"
+    assert "startup-timeout" not in completed["daemon_options"]
     assert completed["daemon_options"]["queue-timeout"] == "45"
     assert set(completed["serving"]) == set(records.SERVING)
 
@@ -698,6 +699,7 @@ def test_what_the_host_is_asked(settings: Settings) -> None:
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
         "addresses": ["127.0.0.1"],
+        "folders": ["/var/lib/shop", "/var/log/shop"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
     }
@@ -711,9 +713,17 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
     assert problems(given, settings, host, folders=(str(REPOSITORY),), listen_address="127.0.0.1") == []
 
 
-def test_an_address_that_the_host_does_not_have(settings: Settings, host: dict[str, Any]) -> None:
+def test_an_address_that_the_host_does_not_have(settings: Settings, host: Host) -> None:
     host["addresses"] = {"192.0.2.7": False}
     assert problems([record(listen="192.0.2.7:8080")], settings, host) == [
         "record shop, key listen: found 192.0.2.7, which is no address of the host; use one of its own, or a port alone"
         " for all of them"
+    ]
+
+
+def test_a_folder_that_belongs_to_somebody_else(settings: Settings, host: Host) -> None:
+    host["folders"] = {"/var/lib/shop": "shop", "/var/log/shop": "root"}
+    assert problems([record()], settings, host) == [
+        "record shop, key name: found /var/log/shop, which exists and belongs to root; Grove would give it to the"
+        " application's account; choose another name, or move the folder away"
     ]

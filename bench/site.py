@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""A whole deployment against a plain shell script, the second run, and a second release.
+
+Run as root: `bench/site.py [--rounds N] [--release bookworm]`. It makes two fresh hosts a round, runs `bench/plain.sh`
+on one and `./grove site` on the other (in turns first and second), and prints a table with medians. Both get the same
+Debian packages from the same local folder, and both download their wheels anew. Nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HOST = REPOSITORY / "molecule" / "shared" / "host.py"
+CHECKOUT = "/root/grove"
+BUNDLE = "/usr/local/share/grove-ca.crt"
+# A cache of its own: the one that test hosts share would hand wheels to the second of the two.
+FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front"
+SITE = f"{FRONT} ./grove site -e uv_cache=/var/cache/uv-bench"
+PLAIN = (
+    f"SSL_CERT_FILE={BUNDLE} PIP_CERT={BUNDLE} UV_CACHE_DIR=/var/cache/uv-bench sh {CHECKOUT}/bench/plain.sh {CHECKOUT}"
+)
+JSON = "ANSIBLE_STDOUT_CALLBACK=ansible.posix.json"
+CHANGED = CHECKOUT + "/wsgi/pecan_test_project/pecan_test_project/controllers/root.py"
+
+
+def on(host: str, command: str) -> tuple[float, str]:
+    """Run a command on a host; return its seconds and what it printed. Ends the program when it fails."""
+    begun = time.monotonic()
+    done = subprocess.run(
+        ["podman", "exec", host, "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{host}: {command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return time.monotonic() - begun, done.stdout
+
+
+def fresh(name: str, release: str) -> str:
+    """Make a fresh host with the repository's tracked files on it; return its name."""
+    subprocess.run([HOST, "create", name, release], check=True, stdout=subprocess.DEVNULL)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+        with tarfile.open(archive.name, "w") as packed:
+            for path in tracked.split("\0"):
+                if path and (REPOSITORY / path).exists():
+                    packed.add(REPOSITORY / path, f"grove/{path}", recursive=False)
+        subprocess.run(["podman", "cp", archive.name, f"{name}:/root/grove.tar"], check=True)
+    on(name, "tar -xf /root/grove.tar -C /root")
+    return name
+
+
+def disk(host: str) -> int:
+    """Return the bytes that releases and caches take; files with several names count once."""
+    return int(on(host, "du -s --block-size=1 --total /srv/wsgi /var/cache/uv-bench | tail -n 1")[1].split()[0])
+
+
+def second_release(host: str) -> tuple[float, float, int]:
+    """Change one source file; return seconds of the build on the host, of the whole run, and bytes of new disk."""
+    before = disk(host)
+    on(host, f"printf '\\n# changed\\n' >>{CHANGED}")
+    whole, printed = on(host, SITE.replace("./grove", f"{JSON} ./grove"))
+    ran = json.loads(printed[printed.index("{") :])
+    tasks = [task for play in ran["plays"] for task in play["tasks"] if "Build the release" in task["task"]["name"]]
+    built = [result for task in tasks for result in task["hosts"]["localhost"]["results"] if result["item"] == "test1"]
+    return sum(built[0]["seconds"].values()), whole, disk(host) - before
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--release", default="bookworm", choices=["bookworm", "trixie"])
+    asked = parser.parse_args()
+    figures: dict[str, list[float]] = {}
+    for number in range(asked.rounds):
+        times = {}
+        for way in ("plain", "grove") if number % 2 == 0 else ("grove", "plain"):
+            host = fresh(f"grove-bench-{way}", asked.release)
+            times[way], _ = on(host, PLAIN if way == "plain" else SITE)
+            if way == "grove":
+                second, printed = on(host, SITE)
+                changed = re.search(r"changed=(\d+)", printed)
+                build, run, more = second_release(host)
+                figures.setdefault("second run, s", []).append(second)
+                figures.setdefault("second run, changed", []).append(float(changed.group(1)) if changed else -1)
+                figures.setdefault("second release of three apps: build of one on the host, s", []).append(build)
+                figures.setdefault("second release of three apps: the whole run, s", []).append(run)
+                figures.setdefault("second release: new disk for each app, MB", []).append(more / 3e6)
+            subprocess.run([HOST, "destroy", host], check=True)
+        figures.setdefault("plain shell script, s", []).append(times["plain"])
+        figures.setdefault("./grove site, s", []).append(times["grove"])
+        figures.setdefault("ratio", []).append(times["grove"] / times["plain"])
+    print(f"{asked.release}, {os.cpu_count()} cores, {asked.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
+    for name, values in figures.items():
+        print(f"| {name} | {statistics.median(values):.2f} | {', '.join(f'{value:.2f}' for value in values)} |")
+
+
+if __name__ == "__main__":
+    main()

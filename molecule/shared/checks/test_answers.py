@@ -1,0 +1,168 @@
+"""What the three records of the local inventory answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import uuid
+
+import pytest
+from served import COLOURS, Host
+
+SEARCH = "https://pecan.readthedocs.io/en/latest/search.html?q=hello"
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "answer"),
+    [
+        ("test1", "/catalog", "Welcome to the catalog."),
+        ("test1", "/catalog/books", "Welcome to book section."),
+        ("test1", "/catalog/books/bestsellers", "We have 5 books in the top 10."),
+        ("test1", "/basemethod/", "{}"),
+        ("test1", "/look_test/66/name", "66"),
+        ("test1", "/look_test/66/other", "No controller for 'other': this is _default of 66."),
+        ("test1", "/my_restcontroller/13579", "13579"),
+        ("test2", "/v1/catalog", "Welcome to the catalog."),
+        ("test2", "/v1/my_restcontroller/13579", "13579"),
+        ("test3", "/shop/catalog", "Welcome to the catalog."),
+    ],
+)
+def test_text(host: Host, app: str, path: str, answer: str) -> None:
+    got = host.ask(app, path)
+    assert (got.status, got.text) == (200, answer)
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "status", "part"),
+    [
+        ("test1", "/", 200, "<title>Pecan test project</title>"),
+        ("test1", "/a/bogus/url", 404, "To the index page"),
+        ("test2", "/v2", 404, "<h1>404 Not Found</h1>"),
+        ("test3", "/shop", 200, 'href="/shop/catalog"'),
+        ("test3", "/shop/", 200, 'href="/shop/public/css/style.css"'),
+        ("test3", "/shop/a/bogus/url", 404, 'href="/shop/"'),
+        ("test3", "/catalog", 404, "not found on this server"),
+    ],
+)
+def test_pages(host: Host, app: str, path: str, status: int, part: str) -> None:
+    """Their links carry the path that the app is mounted at; what is outside of that is not the app's."""
+    got = host.ask(app, path, headers={"Accept": "text/html"})
+    assert got.status == status
+    assert got.headers["content-type"].startswith("text/html")
+    assert part in got.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status", "answer"),
+    [("/basemethod/", {"hello": "world"}, 200, {"hello": "world"}), ("/", {"q": "hello"}, 302, SEARCH)],
+)
+def test_post(host: Host, path: str, form: dict[str, str], status: int, answer: object) -> None:
+    got = host.ask("test1", path, method="POST", form=form)
+    assert got.status == status
+    assert answer == (got.headers["location"] if status == 302 else json.loads(got.text))
+
+
+def test_errors_tell_the_client_nothing(host: Host) -> None:
+    got = host.ask("test1", "/boom")
+    assert got.status == 500
+    assert "Traceback" not in got.text
+    assert "raised deliberately" not in got.text
+    host.log_with("test1-error", r"Traceback \(most recent call last\)", "RuntimeError: raised deliberately by /boom")
+
+
+def test_apache_serves_static_files_itself(host: Host) -> None:
+    """They come while every daemon process of the application stands still."""
+    daemons = [str(pid) for colour in COLOURS for pid in host.daemons("test1", colour)]
+    host.run("kill", f"-{int(signal.SIGSTOP)}", *daemons)
+    try:
+        style = host.ask("test1", "/public/css/style.css")
+        missing = host.ask("test1", "/public/css/none.css")
+        outside = host.ask("test1", "/public/%2e%2e/%2e%2e/config.py")
+    finally:
+        host.run("kill", f"-{int(signal.SIGCONT)}", *daemons)
+    assert style.status == 200
+    assert style.headers["content-type"] == "text/css"
+    assert style.headers["etag"]
+    assert missing.status == 404
+    assert "config" not in outside.text
+    assert host.ask("test1", "/").status == 200
+
+
+def test_browsers_ask_again_for_static_files(host: Host) -> None:
+    """A copy that is still the same is not sent again; one of another release is."""
+    style = host.ask("test1", "/public/css/style.css")
+    same = {"If-None-Match": style.headers["etag"], "If-Modified-Since": style.headers["last-modified"]}
+    assert host.ask("test1", "/public/css/style.css", headers=same).status == 304
+    for other in ({"If-None-Match": '"another"'}, {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}):
+        assert host.ask("test1", "/public/css/style.css", headers=other).status == 200
+
+
+def test_hooks_log_every_phase(host: Host) -> None:
+    token = uuid.uuid4().hex
+    host.ask("test1", f"/look_test/{token}/name")
+    host.ask("test1", f"/bogus/{token}")
+    host.log_with(
+        "test1-error",
+        f"on_route GET /look_test/{token}/name",
+        f"before GET /look_test/{token}/name controller=LookedUpController.name",
+        f"after GET /look_test/{token}/name status=200",
+        f"on_error GET /bogus/{token} exception=HTTPNotFound status=404",
+    )
+
+
+def test_paste_pipeline(host: Host) -> None:
+    """The filters of api-paste.ini: an id for each request, in the log too, and a limit to its body."""
+    token = uuid.uuid4().hex
+    kept = host.ask("test2", "/v1/catalog", headers={"X-Request-Id": token})
+    assert kept.headers["x-request-id"] == token
+    assert host.ask("test2", "/v1/catalog").headers["x-request-id"].startswith("req-")
+    assert "x-request-id" not in host.ask("test2", "/").headers
+    host.log_with("test2-error", f"on_route GET /v1/catalog request_id={token}")
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "size", "status"),
+    [
+        ("test2", "/v1/basemethod/", 1 << 20, 200),
+        ("test2", "/v1/basemethod/", (1 << 20) + 1, 413),
+        ("test1", "/basemethod/", 10485760, 200),
+        ("test1", "/basemethod/", 10485761, 413),
+    ],
+)
+def test_bodies_are_limited(host: Host, app: str, path: str, size: int, status: int) -> None:
+    """By the filter of the pipeline, and by Apache (max_body)."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    got = host.ask(app, path, method="POST", body=b"a=" + b"b" * (size - 2), headers=form)
+    assert got.status == status
+
+
+def test_versions_know_how_they_were_asked(host: Host) -> None:
+    got = json.loads(host.ask("test2", "/").text)
+    assert got["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
+
+
+def test_a_client_cannot_claim_to_be_a_proxy(host: Host) -> None:
+    claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example", "X-Forwarded-For": "192.0.2.7"}
+    got = json.loads(host.ask("test2", f"/?{(token := uuid.uuid4().hex)}", headers=claims).text)
+    assert got["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
+    line = next(line for line in host.log_with("test2-access", token).splitlines() if token in line)
+    assert not line.startswith("192.0.2.7 ")
+
+
+def test_doors_say_which_release_answers(host: Host) -> None:
+    """Both slots of each app, each of their processes; a client from outside is told nothing."""
+    for record in host.apps:
+        name, path = record["name"], record.get("path", "") + record.get("health", "/")
+        for colour in COLOURS:
+            folder = f"/srv/wsgi/{name}/slots/{colour}"
+            release = json.loads(host.run("cat", f"{folder}/RELEASE.json"))
+            assert release["app"] == name
+            assert release["id"] == os.path.basename(host.run("readlink", folder).strip())
+            answers = host.ask_door(name, colour, path, times=24)
+            assert {answer.status for answer in answers} == {200}
+            assert {answer.headers["x-grove-release"] for answer in answers} == {release["id"]}
+            assert {int(answer.headers["x-grove-process"]) for answer in answers} <= set(host.daemons(name, colour))
+        front = host.ask(name, path, headers={"Host": f"blue.{name}.door"})
+        assert front.status == 200
+        assert not [header for header in front.headers if header.startswith("x-grove")]

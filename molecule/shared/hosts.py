@@ -1,0 +1,25 @@
+"""What the checks of the scenarios are given: the hosts, from the variable GROVE_HOSTS that verify.yml sets."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from served import Host
+
+
+def _hosts() -> list[Host]:
+    return [Host(name, **known) for name, known in json.loads(os.environ["GROVE_HOSTS"]).items()]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Call a check that takes a host once for each."""
+    if "host" in metafunc.fixturenames:
+        metafunc.parametrize("host", _hosts(), ids=lambda host: host.name, scope="session")
+
+
+@pytest.fixture(scope="session")
+def hosts() -> dict[str, Host]:
+    """All hosts of the scenario, by their names in the inventory."""
+    return {host.name: host for host in _hosts()}

@@ -1,0 +1,175 @@
+"""A test host as its clients and its administrator see it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import machine
+
+BASE = Path("/srv/wsgi")
+COLOURS = ("blue", "green")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, headers by their names in lower case, and the body as text."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a host: its id, its parent's, its account and its command line."""
+
+    pid: int
+    parent: int
+    account: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running test host; ``apps`` are its records as the inventory gives them."""
+
+    name: str
+    container: str
+    apps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return machine.address(self.container)
+
+    def app(self, name: str) -> dict[str, Any]:
+        """Return the record of that name."""
+        return next(record for record in self.apps if record["name"] == name)
+
+    def try_run(self, *command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on the host as root."""
+        variables = [f"--env={name}={value}" for name, value in environment.items()]
+        podman = ["podman", "exec", "--interactive", *variables, self.container]
+        return subprocess.run([*podman, *command], input=stdin, capture_output=True, text=True, check=False)
+
+    def run(self, *command: str, stdin: str = "", **environment: str) -> str:
+        """Run a command on the host as root and return what it prints; fail with its errors."""
+        done = self.try_run(*command, stdin=stdin, **environment)
+        assert done.returncode == 0, f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def python(self, program: str, *arguments: object) -> Any:
+        """Run a Python program, whose variable ``arguments`` is a list of those; return the JSON that it prints."""
+        prologue = f"import json\narguments = json.loads({json.dumps(arguments)!r})\n"
+        return json.loads(self.run("python3", "-", stdin=prologue + program))
+
+    def ask(
+        self,
+        place: int | str,
+        path: str,
+        *,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        authority: str | None = None,
+    ) -> Answer:
+        """Send a request from the controller and return the answer; redirects are not followed.
+
+        place: a port, or the name of an app, which stands for its port. authority: a PEM file; TLS is spoken, and the
+        server's certificate has to be that authority's for the Host header.
+        """
+        port = int(self.app(place)["listen"]) if isinstance(place, str) else place
+        sent = dict(headers or {})
+        if form is not None:
+            body = urlencode(form).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        connection = http.client.HTTPConnection(self.address, port, timeout=20)
+        try:
+            if authority is not None:
+                connection.connect()
+                context = ssl.create_default_context(cafile=authority)
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=sent["Host"].split(":")[0])
+            connection.request(method, path, body=body, headers=sent)
+            response = connection.getresponse()
+            text = response.read().decode()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+        finally:
+            connection.close()
+
+    def ask_door(self, app: str, colour: str, path: str, times: int = 1) -> list[Answer]:
+        """Send requests through the door of a slot, from the host itself, at the same time; return the answers."""
+        program = """
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+name, path, times = arguments
+def ask(_):
+    connection = http.client.HTTPConnection("127.0.0.1", 9080, timeout=20)
+    connection.request("GET", path, headers={"Host": name})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    return answer.status, {key.lower(): value for key, value in answer.getheaders()}, text
+with ThreadPoolExecutor(times) as pool:
+    print(json.dumps(list(pool.map(ask, range(times)))))
+"""
+        return [Answer(*answer) for answer in self.python(program, f"{colour}.{app}.door", path, times)]
+
+    def processes(self) -> list[Process]:
+        """Return the process table."""
+        rows = (line.split(None, 3) for line in self.run("ps", "-eo", "pid=,ppid=,user:40=,args=").splitlines())
+        return [Process(int(pid), int(parent), account, command) for pid, parent, account, command in rows]
+
+    def daemons(self, app: str, colour: str) -> list[int]:
+        """Return the ids of the daemon processes of a slot, by the name that they show."""
+        shown = f"{colour[0]}-{app}"
+        return [process.pid for process in self.processes() if process.command.split()[0] == shown]
+
+    def memory_map(self, pid: int) -> str:
+        """Return what is mapped into a process of the host, as its kernel, the controller's, says."""
+        rows = machine.podman("top", self.container, "pid", "hpid").splitlines()[1:]
+        return Path("/proc", {int(row.split()[0]): row.split()[1] for row in rows}[pid], "maps").read_text()
+
+    def listeners(self) -> set[str]:
+        """Return the listening TCP sockets, as ADDRESS:PORT."""
+        return {line.split()[3] for line in self.run("ss", "-ltnH").splitlines()}
+
+    def live(self, app: str) -> tuple[str, str]:
+        """Return the live slot and the release in it."""
+        folder = BASE / app
+        colour = self.run("cat", f"{folder}/slot.map").strip().rpartition("-")[2]
+        return colour, os.path.basename(self.run("readlink", f"{folder}/slots/{colour}").strip())
+
+    def log(self, name: str) -> str:
+        """Return one of Apache's logs."""
+        return self.run("cat", f"/var/log/apache2/{name}.log")
+
+    def log_with(self, name: str, *patterns: str, seconds: float = 5) -> str:
+        """Return a log as soon as every pattern is in it; fail when that takes too long."""
+        missing = list(patterns)
+
+        def complete() -> str:
+            text = self.log(name)
+            missing[:] = [pattern for pattern in patterns if not re.search(pattern, text)]
+            return "" if missing else text or " "
+
+        text = wait_for(complete, seconds)
+        assert not missing, f"no {missing} in {name}.log, which ends with:\n{self.log(name)[-1500:]}"
+        return text
+
+
+def wait_for(attempt: Callable[[], str], seconds: float = 10) -> str:
+    """Call ``attempt`` until it returns something, or time is up; return what it returned last."""
+    end = time.monotonic() + seconds
+    while not (found := attempt()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
