@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.load import releases, summary
-from tests.load.process import under_load
-from tests.load.run_folder import RunFolder
+from load import releases, summary
+from load.process import under_load
+from load.run_folder import RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
 SLOWEST_FAST = 0.5
@@ -268,11 +268,12 @@ def deaths(host: Host) -> None:
     """Kill processes, and let an application use up its memory."""
     colour = host.run("cat", "/srv/wsgi/load/slot.map").split()[1].rpartition("-")[2]
     letter = colour[0]
-    for label, victims in (
-        ("kill -9 of a daemon process", lambda: host.pids(letter)[:1]),
-        ("kill -9 of all of a slot's processes", lambda: host.pids(letter)),
-        ("kill -9 of an Apache child", lambda: apache_children(host)[:1]),
-    ):
+    cases: dict[str, Callable[[], list[int]]] = {
+        "kill -9 of a daemon process": lambda: host.pids(letter)[:1],
+        "kill -9 of all of a slot's processes": lambda: host.pids(letter),
+        "kill -9 of an Apache child": lambda: apache_children(host)[:1],
+    }
+    for label, victims in cases.items():
         with under_load(host.url, host.folder / label.replace(" ", "-").replace("'", ""), *OPTIONS) as run:
             time.sleep(3)
             with run.window("fault", label):

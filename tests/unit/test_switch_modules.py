@@ -146,7 +146,7 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
         "logs": "/",
     }
     (folder.release("two") / "hooks.json").write_text(json.dumps(content))
-    given = {"record": record, "release": "two", "what": "migrate"}
+    given: dict[str, Any] = {"record": record, "release": "two", "what": "migrate"}
     assert call("hook", check=True, **given)["due"]
     assert not (folder.release("two") / "ran").exists()
     assert call("hook", **given)["due"]
