@@ -97,7 +97,7 @@ class Host:
     def record(self, number: int, faults: dict[str, Any] | None = None, **more: object) -> dict[str, object]:
         """Make release ``number`` and return its record."""
         folder = releases.make(self.folder / "sources" / str(number), number, faults)
-        return releases.record(folder, processes=2, memory_limit=256, **more)
+        return {**releases.record(folder), "processes": 2, "memory_limit": 256, **more}
 
     def deploy(self, record: dict[str, object]) -> tuple[bool, str]:
         return self.play("playbooks/deploy.yml", app="load", wsgi_apps=[record])
