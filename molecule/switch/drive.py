@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.load import releases, summary
-from tests.load.process import under_load
-from tests.load.run_folder import RunFolder
+from load import releases, summary
+from load.process import under_load
+from load.run_folder import RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
 SLOWEST_FAST = 0.5
@@ -32,7 +32,7 @@ BACK = 2.0
 """Seconds in which the service has to be back after processes were killed, besides by how much the client was late."""
 REQUESTS = 20_000
 SWITCHES, ROLLBACKS = 20, 5
-OPTIONS = ("--seconds", "3000", "--slow", "4", "--slow-seconds", "1", "4", "--timeout", "60")
+OPTIONS = ("--seconds", "3000", "--pause", "0.1", "--slow", "4", "--slow-seconds", "1", "4", "--timeout", "60")
 
 
 class FailureError(Exception):
@@ -97,7 +97,7 @@ class Host:
     def record(self, number: int, faults: dict[str, Any] | None = None, **more: object) -> dict[str, object]:
         """Make release ``number`` and return its record."""
         folder = releases.make(self.folder / "sources" / str(number), number, faults)
-        return releases.record(folder, processes=2, memory_limit=256, **more)
+        return {**releases.record(folder), "processes": 2, "memory_limit": 256, **more}
 
     def deploy(self, record: dict[str, object]) -> tuple[bool, str]:
         return self.play("playbooks/deploy.yml", app="load", wsgi_apps=[record])
@@ -165,7 +165,8 @@ def switches(host: Host) -> None:
         expect(host.live() == live[-1], f"live is {host.live()}, not {live[-1]}")
         order = [live[number % 3] for number in range(SWITCHES - 3)]
         with run.window("switch", f"{len(order)} switches"):
-            host.good("molecule/switch/repeat.yml", switches=order, rollbacks=0)
+            text = host.good("molecule/switch/repeat.yml", switches=order, rollbacks=0)
+        host.say("  " + "".join(re.findall(r"seconds of drains: [\d. -]+", text)))
         with run.window("rollback", f"{ROLLBACKS - 1} rollbacks"):
             text = host.good("molecule/switch/repeat.yml", switches=[], rollbacks=ROLLBACKS - 1)
         host.say("  " + "".join(re.findall(r"seconds to the first answer: [\d. ]+", text)))
@@ -267,11 +268,12 @@ def deaths(host: Host) -> None:
     """Kill processes, and let an application use up its memory."""
     colour = host.run("cat", "/srv/wsgi/load/slot.map").split()[1].rpartition("-")[2]
     letter = colour[0]
-    for label, victims in (
-        ("kill -9 of a daemon process", lambda: host.pids(letter)[:1]),
-        ("kill -9 of all of a slot's processes", lambda: host.pids(letter)),
-        ("kill -9 of an Apache child", lambda: apache_children(host)[:1]),
-    ):
+    cases: dict[str, Callable[[], list[int]]] = {
+        "kill -9 of a daemon process": lambda: host.pids(letter)[:1],
+        "kill -9 of all of a slot's processes": lambda: host.pids(letter),
+        "kill -9 of an Apache child": lambda: apache_children(host)[:1],
+    }
+    for label, victims in cases.items():
         with under_load(host.url, host.folder / label.replace(" ", "-").replace("'", ""), *OPTIONS) as run:
             time.sleep(3)
             with run.window("fault", label):

@@ -1,0 +1,50 @@
+"""The guard of a process's memory, in processes that have a limit."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from grove_runtime import memory
+
+WSGI = Path(__file__).resolve().parents[2] / "wsgi"
+PROCESS = """
+import resource, signal, sys
+sys.path.insert(0, sys.argv[1])
+from grove_runtime import memory
+signals = []
+signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
+limit = 300 << 20
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+eaten = []
+def application(environ, start_response):
+    eaten.append(bytearray(environ["mb"] << 20))
+    return [b"fed"]
+guarded = memory.guard(application)
+for mb in (1, 1, %s):
+    try:
+        print(guarded({"mb": mb}, None), len(signals))
+    except MemoryError:
+        print("MemoryError", len(signals))
+"""
+
+
+def run(meals: str) -> list[str]:
+    command = [sys.executable, "-c", PROCESS % meals, str(WSGI)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_a_process_that_nears_its_limit_ends_itself_once() -> None:
+    assert run("265, 1, 1") == ["[b'fed'] 0", "[b'fed'] 0", "[b'fed'] 1", "[b'fed'] 1", "[b'fed'] 1"]
+
+
+def test_a_failed_allocation_ends_the_process() -> None:
+    assert run("1000, 1") == ["[b'fed'] 0", "[b'fed'] 0", "MemoryError 1", "[b'fed'] 1"]
+
+
+def test_without_a_limit_nothing_is_wrapped() -> None:
+    assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
+    assert memory.guard(run) is run  # type: ignore[arg-type, comparison-overlap]
+    assert memory.data_size() > 0

@@ -1,0 +1,107 @@
+"""The keys of a record that say how its releases are replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.plugin_utils import mod_wsgi_options, record_daemon, record_hooks
+from ansible_collections.grove.wsgi.plugins.plugin_utils.record_problems import Check
+from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+
+NOTHING: dict[str, Any] = {"name": "shop", "migrate": None, "contract": None, "after": None}
+
+
+def settings(mod_wsgi: str) -> Settings:
+    return Settings(
+        base="/srv/wsgi",
+        state_base="/var/lib",
+        log_base="/var/log",
+        listen_address="*",
+        door="127.0.0.1:9080",
+        python="/usr/bin/python3",
+        mod_wsgi=mod_wsgi,
+        mod_wsgi_python="/usr/bin/python3",
+        folders=(),
+        workers_per_server=64,
+    )
+
+
+def hook_problems(**hooks: str) -> list[str]:
+    result = Check()
+    record_hooks.check_hooks({**NOTHING, **hooks}, result)
+    return [str(problem) for problem in result.problems]
+
+
+def daemon(mod_wsgi: str = "6.1.1", **more: Any) -> tuple[dict[str, str], list[str]]:
+    record: dict[str, Any] = {
+        "name": "shop",
+        "kind": "module",
+        "processes": 2,
+        "threads": 2,
+        "start_timeout": 60,
+        "max_body": 0,
+        "drain_timeout": 60,
+        "memory_limit": None,
+        "daemon_options": {},
+        **more,
+    }
+    result = Check()
+    record_daemon.check_daemon(record, settings(mod_wsgi), 2, result)
+    return record["daemon_options"], [str(problem) for problem in result.problems]
+
+
+def test_hooks_that_are_command_lines() -> None:
+    assert hook_problems() == []
+    assert hook_problems(migrate="python -m alembic -c '{etc}/a b.ini' upgrade head", after="true") == []
+
+
+@pytest.mark.parametrize(
+    ("hooks", "expected"),
+    [
+        (
+            {"migrate": "echo 'secret"},
+            "key migrate: found a command line that cannot be split (No closing quotation); quotes have to be closed,"
+            " as in a shell",
+        ),
+        ({"after": "  "}, "key after: found an empty command line; it has to name a command, or be left out"),
+        (
+            {"contract": "echo {venv}"},
+            "key contract: found {venv}; the placeholders are {etc}, {release}, {state}, {logs}",
+        ),
+    ],
+)
+def test_hooks_that_are_none(hooks: dict[str, str], expected: str) -> None:
+    found = hook_problems(**hooks)
+    assert found == [f"record shop, {expected}"]
+    assert "secret" not in found[0]
+
+
+def test_a_memory_limit_is_megabytes_of_data() -> None:
+    assert "memory-limit" not in daemon()[0]
+    assert daemon(memory_limit=256)[0]["memory-limit"] == "268435456"
+    assert daemon(memory_limit=63)[1] == ["record shop, key memory_limit: found 63; it has to be from 64 to 1048576"]
+    assert daemon(memory_limit=256, daemon_options={"memory-limit": 1})[1] == [
+        "record shop, key memory_limit: found 256, and daemon_options.memory-limit; both are the same limit; keep one"
+    ]
+
+
+def test_drain_timeout_has_a_range() -> None:
+    assert daemon(drain_timeout=0)[1] == []
+    assert daemon(drain_timeout=-1)[1] == ["record shop, key drain_timeout: found -1; it has to be from 0 to 3600"]
+
+
+@pytest.mark.parametrize(("version", "there"), [("6.1.1", True), ("5.0.2", False), ("4.9.4", False)])
+def test_interrupt_timeout_goes_with_mod_wsgi_6(version: str, there: bool) -> None:
+    options, found = daemon(version)
+    assert ("interrupt-timeout" in options) is there
+    assert set(options) <= mod_wsgi_options.known(version)
+    assert found == []
+
+
+def test_what_may_wait_in_the_idle_slot() -> None:
+    spec = yaml.safe_load((Path(__file__).parents[2] / "roles/wsgi_app/meta/argument_specs.yml").read_text())
+    idle = spec["argument_specs"]["record"]["options"]["idle"]
+    assert (idle["choices"], idle["default"]) == (["cold", "warm"], "cold")

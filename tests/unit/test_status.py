@@ -1,0 +1,133 @@
+"""What is said of an application, and the table of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
+from ansible_collections.grove.wsgi.plugins.module_utils import history, served_app, status_report
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> dict[str, Any]:
+    """The serving part of a record whose application nobody answers for."""
+    port = free_port()
+    return {
+        "name": "shop",
+        "folder": str(tmp_path / "shop"),
+        "account": pwd.getpwuid(os.getuid()).pw_name,
+        "processes": 2,
+        "health_path": "/",
+        "start_timeout": 5,
+        "idle": "cold",
+        "drain_timeout": 60,
+        "address": "127.0.0.1",
+        "port": port,
+        "server_name": None,
+        "tls": "off",
+        "url": f"http://127.0.0.1:{port}/",
+        "door": "127.0.0.1:9080",
+        "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
+    }
+
+
+@pytest.fixture
+def folder(record: dict[str, Any]) -> AppFolder:
+    made = AppFolder("shop", Path(record["folder"]))
+    for identifier in ("one", "two"):
+        made.release(identifier).mkdir(parents=True)
+        content = {"id": identifier, "made_at": f"2026-01-0{len(identifier)}T10:00:00+00:00", "made_from": "./shop"}
+        (made.release(identifier) / "RELEASE.json").write_text(json.dumps(content))
+    made.point("blue", "one")
+    made.point("green", "two")
+    made.flip("green")
+    history.append(made, "switched", "two", **{"from": "one"})
+    history.append(made, "refused", "three", why="no database\nmore", step="build")
+    served_app.note(record, "apache2")
+    return made
+
+
+def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:
+    assert served_app.names(tmp_path) == ["shop"]
+    app, noted = served_app.find(tmp_path, "shop")
+    assert noted == record
+    assert (app.folder, app.processes, app.idle, app.preloads) == (folder, 2, "cold", set())
+    before = (folder.path / served_app.NAME).stat().st_mtime_ns
+    served_app.note(record, "apache2")
+    assert (folder.path / served_app.NAME).stat().st_mtime_ns == before
+    with pytest.raises(FolderError) as raised:
+        served_app.find(tmp_path, "shoop")
+    assert str(raised.value) == "no application 'shoop' was deployed; on this host there are: shop"
+    with pytest.raises(FolderError, match=r"^say which application: -e app=NAME; on this host there are: shop$"):
+        served_app.find(tmp_path, "")
+
+
+def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None:
+    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    assert (state["live"], state["release"], state["idle_release"], state["previous"]) == ("green", "two", "one", "one")
+    assert (state["healthy"], state["problem"], state["canary_percent"]) == (False, None, 0.0)
+    assert state["health"].startswith("gave no answer (ConnectionRefusedError")
+    assert state["last_switch"]["release"] == "two"
+    assert [event["what"] for event in state["history"]] == ["switched", "refused"]
+    assert {one["release"] for one in state["releases"]} == {"one", "two"}
+    assert state["slots"]["green"] == {
+        "role": "live",
+        "release": "two",
+        "complete": True,
+        "made_at": "2026-01-03T10:00:00+00:00",
+        "made_from": "./shop",
+        "processes": [],
+    }
+    assert json.loads(json.dumps(state)) == state
+
+
+def test_what_is_wrong_is_said(folder: AppFolder, tmp_path: Path) -> None:
+    (folder.release("two") / "RELEASE.json").unlink()
+    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    assert state["problem"] == "slot green points to release two, which is not there or not complete"
+    folder.slot_map.write_text("nonsense\n")
+    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    assert state["problem"].startswith(f"{folder.slot_map} holds 'nonsense'")
+    folder.slot_map.unlink()
+    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    assert state["problem"] == "it was never deployed on this host"
+    assert "PROBLEM: it was never deployed" in "\n".join(status_table({"web1": [state]}))
+
+
+def test_disk_is_counted_once_for_linked_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_bytes(b"x" * 100_000)
+    one = status_report.disk_used(tmp_path)
+    os.link(tmp_path / "a" / "file", tmp_path / "second")
+    assert status_report.disk_used(tmp_path) == one >= 100_000
+
+
+def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
+    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state["slots"]["green"]["processes"] = [
+        {"pid": 7, "age": 1, "memory": 2_000_000},
+        {"pid": 8, "age": 1, "memory": 0},
+    ]
+    lines = status_table({"web1": [state], "web2": []})
+    assert lines[0].split() == [
+        *("host", "app", "slot", "release", "made", "from", "health", "processes", "idle", "last", "switch", "disk")
+    ]
+    assert lines[1].startswith("web1  shop  green  two      2026-01-03 10:00:00  ./shop  gave no answer")
+    assert "7,8 (2.0 MB)  one cold, none" in lines[1]
+    assert lines[2] == ""
+    assert lines[3].endswith("switched two from one")
+    assert lines[4].endswith("refused three: no database")

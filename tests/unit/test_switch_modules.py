@@ -1,0 +1,174 @@
+"""The modules rollback, canary, hook and deployment, run as Ansible runs them, against folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.deployment_lease import Run
+
+RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "name": "shop",
+        "folder": str(tmp_path / "shop"),
+        "account": pwd.getpwuid(os.getuid()).pw_name,
+        "processes": 2,
+        "health_path": "/",
+        "start_timeout": 1,
+        "address": "127.0.0.1",
+        "port": 1,
+        "server_name": None,
+        "tls": "off",
+        "url": "http://127.0.0.1:1/",
+        "door": "127.0.0.1:1",
+        "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
+    }
+
+
+@pytest.fixture
+def folder(record: dict[str, Any]) -> AppFolder:
+    made = AppFolder("shop", Path(record["folder"]))
+    for identifier in ("one", "two"):
+        (made.release(identifier) / "venv" / "bin").mkdir(parents=True)
+        (made.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier}))
+    made.point("blue", "one")
+    made.point("green", "two")
+    made.flip("green")
+    history.append(made, "switched", "two", **{"from": "one"})
+    served_app.note(record, "no-such-program")
+    return made
+
+
+def call(module: str, *, check: bool = False, **arguments: object) -> dict[str, Any]:
+    """Run a module in a process of its own and return its result."""
+    given = {"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}}
+    command = [sys.executable, "-m", f"ansible_collections.grove.wsgi.plugins.modules.{module}"]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_a_rollback_says_in_check_mode_where_it_would_go(folder: AppFolder, tmp_path: Path) -> None:
+    result = call("rollback", check=True, app="shop", base=str(tmp_path))
+    assert (result["changed"], result["release"], result["live"]) == (True, "one", "blue")
+    assert result["diff"] == {"before": "live: two\n", "after": "live: one\n"}
+    assert folder.live() == "green"
+    assert len(history.read(folder)) == 1
+
+
+def test_a_rollback_that_fails_leaves_the_old_release_live_and_a_note(folder: AppFolder, tmp_path: Path) -> None:
+    result = call("rollback", app="shop", base=str(tmp_path), run=RUN)
+    assert result["failed"]
+    assert result["msg"].startswith("record shop: key health: / of release one, asked in the idle slot blue, gave no")
+    assert folder.live() == "green"
+    event = history.read(folder)[-1]
+    assert (event["what"], event["release"], event["step"]) == ("refused", "one", "rollback")
+    assert deployment_lease.holder(folder) is None
+
+
+def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: Path) -> None:
+    result = call("rollback", app="shop", base=str(tmp_path), release="nine")
+    assert result["msg"] == "record shop: there is no release nine; there are one, two"
+    result = call("rollback", app="", base=str(tmp_path))
+    assert result["msg"] == "say which application: -e app=NAME; on this host there are: shop"
+
+
+def test_a_rollback_behind_a_contract(folder: AppFolder, tmp_path: Path) -> None:
+    history.append(folder, "contracted", "two")
+    result = call("rollback", check=True, app="shop", base=str(tmp_path))
+    assert result["failed"]
+    assert "release one is from before the contract of release two" in result["msg"]
+    assert call("rollback", check=True, app="shop", base=str(tmp_path), cross_contract=True)["changed"]
+
+
+def test_a_rollback_withdraws_a_canary(folder: AppFolder, tmp_path: Path) -> None:
+    folder.share_out("green", 10)
+    result = call("rollback", app="shop", base=str(tmp_path))
+    assert (result["changed"], result["release"]) == (True, "two")
+    assert folder.slot_map.read_text() == "live shop-green\n"
+    assert history.read(folder)[-1]["what"] == "canary_withdrawn"
+
+
+def test_a_canary_is_withdrawn_once(folder: AppFolder, tmp_path: Path) -> None:
+    folder.share_out("green", 10)
+    assert call("canary", check=True, app="shop", base=str(tmp_path), percent=0)["changed"]
+    assert folder.canary_share() == 10.0
+    assert call("canary", app="shop", base=str(tmp_path), percent=0)["summary"] == "shop: no canary any more"
+    assert not call("canary", app="shop", base=str(tmp_path), percent=0)["changed"]
+
+
+def test_canaries_that_make_no_sense(folder: AppFolder, tmp_path: Path) -> None:
+    assert call("canary", app="shop", base=str(tmp_path), percent=101)["msg"] == (
+        "percent: found 101; it has to be from 0 to 100"
+    )
+    assert call("canary", app="shop", base=str(tmp_path), percent=10)["msg"] == (
+        "record shop: no release takes a share of the requests; name one: -e release=ID"
+    )
+
+
+def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> None:
+    begun = call("deployment", apps=["shop"], base=str(tmp_path), run=RUN)
+    assert not begun.get("failed")
+    other = {**RUN, "pid": 8}
+    refused = call("deployment", apps=["shop"], base=str(tmp_path), run=other)
+    assert refused["msg"] == (
+        "record shop: another deployment (ann on ctl, process 7, started Mon) is at work on it; wait for it to end"
+    )
+    assert refused["held"] == [RUN]
+    assert "is at work on shop" in call("rollback", check=True, app="shop", base=str(tmp_path), run=other)["msg"]
+    assert not call("deployment", apps=["shop"], base=str(tmp_path), run=other, dead=[RUN]).get("failed")
+    held = deployment_lease.holder(folder)
+    assert held is not None
+    assert held[0] == Run(**other)
+    call("deployment", apps=["shop"], base=str(tmp_path), run=other, state="ended")
+    assert deployment_lease.holder(folder) is None
+
+
+def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[str, Any]) -> None:
+    content = {
+        "migrate": "sh -c 'echo done >> {release}/ran'",
+        "environment": {},
+        "home": "/",
+        "state": "/",
+        "logs": "/",
+    }
+    (folder.release("two") / "hooks.json").write_text(json.dumps(content))
+    given: dict[str, Any] = {"record": record, "release": "two", "what": "migrate"}
+    assert call("hook", check=True, **given)["due"]
+    assert not (folder.release("two") / "ran").exists()
+    assert call("hook", **given)["due"]
+    assert not call("hook", **given)["due"]
+    assert (folder.release("two") / "ran").read_text() == "done\n"
+    (folder.path / history.NAME).unlink()
+    assert call("hook", **given, done_by="web1")["due"]
+    assert (folder.release("two") / "ran").read_text() == "done\n"
+    assert history.read(folder)[-1]["by"] == "web1"
+    assert not call("hook", **{**given, "what": "after"})["due"]
+
+
+def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: dict[str, Any]) -> None:
+    (folder.release("one") / "hooks.json").write_text(
+        json.dumps(
+            {"migrate": "sh -c 'echo no table; exit 2'", "environment": {}, "home": "/", "state": "/", "logs": "/"}
+        )
+    )
+    result = call("hook", record=record, release="one", what="migrate", run=RUN)
+    assert result["failed"]
+    assert result["msg"].startswith("record shop: key migrate: sh failed (exit status 2) after ")
+    assert "s:\nno table\nrelease two serves on; done: release one is built and tried" in result["msg"]
+    event = history.read(folder)[-1]
+    assert (event["what"], event["step"]) == ("failed", "migrate")
+    assert deployment_lease.holder(folder) is None
