@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from grove_runtime import memory
 
@@ -46,5 +47,6 @@ def test_a_failed_allocation_ends_the_process() -> None:
 
 def test_without_a_limit_nothing_is_wrapped() -> None:
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
-    assert memory.guard(run) is run  # type: ignore[arg-type, comparison-overlap]
+    application: Any = run
+    assert memory.guard(application) is application
     assert memory.data_size() > 0

@@ -122,7 +122,7 @@ def test_canaries_that_make_no_sense(folder: AppFolder, tmp_path: Path) -> None:
 def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> None:
     begun = call("deployment", apps=["shop"], base=str(tmp_path), run=RUN)
     assert not begun.get("failed")
-    other = {**RUN, "pid": 8}
+    other: dict[str, Any] = {**RUN, "pid": 8}
     refused = call("deployment", apps=["shop"], base=str(tmp_path), run=other)
     assert refused["msg"] == (
         "record shop: another deployment (ann on ctl, process 7, started Mon) is at work on it; wait for it to end"
