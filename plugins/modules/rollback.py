@@ -43,7 +43,7 @@ release:
   type: str
   returned: success
 seconds:
-  description: Duration of each step, and of all of them up to the first answer (C(live)).
+  description: Duration of each step, and of all up to the first answer of the front (C(live)).
   type: dict
   returned: success
 summary:
@@ -52,7 +52,6 @@ summary:
   returned: success
 """
 
-import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,7 +98,6 @@ def main() -> None:
             deployment_lease.renew(folder, None if dry else run)
             live = folder.live()
             before = folder.release_of(live) if live else None
-            begun = time.monotonic()
             if folder.canary_share() and target in ("", before):
                 target = str(before)
                 outcome = switching.Outcome(True, str(live), {}) if dry else switching.withdraw(app)
@@ -110,7 +108,7 @@ def main() -> None:
                     app, target, dry=dry, cross_contract=params["cross_contract"], what="rolled_back"
                 )
                 done = "back to" if outcome.changed else "live already:"
-            took = time.monotonic() - begun - outcome.seconds.get("drain", 0.0)
+            took = sum(seconds for step, seconds in outcome.seconds.items() if step != "drain")
     except (switching.SwitchError, FolderError, OSError) as error:
         if not dry and isinstance(error, switching.SwitchError):
             history.note_failure(folder, "refused", target, why=str(error), step="rollback")
