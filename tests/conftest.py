@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
-PARTS = ["lint", "unit", *SCENARIOS]
+PARTS = ["lint", "unit", "telemetry", *SCENARIOS]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +36,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def part_of(item: pytest.Item) -> str:
     """Return the name of the part that the test belongs to."""
-    if item.path.name == "test_lint.py":
-        return "lint"
+    if item.path.name in ("test_lint.py", "test_telemetry.py"):
+        return item.path.stem.removeprefix("test_")
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return str(parameters.get("scenario", "unit"))
 

@@ -35,6 +35,7 @@ def _podman() -> None:
         pytest.fail(f"podman cannot run here: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
 
 
+@pytest.mark.timeout(TIME_LIMIT + 60)
 @pytest.mark.usefixtures("_podman")
 @pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
 def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:

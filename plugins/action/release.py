@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
+HOOKS = ("migrate", "contract", "after")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -57,6 +59,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_file("entry.py", entry, "entry")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
+        hooks = {name: record[name] for name in HOOKS if record[name]}
+        if hooks:
+            content = {**hooks, **{key: described[key] for key in ("environment", "home", "state", "logs")}}
+            payload.add_file("hooks.json", json.dumps(content, indent=1, sort_keys=True, default=str) + "\n", "hooks")
         payload.inputs["python"] = record["abi"]
         payload.inputs["static"] = record["static"]
         return payload
@@ -79,6 +85,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "requirement": record["source"]["text"],
             "uv": self._task.args["uv"],
             "wheelhouse": self._task.args.get("wheelhouse") or "",
+            "migrates": bool(record["migrate"]),
+            "run": self._task.args.get("run"),
         }
 
     def _send(self, payload: Payload, record: dict[str, Any]) -> str:

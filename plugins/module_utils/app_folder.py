@@ -10,11 +10,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 COLOURS = ("blue", "green")
-MAP_LINE = re.compile(r"^live\s+(\S+)-(blue|green)\s*$", re.MULTILINE)
+MAP_LINE = re.compile(r"^live\s+(\S+)\s*$", re.MULTILINE)
+# mod_rewrite reads 1024 characters of a line and cuts the rest off.
+LONGEST_MAP_LINE = 1000
 
 
 class FolderError(Exception):
@@ -40,6 +43,11 @@ class AppFolder:
     def slot_map(self) -> Path:
         return self.path / "slot.map"
 
+    @property
+    def preload(self) -> Path:
+        """The file with the colours whose processes load their release when they start, though they are not live."""
+        return self.path / "preload"
+
     def release(self, identifier: str) -> Path:
         return self.releases / identifier
 
@@ -51,15 +59,30 @@ class AppFolder:
 
         Raises FolderError when the map exists and does not name one.
         """
+        shares = self.shares()
+        return shares[0] if shares else None
+
+    def shares(self) -> list[str]:
+        """Return the colours among which the map shares the requests out, evenly; the first one is live.
+
+        Empty before the first deployment. Raises FolderError when the map exists and does not name slots.
+        """
         try:
             text = self.slot_map.read_text()
         except FileNotFoundError:
-            return None
+            return []
         found = MAP_LINE.search(text)
-        if found is None or found.group(1) != self.name:
+        groups = found.group(1).split("|") if found else []
+        colours = {f"{self.name}-{colour}": colour for colour in COLOURS}
+        if not groups or not set(groups) <= set(colours):
             right = f"it has to be 'live {self.name}-blue' or '-green'"
-            raise FolderError(f"{self.slot_map} holds {text.strip()!r}; {right}")
-        return found.group(2)
+            raise FolderError(f"{self.slot_map} holds {text.strip()[:80]!r}; {right}")
+        return [colours[group] for group in groups]
+
+    def canary_share(self) -> float:
+        """Return the percentage of the requests that the idle slot takes; 0.0 without a canary."""
+        shares = self.shares()
+        return round(100 * sum(colour != shares[0] for colour in shares) / len(shares), 2) if shares else 0.0
 
     def release_of(self, colour: str) -> str | None:
         """Return the id of the release that a slot points to; None when it points to none."""
@@ -84,6 +107,37 @@ class AppFolder:
     def flip(self, colour: str) -> None:
         """Send the traffic to a slot: the one moment in which it changes hands."""
         replace_text(self.slot_map, f"live {self.name}-{colour}\n", mode=0o644)
+
+    def share_out(self, colour: str, percent: int) -> float:
+        """Let the slot ``colour`` stay live and the other one take ``percent`` of the requests, from 1 to 99.
+
+        Returns the percentage that it got: a map line holds only so many alternatives.
+        """
+        other = other_than(colour)
+        most = max(2, (LONGEST_MAP_LINE - len("live ")) // (len(f"{self.name}-green|")))
+        share = Fraction(percent, 100).limit_denominator(most)
+        share = min(max(share, Fraction(1, most)), Fraction(most - 1, most))
+        colours = [colour] * (share.denominator - share.numerator) + [other] * share.numerator
+        line = "|".join(f"{self.name}-{each}" for each in colours)
+        replace_text(self.slot_map, f"live {line}\n", mode=0o644)
+        return round(100 * float(share), 2)
+
+    def preloaded(self) -> set[str]:
+        """Return the colours in the file ``preload``."""
+        try:
+            return set(self.preload.read_text().split()) & set(COLOURS)
+        except FileNotFoundError:
+            return set()
+
+    def set_preloaded(self, colours: set[str]) -> bool:
+        """Write the file ``preload``; return whether that was a change."""
+        if colours == self.preloaded():
+            return False
+        if colours:
+            replace_text(self.preload, " ".join(sorted(colours)) + "\n", mode=0o644)
+        else:
+            self.preload.unlink(missing_ok=True)
+        return True
 
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest releases beyond ``keep`` that no slot runs, and virtualenvs that no release uses.
@@ -122,12 +176,33 @@ class AppFolder:
             yield
 
 
+def other_than(colour: str) -> str:
+    """Return the other slot's colour."""
+    return COLOURS[1] if colour == COLOURS[0] else COLOURS[0]
+
+
 def replace_text(path: Path, text: str, mode: int) -> None:
-    """Write ``text`` to ``path`` by rename."""
+    """Write ``text`` to ``path`` by rename, so that it is there whole or not at all, after a loss of power too."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _link(path: Path, target: str) -> None:
@@ -136,3 +211,4 @@ def _link(path: Path, target: str) -> None:
         temporary.unlink()
     temporary.symlink_to(target)
     temporary.replace(path)
+    _sync_folder(path.parent)

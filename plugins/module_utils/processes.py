@@ -78,6 +78,30 @@ def program(pid: int) -> str:
         return ""
 
 
+def resident(pid: int) -> int:
+    """Return the bytes of memory that ``pid`` alone would free by ending (its private part); 0 when it is gone."""
+    try:
+        text = (PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return _resident_unshared(pid)
+    lines = [line.split() for line in text.splitlines()]
+    return sum(int(fields[1]) for fields in lines if fields[0] in ("Private_Clean:", "Private_Dirty:")) * 1024
+
+
+def _resident_unshared(pid: int) -> int:
+    """The same from a file that every user may read: resident without file-backed pages."""
+    try:
+        fields = (PROC / str(pid) / "statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def unix_sockets() -> str:
+    """Return the kernel's table of Unix sockets, whose first line names its columns."""
+    return (PROC / "net" / "unix").read_text(errors="replace")
+
+
 def listeners() -> list[Listener]:
     """Return the listening TCP sockets of this host, IPv4 and IPv6."""
     sockets: dict[str, tuple[str, int]] = {}

@@ -27,6 +27,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFo
 
 PAYLOAD_LOCK = "lock.txt"
 DEPENDENCIES = "dependencies"
+# The exit code of the trial when the release was loaded, and did not answer as it has to.
+UNWELL = 3
 
 
 class BuildError(Exception):
@@ -82,6 +84,7 @@ class Plan:
     health: str
     start_timeout: int
     payload: Path
+    migrates: bool = False
 
 
 def last_lines(text: str, count: int = 15) -> str:
@@ -290,7 +293,7 @@ def _restrict(release: Path, group: int) -> None:
         if path.is_dir() and not path.is_symlink():
             os.chown(path, 0, group)
             path.chmod(0o750)
-    for name in ("RELEASE.json", "entry.py", PAYLOAD_LOCK):
+    for name in ("RELEASE.json", "entry.py", "hooks.json", PAYLOAD_LOCK):
         if (release / name).exists():
             os.chown(release / name, 0, group)
             (release / name).chmod(0o640)
@@ -339,6 +342,10 @@ def _try_out(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
         ) from None
     if done.returncode:
         shown = last_lines(done.stdout).replace(str(release), f"releases/{plan.identifier}")
+        if done.returncode == UNWELL and plan.migrates:
+            # It may be waiting for its migration; the door decides after that.
+            note(release, warning=f"before the migration, {plan.health} was not well: {shown.splitlines()[-1]}")
+            return
         raise BuildError(
             "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
             f" {plan.health}, and nothing that serves was changed:\n{shown}"

@@ -2,11 +2,12 @@
 
 The order, and why each step is there, is in the design: point the idle slot, replace its processes, wait until every
 one of them answers healthy with the new release's id through its door, warm it, flip the map by rename, verify through
-the front, and flip back when that fails.
+the front, flip back when that fails, and drain the slot that was live.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pwd
@@ -18,8 +19,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.grove.wsgi.plugins.module_utils import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils import draining, history, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder, other_than, replace_text
 
 RELEASE_HEADER = "X-Grove-Release"
 PROCESS_HEADER = "X-Grove-Process"
@@ -91,6 +92,20 @@ class App:
     front: Place
     doors: dict[str, Place]
     program: str = "apache2"
+    idle: str = "cold"
+    drain_timeout: int = 60
+
+    @property
+    def preloads(self) -> set[str]:
+        """The colours whose processes load the release when they start, live or not."""
+        return set(COLOURS) if self.idle == "warm" else set()
+
+    def socket(self, colour: str) -> str | None:
+        """Return the path of a slot's socket; None when it cannot be told, as when Apache does not run."""
+        uid = pwd.getpwnam(self.account).pw_uid
+        for pid in self.pids(colour):
+            return draining.sockets(processes.parent_of(pid), uid).get(colour)
+        return None
 
     def pids(self, colour: str) -> set[int]:
         """Return the daemon processes of a slot.
@@ -110,51 +125,150 @@ class App:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a switch did: whether traffic changed hands, the live slot, and the seconds of each step."""
+    """What a switch did: whether traffic changed hands, the live slot, the seconds of each step, and the requests that
+    were still in the old slot when the wait for them was given up. ``percent`` is the share of a canary.
+    """
 
     changed: bool
     live: str
     seconds: dict[str, float]
+    left: int = 0
+    percent: float = 0.0
 
 
-def bring_live(app: App, release: str, *, dry: bool = False) -> Outcome:
-    """Let the application's traffic be served by ``release``.
+def bring_live(
+    app: App,
+    release: str,
+    *,
+    dry: bool = False,
+    percent: int = 100,
+    cross_contract: bool = False,
+    what: str = "switched",
+) -> Outcome:
+    """Let the application's traffic, or ``percent`` of it, be served by ``release``; ``what`` is noted in the history.
 
     Raises SwitchError when the release is refused; the map then names the slot that it named before.
     """
-    seconds: dict[str, float] = {}
-    live = app.folder.live()
+    folder = app.folder
+    live = folder.live()
     if live is None:
         raise SwitchError("the application was never deployed on this host")
-    if app.folder.describe(release) is None:
-        raise SwitchError(f"there is no release {release} in {app.folder.releases}")
-    if app.folder.release_of(live) == release:
+    if folder.describe(release) is None:
+        raise SwitchError(f"there is no release {release} in {folder.releases}")
+    if folder.release_of(live) == release:
         if not dry:
             _within(app.start_timeout, lambda: _verify_front(app))
-        return Outcome(False, live, seconds)
-    idle = "green" if live == "blue" else "blue"
+            return _finish(app, live, release)
+        return Outcome(False, live, {}, percent=folder.canary_share())
+    idle = other_than(live)
+    events = history.read(folder)
+    crossed = history.contract_between(events, release)
+    if crossed is not None and not cross_contract:
+        raise SwitchError(
+            f"release {release} is from before the contract of release {crossed['release']} ({crossed['at']}), which"
+            " may have removed what it needs; if it does work without, say cross_contract=true"
+        )
     if dry:
-        return Outcome(True, idle, seconds)
+        return Outcome(True, idle, {}, percent=percent if percent < 100 else 0.0)
+    before = folder.release_of(live)
+    seconds: dict[str, float] = {}
+    if folder.canary_share() and folder.release_of(idle) != release:
+        withdraw(app)
     begun = time.monotonic()
-    if app.folder.release_of(idle) != release or not _all_healthy(app, idle, release, _pause_until(0)):
-        app.folder.point(idle, release)
-        _replace_processes(app, idle)
-        if not _all_healthy(app, idle, release, _pause_until(app.start_timeout)):
-            raise SwitchError(_why_unhealthy(app, idle, release))
-    seconds["start"] = round(time.monotonic() - begun, 3)
+    if folder.release_of(idle) != release or not _all_healthy(app, idle, release, _pause_until(0)):
+        _start(app, idle, release)
+        seconds["start"] = round(time.monotonic() - begun, 3)
+        begun = time.monotonic()
+        for _ in range(WARM_UP_REQUESTS):
+            ask(app.doors[idle], app.health_path)
+        seconds["warm_up"] = round(time.monotonic() - begun, 3)
+    else:
+        seconds["check"] = round(time.monotonic() - begun, 3)
     begun = time.monotonic()
-    for _ in range(WARM_UP_REQUESTS):
-        ask(app.doors[idle], app.health_path)
-    seconds["warm_up"] = round(time.monotonic() - begun, 3)
-    begun = time.monotonic()
-    app.folder.flip(idle)
+    shares = folder.slot_map.read_text()
+    got = 0.0
+    if percent < 100:
+        got = folder.share_out(live, percent)
+    else:
+        folder.flip(idle)
     try:
         _within(2, lambda: _verify_front(app))
     except SwitchError:
-        app.folder.flip(live)
+        replace_text(folder.slot_map, shares, mode=0o644)
+        folder.set_preloaded(app.preloads)
         raise
     seconds["flip"] = round(time.monotonic() - begun, 3)
-    return Outcome(True, idle, seconds)
+    if percent < 100:
+        folder.set_preloaded(app.preloads)
+        history.append(folder, "canary", release, percent=got, seconds=seconds, **{"from": before})
+        return Outcome(True, live, seconds, percent=got)
+    history.append(folder, what, release, seconds=seconds, **{"from": before})
+    drained = _retire(app, live)
+    seconds["drain"] = drained.seconds
+    return Outcome(True, idle, seconds, left=drained.left)
+
+
+def withdraw(app: App) -> Outcome:
+    """Let the live slot serve everything again, drain the canary, and stop it where it is to be cold."""
+    live = app.folder.live()
+    if live is None:
+        raise SwitchError("the application was never deployed on this host")
+    if not app.folder.canary_share():
+        return Outcome(False, live, {})
+    canary = app.folder.release_of(other_than(live))
+    app.folder.flip(live)
+    history.append(app.folder, "canary_withdrawn", str(canary))
+    drained = _retire(app, other_than(live))
+    return Outcome(True, live, {"drain": drained.seconds}, left=drained.left)
+
+
+def _start(app: App, colour: str, release: str) -> None:
+    """Let the idle slot run ``release``; if that fails, let it run what it ran before and raise SwitchError."""
+    folder = app.folder
+    former = folder.release_of(colour)
+    try:
+        folder.set_preloaded(app.preloads | {colour})
+        folder.point(colour, release)
+        _replace_processes(app, colour)
+        if not _all_healthy(app, colour, release, _pause_until(app.start_timeout)):
+            raise SwitchError(_why_unhealthy(app, colour, release))
+    except (SwitchError, OSError):
+        folder.set_preloaded(app.preloads)
+        if former is not None and former != release and folder.describe(former) is not None:
+            folder.point(colour, former)
+        _end_processes(app, colour)
+        raise
+
+
+def _retire(app: App, colour: str) -> draining.Drained:
+    """Wait for the last request of a slot that gets none any more; then end its processes, unless it is kept warm."""
+    path = app.socket(colour)
+    drained = draining.drain(path, app.drain_timeout) if path else draining.Drained(0.0, 0)
+    app.folder.set_preloaded(app.preloads)
+    if app.idle != "warm":
+        # They end after their last request, in shutdown-timeout at most, and start again without the release.
+        _end_processes(app, colour)
+    return drained
+
+
+def _finish(app: App, live: str, release: str) -> Outcome:
+    """Complete what a run that was killed after its flip has left: the note of it, and the end of the old slot."""
+    folder = app.folder
+    last = history.last_made_live(history.read(folder))
+    if last is None:
+        history.append(folder, "deployed", release)
+    elif last.get("release") != release:
+        why = "found live; the run that had switched was interrupted"
+        history.append(folder, "switched", release, why=why, **{"from": last.get("release")})
+    if folder.canary_share():
+        return Outcome(False, live, {}, percent=folder.canary_share())
+    folder.set_preloaded(app.preloads)
+    idle = other_than(live)
+    flipped = folder.slot_map.stat().st_mtime
+    # Start times are known to the second.
+    if app.idle != "warm" and any(processes.start_clock(pid) < flipped - 2 for pid in app.pids(idle)):
+        _retire(app, idle)
+    return Outcome(False, live, {})
 
 
 def _within(seconds: float, attempt: Callable[[], None]) -> None:
@@ -184,14 +298,21 @@ def _verify_front(app: App) -> None:
         raise SwitchError(f"key health: {where}, asked through the front, {answer}; it has to answer 200")
 
 
-def _replace_processes(app: App, colour: str) -> None:
-    """End the slot's processes, each after its last request, and wait until they are gone."""
+def _end_processes(app: App, colour: str) -> dict[int, int]:
+    """Tell the slot's processes to end, each after its last request; return their ids with their start times.
+
+    Apache starts others for them, and keeps the socket that requests wait in meanwhile.
+    """
     old = {pid: processes.start_time(pid) for pid in app.pids(colour)}
     for pid in old:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
-        except ProcessLookupError:
-            continue
+    return old
+
+
+def _replace_processes(app: App, colour: str) -> None:
+    """End the slot's processes, each after its last request, and wait until they are gone."""
+    old = _end_processes(app, colour)
     for _ in _pause_until(90):
         if not any(processes.start_time(pid) == started for pid, started in old.items()):
             return

@@ -58,6 +58,10 @@ options:
   only_sites:
     description: A pattern of site names; sites of that name which Grove wrote and which C(sites) lacks are removed.
     type: str
+  keep_listening:
+    description: Keep the C(Listen) lines that stand in the file of C(ports) and that the new content lacks.
+    type: bool
+    default: false
   needs_restart:
     description: Names out of C(confs) and C(modules) that a reload is not enough for.
     type: list
@@ -102,9 +106,10 @@ def wanted_from(params: dict[str, Any], layout: httpd_tree.Layout) -> httpd_tree
         wanted.add_site(name, content)
     if params["ports"] is not None:
         if layout.ports.startswith("!"):
-            wanted.add_conf(layout.ports[1:], params["ports"])
+            path = layout.conf.format(layout.ports[1:])
+            wanted.add_conf(layout.ports[1:], ports_with_kept(params, layout, path))
         else:
-            wanted.add_file(layout.ports, params["ports"])
+            wanted.add_file(layout.ports, ports_with_kept(params, layout, layout.ports))
     for name in params["enable_modules"]:
         wanted.enable_module(name)
     for name in params["disable_modules"]:
@@ -116,6 +121,17 @@ def wanted_from(params: dict[str, Any], layout: httpd_tree.Layout) -> httpd_tree
     if params["only_sites"]:
         wanted.keep_only(params["only_sites"])
     return wanted
+
+
+def ports_with_kept(params: dict[str, Any], layout: httpd_tree.Layout, path: str) -> str:
+    """Return the content of ``ports``; with ``keep_listening``, and the addresses that Grove wrote there before."""
+    content: str = params["ports"]
+    before = httpd_tree.current(layout.root, path).content or ""
+    if not params["keep_listening"] or httpd_tree.MARK not in before:
+        return content
+    lines = {line for line in [*content.splitlines(), *before.splitlines()] if line.startswith("Listen ")}
+    head = content.partition("Listen ")[0]
+    return head + "".join(f"{line}\n" for line in sorted(lines))
 
 
 def diff_of(layout: httpd_tree.Layout, changed: dict[str, httpd_tree.Entry]) -> list[dict[str, str]]:
@@ -153,6 +169,7 @@ def main() -> None:
             "disable_sites": {"type": "list", "elements": "str", "default": []},
             "disable_confs": {"type": "list", "elements": "str", "default": []},
             "only_sites": {"type": "str"},
+            "keep_listening": {"type": "bool", "default": False},
             "needs_restart": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

@@ -66,6 +66,17 @@ options:
     description: A folder of wheels on the host that is used instead of an index.
     type: str
     default: ""
+  migrates:
+    description: Whether the record has a migration, without which the health path may not answer yet.
+    type: bool
+    default: false
+  idle:
+    description: C(warm) when the idle slot's processes load their release as they start.
+    type: str
+    default: cold
+  run:
+    description: The run that M(grove.wsgi.deployment) has begun.
+    type: dict
   payload:
     description: The archive of the inputs on the host. Without it nothing is built.
     type: path
@@ -98,7 +109,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import app_folder, release_build
+from ansible_collections.grove.wsgi.plugins.module_utils import app_folder, deployment_lease, history, release_build
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "record": {"type": "dict"},
@@ -118,6 +129,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "start_timeout": {"type": "int"},
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
+    "migrates": {"type": "bool", "default": False},
+    "idle": {"type": "str", "default": "cold"},
+    "run": {"type": "dict"},
     "payload": {"type": "path"},
 }
 
@@ -142,6 +156,7 @@ def build(module: AnsibleModule, folder: app_folder.AppFolder) -> dict[str, floa
         health=params["health"],
         start_timeout=params["start_timeout"],
         payload=Path(params["payload"]),
+        migrates=params["migrates"],
     )
     tools = release_build.Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
     return release_build.build(folder, plan, tools)
@@ -152,6 +167,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     folder = app_folder.AppFolder(params["name"], Path(params["folder"]))
+    run = deployment_lease.Run.of(params["run"])
     result: dict[str, Any] = {"changed": False, "release": params["release"], "missing": False, "seconds": {}}
     try:
         live = folder.live()
@@ -163,7 +179,13 @@ def main() -> None:
                 result["missing"] = True
                 module.exit_json(**result, diff={"before": before, "after": after})
             with folder.locked():
+                deployment_lease.renew(folder, run)
                 result["seconds"] = build(module, folder)
+                warning = (folder.describe(params["release"]) or {}).get("warning")
+                history.append(folder, "built", params["release"], seconds=result["seconds"], why=warning)
+                deployment_lease.renew(folder, run)
+            if warning:
+                module.warn(f"record {params['name']}: {warning}")
         if live is None:
             result["changed"] = True
             if not module.check_mode:
@@ -175,9 +197,20 @@ def main() -> None:
             result["changed"] = True
             if not module.check_mode:
                 app_folder.replace_text(script, params["app_wsgi"], mode=0o644)
-    except (release_build.BuildError, app_folder.FolderError) as error:
+        preloaded = set(app_folder.COLOURS) if params["idle"] == "warm" else set()
+        if folder.preloaded() != preloaded:
+            result["changed"] = True
+            if not module.check_mode:
+                folder.set_preloaded(preloaded)
+    except release_build.BuildError as error:
+        history.note_failure(folder, "refused", params["release"], why=str(error)[:2000], step="build")
+        deployment_lease.end(folder, run)
+        module.fail_json(msg=f"record {params['name']}: {error}")
+    except app_folder.FolderError as error:
         module.fail_json(msg=f"record {params['name']}: {error}")
     except OSError as error:
+        history.note_failure(folder, "refused", params["release"], why=str(error), step="build")
+        deployment_lease.end(folder, run)
         module.fail_json(msg=f"record {params['name']}: {error}")
     if before != after:
         result["diff"] = {"before": before, "after": after}

@@ -26,6 +26,17 @@ options:
     description: Apache's program name in the process table.
     type: str
     default: apache2
+  percent:
+    description: The share of the requests that the release gets. With less than 100 the live release stays live.
+    type: int
+    default: 100
+  cross_contract:
+    description: Accept a release from before a contract.
+    type: bool
+    default: false
+  run:
+    description: The run that M(grove.wsgi.deployment) has begun.
+    type: dict
 author: The Grove maintainers (@grove)
 """
 
@@ -56,28 +67,9 @@ seconds:
   returned: success
 """
 
-from pathlib import Path
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import switching
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder, FolderError
-
-
-def app_of(record: dict[str, Any], program: str) -> switching.App:
-    """Translate a completed record."""
-    door_address, _, door_port = record["door"].rpartition(":")
-    address = "127.0.0.1" if record["address"] == "*" else record["address"].strip("[]")
-    return switching.App(
-        folder=AppFolder(record["name"], Path(record["folder"])),
-        account=record["account"],
-        processes=int(record["processes"]),
-        health_path=record["health_path"],
-        start_timeout=int(record["start_timeout"]),
-        front=switching.Place(address, int(record["port"]), record["server_name"] or address, record["tls"] != "off"),
-        doors={colour: switching.Place(door_address, int(door_port), record["doors"][colour]) for colour in COLOURS},
-        program=program,
-    )
+from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app, switching
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, FolderError
 
 
 def main() -> None:
@@ -88,33 +80,58 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "keep": {"type": "int", "default": 3},
             "program": {"type": "str", "default": "apache2"},
+            "percent": {"type": "int", "default": 100},
+            "cross_contract": {"type": "bool", "default": False},
+            "run": {"type": "dict"},
         },
         supports_check_mode=True,
     )
     record = module.params["record"]
-    app = app_of(record, module.params["program"])
+    release, percent = module.params["release"], module.params["percent"]
+    app = served_app.app_of(record, module.params["program"])
+    run = deployment_lease.Run.of(module.params["run"])
     removed: list[str] = []
     try:
         live = app.folder.live()
         before = app.folder.release_of(live) if live else None
-        if module.check_mode and app.folder.describe(module.params["release"]) is None:
+        if module.check_mode and app.folder.describe(release) is None:
             outcome = switching.Outcome(True, live or COLOURS[0], {})
         else:
             with app.folder.locked():
-                outcome = switching.bring_live(app, module.params["release"], dry=module.check_mode)
+                deployment_lease.renew(app.folder, None if module.check_mode else run)
+                if not module.check_mode:
+                    served_app.note(record, module.params["program"])
+                outcome = switching.bring_live(
+                    app,
+                    release,
+                    dry=module.check_mode,
+                    percent=percent,
+                    cross_contract=module.params["cross_contract"],
+                )
                 if outcome.changed and not module.check_mode:
                     removed = app.folder.prune(module.params["keep"])
+                    deployment_lease.renew(app.folder, run)
     except (switching.SwitchError, FolderError, OSError) as error:
+        if not module.check_mode and not isinstance(error, FolderError):
+            history.note_failure(app.folder, "refused", release, why=str(error), step="switch")
+        deployment_lease.end(app.folder, run)
         module.fail_json(msg=f"record {record['name']}: {error}")
     diff = {}
     if outcome.changed:
-        diff = {"before": f"live: {before}\n" if before else "", "after": f"live: {module.params['release']}\n"}
+        share = "live" if percent == 100 else f"{percent} %"
+        diff = {"before": f"live: {before}\n" if before else "", "after": f"{share}: {release}\n"}
+    summary = f"{record['name']}: {record['url']} is healthy, release {release} in {outcome.live}"
+    if outcome.percent:
+        live_release = app.folder.release_of(outcome.live)
+        summary = f"{record['name']}: release {live_release} in {outcome.live}, {outcome.percent:g} % to the canary"
+    if outcome.left:
+        summary += f"; {outcome.left} requests were left in the old slot after {app.drain_timeout} s"
     module.exit_json(
         changed=outcome.changed,
         live=outcome.live,
         removed=removed,
         seconds=outcome.seconds,
-        summary=f"{record['name']}: {record['url']} is healthy, release {module.params['release']} in {outcome.live}",
+        summary=summary,
         diff=diff,
     )
 

@@ -16,6 +16,8 @@ RANGES = {
     "threads": (1, 512),
     "start_timeout": (1, 3600),
     "max_body": (0, 1 << 40),
+    "drain_timeout": (0, 3600),
+    "memory_limit": (64, 1 << 20),
 }
 WHOLE_NUMBERS = ("-timeout", "-limit", "-backlog", "-size", "-requests")
 
@@ -26,7 +28,7 @@ def check_daemon(record: dict[str, Any], settings: Settings, cores: int, result:
         record["processes"] = max(2, cores)
     if record["threads"] is None:
         record["threads"] = THREADS.get(record["kind"], 5)
-    outside = [key for key, (low, high) in RANGES.items() if not low <= record[key] <= high]
+    outside = [key for key, (low, high) in RANGES.items() if record[key] is not None and not low <= record[key] <= high]
     for key in outside:
         low, high = RANGES[key]
         result.add(record["name"], key, str(record[key]), f"it has to be from {low} to {high}")
@@ -39,6 +41,9 @@ def check_daemon(record: dict[str, Any], settings: Settings, cores: int, result:
             " raise httpd_threads_per_child or httpd_server_limit"
         )
         result.add(record["name"], "processes", found, right)
+    if record["memory_limit"] is not None and "memory-limit" in record["daemon_options"]:
+        found = f"{record['memory_limit']}, and daemon_options.memory-limit"
+        result.add(record["name"], "memory_limit", found, "both are the same limit; keep one")
     record["daemon_options"] = _options(record, settings, result)
 
 
@@ -57,8 +62,15 @@ def _options(record: dict[str, Any], settings: Settings, result: Check) -> dict[
             result.add(record["name"], key, shown(value), "it has to be a whole number")
         elif option == "queue-timeout" and int(value) == 0:
             result.add(record["name"], key, str(value), "it has to be 1 or more, or a queue grows without end")
-    startup = {"startup-timeout": str(record["start_timeout"])}
-    return {**mod_wsgi_options.DEFAULTS, **startup, **{option: str(value) for option, value in given.items()}}
+    # start_timeout is Grove's own limit: as startup-timeout, a changed one would need a reload.
+    own = {}
+    if record["memory_limit"] is not None:
+        own["memory-limit"] = str(record["memory_limit"] * 2**20)
+    return {
+        **mod_wsgi_options.defaults(settings.mod_wsgi),
+        **own,
+        **{option: str(value) for option, value in given.items()},
+    }
 
 
 def _unknown_option(option: str, known: frozenset[str], version: str) -> str:

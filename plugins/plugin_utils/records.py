@@ -12,6 +12,7 @@ from typing import Any
 
 from .record_daemon import check_daemon
 from .record_files import check_entry, check_files, kind_of
+from .record_hooks import check_hooks
 from .record_host import check_host
 from .record_places import check_place, complete, good_addresses, ip_address
 from .record_problems import ALL, Check, shown
@@ -21,7 +22,7 @@ from .record_spec import Spec, against_spec
 
 # What switching needs; the rest of a record may hold secrets and stays on the controller.
 SERVING = (
-    *("name", "folder", "account", "processes", "health_path", "start_timeout"),
+    *("name", "folder", "account", "processes", "health_path", "start_timeout", "idle", "drain_timeout"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
 
@@ -49,6 +50,7 @@ def check(records: object, spec: Spec, settings: Settings, host: Mapping[str, An
         check_entry(record, result)
         check_files(record, settings, result)
         check_daemon(record, settings, cores, result)
+        check_hooks(record, result)
         check_place(record, result)
     check_relations(result, settings)
     if host is not None:

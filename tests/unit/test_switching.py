@@ -19,12 +19,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import processes, switching
+from ansible_collections.grove.wsgi.plugins.module_utils import history, processes, switching
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import App, Place, SwitchError
 
@@ -198,16 +198,16 @@ def test_a_new_release_gets_the_traffic(app: App) -> None:
     before = {colour: app.pids(colour) for colour in COLOURS}
     outcome = switching.bring_live(app, "two")
     assert (outcome.changed, outcome.live) == (True, "green")
-    assert set(outcome.seconds) == {"start", "warm_up", "flip"}
+    assert set(outcome.seconds) == {"start", "warm_up", "flip", "drain"}
     assert app.folder.live() == "green"
     assert (app.folder.release_of("blue"), app.folder.release_of("green")) == ("one", "two")
-    assert app.pids("blue") == before["blue"]
     assert not app.pids("green") & before["green"]
     assert switching.ask(app.doors["green"], "/").release == "two"
     assert switching.ask(app.front, "/").status == 200
 
 
-def test_the_way_back_needs_no_new_processes(app: App) -> None:
+def test_the_way_back_to_a_warm_slot_needs_no_new_processes(app: App) -> None:
+    app = dataclasses.replace(app, idle="warm")
     add_release(app.folder, "two")
     switching.bring_live(app, "two")
     before = {colour: app.pids(colour) for colour in COLOURS}
@@ -302,3 +302,89 @@ def test_no_answer_is_an_answer_with_the_reason() -> None:
     assert answer.status == 0
     assert str(answer) == "gave no answer (ConnectionRefusedError: [Errno 111] Connection refused)"
     assert switching.ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def whats(app: App) -> list[str]:
+    return [event["what"] for event in history.read(app.folder)]
+
+
+def test_a_cold_slot_is_ended_behind_the_switch_and_a_warm_one_is_not(app: App) -> None:
+    add_release(app.folder, "two")
+    before = app.pids("blue")
+    switching.bring_live(app, "two")
+    wait_until(lambda: len(app.pids("blue")) == 2 and not app.pids("blue") & before)
+    assert not app.folder.preload.exists()
+    warm = dataclasses.replace(app, idle="warm")
+    before = app.pids("green")
+    switching.bring_live(warm, "one")
+    assert app.pids("green") == before
+    assert app.folder.preload.read_text() == "blue green\n"
+    assert whats(app) == ["switched", "switched"]
+
+
+def test_a_refused_release_leaves_the_idle_slot_as_it_was(app: App) -> None:
+    add_release(app.folder, "two", status=503)
+    refused(dataclasses.replace(app, start_timeout=1), "two")
+    assert app.folder.release_of("green") == "one"
+    assert not app.folder.preload.exists()
+    wait_until(lambda: switching.ask(app.doors["green"], "/").release == "one")
+
+
+def test_a_canary_is_shared_out_promoted_and_withdrawn(app: App) -> None:
+    add_release(app.folder, "two")
+    outcome = switching.bring_live(app, "two", percent=25)
+    assert (outcome.changed, outcome.live, outcome.percent) == (True, "blue", 25.0)
+    assert app.folder.slot_map.read_text() == "live shop-blue|shop-blue|shop-blue|shop-green\n"
+    assert app.folder.canary_share() == 25.0
+    canary = app.pids("green")
+    assert switching.bring_live(app, "one").percent == 25.0
+    assert app.folder.canary_share() == 25.0
+    assert switching.bring_live(app, "two").live == "green"
+    assert app.pids("green") == canary
+    assert app.folder.slot_map.read_text() == "live shop-green\n"
+    switching.bring_live(app, "one", percent=50)
+    withdrawn = switching.withdraw(app)
+    assert (withdrawn.changed, withdrawn.live) == (True, "green")
+    assert app.folder.slot_map.read_text() == "live shop-green\n"
+    assert not switching.withdraw(app).changed
+    assert whats(app) == ["canary", "deployed", "switched", "canary", "canary_withdrawn"]
+
+
+def test_another_release_takes_the_place_of_a_canary(app: App) -> None:
+    add_release(app.folder, "two")
+    add_release(app.folder, "three")
+    switching.bring_live(app, "two", percent=10)
+    assert switching.bring_live(app, "three").live == "green"
+    assert app.folder.slot_map.read_text() == "live shop-green\n"
+    assert whats(app) == ["canary", "canary_withdrawn", "switched"]
+
+
+def test_the_way_back_stops_at_a_contract(app: App) -> None:
+    add_release(app.folder, "two")
+    switching.bring_live(app, "two")
+    history.append(app.folder, "contracted", "two")
+    with pytest.raises(SwitchError, match=r"^release one is from before the contract of release two \(20"):
+        switching.bring_live(app, "one")
+    assert app.folder.live() == "green"
+    assert switching.bring_live(app, "one", cross_contract=True).live == "blue"
+
+
+def test_what_a_killed_switch_has_left_is_completed(app: App) -> None:
+    add_release(app.folder, "two")
+    switching.bring_live(dataclasses.replace(app, idle="warm"), "two")
+    (app.folder.path / history.NAME).unlink()
+    history.append(app.folder, "deployed", "one")
+    later = time.time() + 10
+    os.utime(app.folder.slot_map, (later, later))
+    before = app.pids("blue")
+    assert not switching.bring_live(app, "two").changed
+    assert history.read(app.folder)[-1]["why"] == "found live; the run that had switched was interrupted"
+    wait_until(lambda: len(app.pids("blue")) == 2 and not app.pids("blue") & before)
+    assert not app.folder.preload.exists()

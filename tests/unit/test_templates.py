@@ -266,6 +266,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             "mod_wsgi_version": case.mod_wsgi,
             "__mod_wsgi_module": str(mod_wsgi[case.mod_wsgi]),
             "__wsgi_app_records": complete(case, root, layout),
+            "__wsgi_app_all_records": "{{ __wsgi_app_records }}",
+            "wsgi_app_only": [],
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
         }
@@ -295,7 +297,7 @@ def parameters(given: dict[str, Any]) -> dict[str, Any]:
     """Return the module's parameters with its own defaults for what the task left out."""
     empty: dict[str, Any] = {name: {} for name in ("sites", "confs", "modules", "secret_files")}
     empty |= {name: [] for name in ("enable_modules", "disable_modules", "disable_sites", "disable_confs")}
-    return {**empty, "ports": None, "only_sites": None, **given}
+    return {**empty, "ports": None, "only_sites": None, "keep_listening": False, **given}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,0 +1,34 @@
+"""Measure on a database that is started for it: run.py sqlite|postgresql|mariadb [options of figures.py].
+
+The servers are Debian's, with their default settings but for a socket in a temporary folder. See README.md.
+"""
+
+import subprocess
+import sys
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "wsgi" / "telemetry"))
+
+
+def main() -> int:
+    """Start the database, run figures.py on it, stop it. Returns the exit status."""
+    from tests import servers
+
+    name, *options = sys.argv[1:]
+    figures = [sys.executable, str(HERE / "figures.py")]
+    if name == "sqlite":
+        with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="telemetry-bench-") as folder:
+            return subprocess.call([*figures, f"sqlite:///{folder}/telemetry.sqlite", *options])
+    start: AbstractContextManager[tuple[str, Any]] = {
+        "postgresql": servers.postgresql, "mariadb": servers.mariadb
+    }[name]()
+    with start as (url, _):
+        return subprocess.call([*figures, url, *options])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

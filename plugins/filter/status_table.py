@@ -1,0 +1,97 @@
+"""The states of applications as a table for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+DOCUMENTATION = r"""
+name: status_table
+short_description: States of applications as lines of text
+description:
+  - Takes what M(grove.wsgi.status) returned on each host and makes a table of it, with what happened last and what is
+    wrong below it.
+options:
+  _input:
+    description: The lists of states by host.
+    type: dict
+    required: true
+"""
+
+RETURN = r"""
+_value:
+  description: The lines.
+  type: list
+  elements: str
+"""
+
+HEAD = ("host", "app", "slot", "release", "made", "from", "health", "processes", "idle", "last switch", "disk")
+
+
+def megabytes(size: int) -> str:
+    """Return a size in bytes as megabytes."""
+    return f"{size / 1_000_000:.1f} MB"
+
+
+def moment(text: object) -> str:
+    """Return a UTC time of ISO 8601 to the second, without its zone."""
+    return str(text)[:19].replace("T", " ") if text else "-"
+
+
+def _processes(slot: Mapping[str, Any]) -> str:
+    found = slot.get("processes") or []
+    pids = ",".join(str(process["pid"]) for process in found)
+    return f"{pids} ({megabytes(sum(process['memory'] for process in found))})" if found else "none"
+
+
+def _row(host: str, state: Mapping[str, Any]) -> tuple[str, ...]:
+    live = state.get("slots", {}).get(state["live"] or "", {})
+    idle: Mapping[str, Any] = next(
+        (slot for colour, slot in state.get("slots", {}).items() if colour != state["live"]), {}
+    )
+    last = state.get("last_switch") or {}
+    share = f", {state['canary_percent']:g} % canary" if state["canary_percent"] else ""
+    return (
+        host,
+        state["app"],
+        state["live"] or "-",
+        state["release"] or "-",
+        moment(state.get("made_at")),
+        str(state.get("made_from") or "-"),
+        "healthy" if state["healthy"] else state["health"],
+        _processes(live),
+        f"{idle.get('release') or '-'} {state['idle_kind']}{share}, {_processes(idle)}",
+        f"{moment(last.get('at'))} {last.get('what', '')}".strip(),
+        megabytes(state["disk_used"]),
+    )
+
+
+def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if state["problem"]:
+        lines.append(f"{host} {state['app']}: PROBLEM: {state['problem']}")
+    if state["deployment"]:
+        lines.append(f"{host} {state['app']}: a deployment is at work: {state['deployment']}")
+    for event in state["history"]:
+        why = str(event.get("why", "")).splitlines()
+        origin = f" from {event['from']}" if event.get("from") else ""
+        text = f"{event['what']} {event.get('release') or ''}{origin}" + (f": {why[0]}" if why else "")
+        lines.append(f"{host} {state['app']}: {moment(event['at'])} {text}")
+    return lines
+
+
+def status_table(states: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
+    """Return a table of the states of each host's applications, and lines on what happened last."""
+    rows = [HEAD, *(_row(host, state) for host in states for state in states[host])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    notes = [line for host in states for state in states[host] for line in _notes(host, state)]
+    return [*table, "", *notes] if notes else table
+
+
+class FilterModule:
+    """The filter ``grove.wsgi.status_table``."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"status_table": status_table}

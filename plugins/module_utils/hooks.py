@@ -1,0 +1,159 @@
+"""The commands that a record wants run around a deployment: ``migrate``, ``contract`` and ``after``.
+
+They are part of a release, in its ``hooks.json``, and run as the application's account in the release's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+
+FILE = "hooks.json"
+DONE = {"migrate": "migrated", "contract": "contracted", "after": "after"}
+SHOWN_LINES = 20
+SHORTEST_SECRET = 4
+
+
+class HookError(Exception):
+    """A hook failed; the message says which, how, and with what last words."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of a release: command lines by name, and what they are run with."""
+
+    release: Path
+    commands: Mapping[str, str]
+    environment: Mapping[str, str]
+    home: str
+    state: str
+    logs: str
+
+    def expand(self, text: str) -> str:
+        """Return ``text`` with the places of the release and the application for their placeholders."""
+        places = {"etc": f"{self.release}/etc", "release": str(self.release), "state": self.state, "logs": self.logs}
+        for name, place in places.items():
+            text = text.replace("{" + name + "}", place)
+        return text
+
+    def command(self, what: str) -> list[str]:
+        """Return the words of a hook's command line; a placeholder stays one word."""
+        return [self.expand(word) for word in shlex.split(self.commands[what])]
+
+
+def read(folder: AppFolder, release: str) -> Hooks | None:
+    """Return the hooks of a release; None when it has none.
+
+    Raises HookError when the file is there and cannot be used.
+    """
+    path = folder.release(release) / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Hooks(
+            release=path.parent.resolve(),
+            commands={name: content[name] for name in DONE if content.get(name)},
+            environment=dict(content["environment"]),
+            home=content["home"],
+            state=content["state"],
+            logs=content["logs"],
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        raise HookError(f"{path} cannot be used: {error}") from error
+
+
+def is_due(folder: AppFolder, release: str, what: str) -> bool:
+    """Return whether the hook ``what`` of a release is there and still has to be run.
+
+    A migration is run once; the two others belong to the live release, and ``after`` to each time that it was deployed.
+    """
+    found = read(folder, release)
+    if found is None or what not in found.commands:
+        return False
+    events = history.read(folder)
+    if what == "migrate":
+        return not history.is_migrated(events, release)
+    live = folder.live()
+    if live is None or folder.release_of(live) != release:
+        return False
+    if what == "contract":
+        return not history.is_contracted(events, release)
+    return history.is_after_due(events, release)
+
+
+def run(folder: AppFolder, release: str, what: str, account: pwd.struct_passwd) -> dict[str, Any]:
+    """Run a hook to its end and note it; return its seconds and its last lines.
+
+    Raises HookError when it fails, with its last lines, in which values of the release's environment are blotted out.
+    """
+    found = read(folder, release)
+    if found is None or what not in found.commands:
+        raise HookError(f"release {release} has no hook {what}")
+    environment = _environment(found, account)
+    command = found.command(what)
+    if shutil.which(command[0], path=environment["PATH"]) is None:
+        hint = _hint(found.release, command[0])
+        raise HookError(f"key {what}: found no command {command[0]!r} in the release's virtualenv or on the host{hint}")
+    begun = time.monotonic()
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=found.release,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        user=account.pw_uid,
+        group=account.pw_gid,
+        extra_groups=[],
+        umask=0o027,
+        check=False,
+    )
+    seconds = round(time.monotonic() - begun, 3)
+    output = _without_secrets("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]), found)
+    if done.returncode:
+        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+        raise HookError(f"key {what}: {os.path.basename(command[0])} failed ({ended}) after {seconds} s:\n{output}")
+    history.append(folder, DONE[what], release, seconds=seconds)
+    return {"seconds": seconds, "output": output}
+
+
+def _environment(hooks: Hooks, account: pwd.struct_passwd) -> dict[str, str]:
+    base = {
+        "PATH": f"{hooks.release}/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": hooks.home,
+        "USER": account.pw_name,
+        "LOGNAME": account.pw_name,
+        "VIRTUAL_ENV": f"{hooks.release}/venv",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GROVE_RELEASE": hooks.release.name,
+    }
+    return {**base, **{name: hooks.expand(value) for name, value in hooks.environment.items()}}
+
+
+def _hint(release: Path, name: str) -> str:
+    if (release / "dependencies" / "bin" / name).exists():
+        return f"; it belongs to a locked requirement, so call it as 'python -m {name}'"
+    return ""
+
+
+def _without_secrets(text: str, hooks: Hooks) -> str:
+    values = {value for value in hooks.environment.values() if len(value) >= SHORTEST_SECRET}
+    for value in sorted({*values, *(hooks.expand(value) for value in values)}, key=len, reverse=True):
+        text = text.replace(value, "********")
+    return text

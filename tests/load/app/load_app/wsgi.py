@@ -1,0 +1,113 @@
+"""The WSGI callable ``application``: its release as four places name it, and faults that its configuration switches on.
+
+``LOAD_APP_CONFIG`` names the configuration, a TOML file with ``release`` and a table ``faults``:
+
+* ``daemon_only``: whether the faults come to light in Apache's daemon processes alone (default: false);
+* ``import_error``: raise when imported; ``import_seconds``: sleep before;
+* ``health_status``: the status that /health answers with (default: 200);
+* ``hang``, ``eat``: whether the paths of that name are there.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import threading
+import time
+import tomllib
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from . import RELEASE
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+HANG_SECONDS = 3600.0
+eaten: list[bytes] = []
+
+
+def configuration() -> dict[str, Any]:
+    """Read the configuration file as it is now."""
+    with open(os.environ["LOAD_APP_CONFIG"], "rb") as stream:
+        return tomllib.load(stream)
+
+
+def import_late() -> str:
+    """Import the late module as a process does that needs it for the first time; return the release that it names."""
+    spec = importlib.util.find_spec("late_module")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError("late_module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.RELEASE)
+
+
+def places() -> dict[str, str]:
+    """Return the release as the code, the virtualenv, the configuration and the late module name it, all read now."""
+    return {
+        "code": RELEASE,
+        "virtualenv": importlib.metadata.version("release-marker"),
+        "configuration": str(configuration()["release"]),
+        "late": import_late(),
+    }
+
+
+def in_daemon() -> bool:
+    """Return whether this is a daemon process of mod_wsgi."""
+    try:
+        import mod_wsgi  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return False
+    return bool(getattr(mod_wsgi, "process_group", ""))
+
+
+def active_faults() -> dict[str, Any]:
+    """Return the faults that are switched on for this process."""
+    table: dict[str, Any] = configuration().get("faults", {})
+    return {} if table.get("daemon_only") and not in_daemon() else table
+
+
+faults = active_faults()
+time.sleep(faults.get("import_seconds", 0))
+if faults.get("import_error"):
+    raise RuntimeError("the configuration asks for an error at import")
+
+
+def answer(path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, object]]:
+    """Return status and content of the answer to GET ``path``."""
+
+    def number(name: str, default: float) -> float:
+        return float(query.get(name, [str(default)])[0])
+
+    status = 200
+    match path:
+        case "/":
+            pass
+        case "/slow":
+            time.sleep(number("seconds", 1))
+        case "/health":
+            status = int(faults.get("health_status", 200))
+        case "/hang" if faults.get("hang"):
+            time.sleep(number("seconds", HANG_SECONDS))
+        case "/eat" if faults.get("eat"):
+            eaten.append(b"x" * (int(number("mb", 1)) << 20))
+        case _:
+            return 404, {"error": f"there is no {path}"}
+    return status, {"release": places(), "process": os.getpid(), "thread": threading.get_ident()}
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with JSON."""
+    try:
+        status, content = answer(environ.get("PATH_INFO") or "/", parse_qs(environ.get("QUERY_STRING", "")))
+    except ValueError as error:
+        status, content = 400, {"error": str(error)}
+    body = json.dumps(content).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    return [body]

@@ -1,0 +1,243 @@
+"""The clients: keep-alive, one connection a request, and slow requests, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import random
+import signal
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import IO
+
+from .http1 import MALFORMED, Answer, Connection, ExchangeError, Target
+from .run_folder import FRESH, KEEP_ALIVE, MIXED, OK, SLOW, STATUS, TIMEOUT, Connections, Run, RunFolder, Sample
+
+PLACES = ("code", "virtualenv", "configuration", "late")
+AFTER_FAILURE = 0.1
+"""Seconds that a client waits after a failure, so that a server that is down is not asked in a tight loop."""
+FIRST_RETRIES = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is asked: clients of each kind, seconds between two requests of one, limits of the run as a whole.
+
+    ``timeout`` is in seconds, from connecting to the answer's last byte; slow requests have it on top of what they ask
+    the application to sleep, which is between ``slow[0]`` and ``slow[1]``.
+    """
+
+    keep_alive: int = 4
+    fresh: int = 4
+    slow_clients: int = 8
+    pause: float = 0.02
+    timeout: float = 30.0
+    slow: tuple[float, float] = (1.0, 8.0)
+    seconds: float = 60.0
+    requests: int = 200_000
+    seed: int = 1
+
+
+@dataclass
+class _Exchange:
+    """What one request came to, before it is judged."""
+
+    answer: Answer | None = None
+    error: ExchangeError | None = None
+    retried: bool = False
+
+
+@dataclass
+class Load:
+    """One run against ``target``, written to ``folder``."""
+
+    target: Target
+    folder: RunFolder
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._stopped_by = ""
+        self._left = self.settings.requests
+        self._connections = Connections()
+        self._delays: list[float] = []
+        self._output: IO[str] | None = None
+
+    def stop(self, reason: str) -> None:
+        """Begin no further request; those in flight are waited for."""
+        self._stopped_by = self._stopped_by or reason
+        self._stop.set()
+
+    async def run(self) -> Run:
+        """Ask until time or requests are used up or stop() is called; return what is also in the folder's run.json."""
+        settings = self.settings
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.clear()
+        loop = asyncio.get_running_loop()
+        for signalled in (signal.SIGINT, signal.SIGTERM):
+            # Only the main thread may, and a test may run elsewhere.
+            with contextlib.suppress(RuntimeError, ValueError):
+                loop.add_signal_handler(signalled, self.stop, signalled.name)
+        gc.collect()
+        gc.freeze()
+        begun, wall = time.monotonic(), time.time()
+        timer = loop.call_later(settings.seconds, self.stop, "time")
+        with self.folder.samples.open("w", buffering=1 << 16) as self._output:
+            watch = asyncio.create_task(self._watch_delay())
+            counts = {KEEP_ALIVE: settings.keep_alive, FRESH: settings.fresh, SLOW: settings.slow_clients}
+            kinds = [kind for kind, count in counts.items() for _ in range(count)]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for number, kind in enumerate(kinds):
+                        group.create_task(self._client(kind, number))
+            finally:
+                timer.cancel()
+                watch.cancel()
+        run = Run(
+            target=f"{self.target.address}:{self.target.port}{self.target.base}/",
+            begun=begun,
+            wall=wall,
+            ended=time.monotonic(),
+            clients=counts,
+            pause=settings.pause,
+            timeout=settings.timeout,
+            stopped_by=self._stopped_by,
+            connections=self._connections,
+            client_delays=[round(delay, 4) for delay in self._delays],
+        )
+        self.folder.run.write_text(json.dumps(asdict(run), indent=2) + "\n")
+        return run
+
+    async def _watch_delay(self, step: float = 0.01) -> None:
+        """Note how late this process's own event loop is at worst: a latency cannot be more exact than that."""
+        start = begun = time.monotonic()
+        while True:
+            await asyncio.sleep(step)
+            now = time.monotonic()
+            second = int(now - start)
+            self._delays.extend([0.0] * (second + 1 - len(self._delays)))
+            self._delays[second] = max(self._delays[second], now - begun - step)
+            begun = now
+
+    async def _client(self, kind: str, number: int) -> None:
+        """Ask again and again, as one client of that kind."""
+        chance = random.Random(f"{self.settings.seed}-{number}")
+        connection: Connection | None = None
+        await asyncio.sleep(chance.uniform(0, self.settings.pause))
+        while not self._stop.is_set():
+            if self._left <= 0:
+                self.stop("requests")
+                break
+            self._left -= 1
+            asked = round(chance.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
+            sample, connection = await self._ask(kind, number, asked, connection)
+            assert self._output is not None
+            self._output.write(json.dumps(asdict(sample)) + "\n")
+            await asyncio.sleep(self.settings.pause if sample.outcome == OK else AFTER_FAILURE)
+        if connection:
+            connection.close()
+
+    async def _ask(
+        self, kind: str, number: int, asked: float, connection: Connection | None
+    ) -> tuple[Sample, Connection | None]:
+        """Send one request; return its sample, and the connection when it may be used again."""
+        path = f"/slow?seconds={asked}" if kind == SLOW else "/"
+        begun, wall = time.monotonic(), time.time()
+        exchange = _Exchange()
+        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, asked=asked)
+        try:
+            async with asyncio.timeout(self.settings.timeout + asked):
+                if kind == KEEP_ALIVE:
+                    connection = await self._exchange_kept(path, connection, exchange)
+                else:
+                    await self._exchange_fresh(path, exchange)
+        except TimeoutError:
+            connection = None
+            sample = replace(sample, outcome=TIMEOUT, detail=f"no answer in {self.settings.timeout + asked:.1f} s")
+        sample = replace(sample, seconds=round(time.monotonic() - begun, 6), retried=exchange.retried)
+        if exchange.error:
+            sample = replace(sample, outcome=exchange.error.kind, detail=exchange.error.detail)
+        elif exchange.answer:
+            sample = judge(sample, exchange.answer)
+        return sample, connection
+
+    async def _exchange_fresh(self, path: str, exchange: _Exchange) -> None:
+        connection: Connection | None = None
+        try:
+            connection = await Connection.open(self.target)
+            exchange.answer = await connection.exchange(self.target.request(path, keep=False))
+        except ExchangeError as error:
+            exchange.error = error
+        finally:
+            if connection:
+                connection.close()
+
+    async def _exchange_kept(self, path: str, connection: Connection | None, exchange: _Exchange) -> Connection | None:
+        """Use the connection if there is one, and a new one where RFC 9112, 9.3.1 and RFC 9110, 9.2.2 allow it.
+
+        That is: nothing was sent yet; or a GET was sent on a connection that had served before and was closed before
+        any byte of the answer, which is how it looks when a server closes an idle connection at that very moment. It is
+        done once.
+        """
+        if connection and connection.unusable:
+            connection.close()
+            connection = None
+            self._count(closed_idle=1)
+        request = self.target.request(path, keep=True)
+        try:
+            for retrying in (False, True):
+                if connection is None:
+                    connection = await Connection.open(self.target)
+                    self._count(opened=1)
+                idle = asyncio.get_running_loop().time() - connection.idle_since
+                try:
+                    exchange.answer = await connection.exchange(request)
+                    break
+                except ExchangeError as error:
+                    if retrying or not error.unanswered or not connection.answered:
+                        raise
+                    connection.close()
+                    connection = None
+                    exchange.retried = True
+                    self._count(retried=1, retry_idle=idle)
+        except ExchangeError as error:
+            exchange.error = error
+        except asyncio.CancelledError:
+            if connection:
+                connection.close()
+            raise
+        if exchange.answer and exchange.answer.kept:
+            return connection
+        if exchange.answer:
+            self._count(announced=1)
+        if connection:
+            connection.close()
+        return None
+
+    def _count(self, *, retry_idle: float | None = None, **more: int) -> None:
+        now = self._connections
+        changes = {name: getattr(now, name) + number for name, number in more.items()}
+        if retry_idle is not None and len(now.retry_idle) < FIRST_RETRIES:
+            now.retry_idle.append(round(retry_idle, 4))
+        self._connections = replace(now, **changes)
+
+
+def judge(sample: Sample, answer: Answer) -> Sample:
+    """Return the sample with the outcome that the answer stands for, and the release that it names."""
+    sample = replace(sample, status=answer.status)
+    try:
+        content = json.loads(answer.body)
+        named = [str(content["release"][place]) for place in PLACES]
+        sample = replace(sample, release="/".join(dict.fromkeys(named)), process=int(content["process"]))
+        detail = ", ".join(f"{place} {release}" for place, release in zip(PLACES, named, strict=True))
+    except (ValueError, KeyError, TypeError):
+        named, detail = [], answer.body[:120].decode(errors="replace")
+    if answer.status != 200:
+        return replace(sample, outcome=STATUS, detail=f"{answer.status} {detail}")
+    if not named:
+        return replace(sample, outcome=MALFORMED, detail=detail)
+    if len(set(named)) > 1:
+        return replace(sample, outcome=MIXED, detail=f"process {sample.process}: {detail}")
+    return sample

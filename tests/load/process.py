@@ -1,0 +1,46 @@
+"""The client as a process of its own, so that what happens beside it in the calling process does not slow it down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import report
+from .run_folder import RunFolder
+
+REPOSITORY = Path(__file__).parents[2]
+START_SECONDS = 30.0
+DRAIN_SECONDS = 120.0
+
+
+@contextmanager
+def under_load(url: str, folder: Path, *options: str) -> Iterator[RunFolder]:
+    """Put load on ``url`` during the block, with the options of ``run``; afterwards the report is in ``folder``.
+
+    Yields the run's folder, to mark what happens. Failed requests raise nothing: ``summarize`` says what they were.
+    Raises RuntimeError when the client does not start, or ended before the block did with an error of its own.
+    """
+    run = RunFolder(folder)
+    run.clear()
+    command = [sys.executable, "-m", "tests.load", "run", url, str(folder.absolute()), *options]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while process.poll() is None and not run.samples.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is None and run.samples.exists():
+            yield run
+    finally:
+        process.terminate()
+        try:
+            _, said = process.communicate(timeout=DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    if process.returncode not in (0, 1) or not run.run.exists():
+        raise RuntimeError(f"the load client ended with status {process.returncode}: {said.strip()}")
+    report.write(run)

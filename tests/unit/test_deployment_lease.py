@@ -1,0 +1,83 @@
+"""One deployment at a time, with the notes of real and of ended processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.action import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.deployment_lease import Run
+
+ONE = Run("ctl", 100, "Mon", "ann")
+TWO = Run("ctl", 200, "Tue", "ben")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AppFolder:
+    return AppFolder("shop", tmp_path)
+
+
+def test_the_second_is_refused_until_the_first_has_ended(folder: AppFolder) -> None:
+    deployment_lease.renew(folder, ONE)
+    deployment_lease.renew(folder, ONE)
+    for other in (TWO, None):
+        with pytest.raises(FolderError) as raised:
+            deployment_lease.renew(folder, other)
+        assert str(raised.value) == (
+            "another deployment (ann on ctl, process 100, started Mon) is at work on shop; wait for it to end"
+        )
+    deployment_lease.end(folder, TWO)
+    assert deployment_lease.blocking(folder, TWO) == ONE
+    deployment_lease.end(folder, ONE)
+    deployment_lease.renew(folder, TWO)
+    assert deployment_lease.holder(folder) is not None
+    assert deployment_lease.blocking(folder, TWO) is None
+
+
+def test_a_note_grows_old(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment_lease.renew(folder, ONE)
+    old = {"run": asdict(ONE), "renewed": time.time() - deployment_lease.SECONDS - 1}
+    (folder.path / deployment_lease.NAME).write_text(json.dumps(old))
+    deployment_lease.renew(folder, TWO)
+    assert deployment_lease.blocking(folder, ONE) == TWO
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": {"pid": 1}, "renewed": 1}', '{"run": null, "renewed": 1}'])
+def test_a_note_that_says_nothing_blocks_nobody(folder: AppFolder, text: str) -> None:
+    (folder.path / deployment_lease.NAME).write_text(text)
+    deployment_lease.renew(folder, TWO)
+    assert deployment_lease.blocking(folder, TWO) is None
+
+
+def test_a_run_that_is_known_to_be_gone_does_not_block(folder: AppFolder) -> None:
+    deployment_lease.renew(folder, ONE)
+    deployment_lease.renew(folder, TWO, dead=[ONE])
+    assert deployment_lease.blocking(folder, ONE) == TWO
+
+
+def test_which_runs_are_gone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        run = {
+            "controller": platform.node(),
+            "pid": process.pid,
+            "started": deployment.started(process.pid),
+            "user": "",
+        }
+        assert run["started"]
+        assert not deployment.is_gone(run)
+        assert not deployment.is_gone({**run, "controller": "elsewhere", "pid": 1 << 22})
+        assert deployment.is_gone({**run, "started": "Thu Jan  1 00:00:00 1970"})
+        process.kill()
+    assert deployment.is_gone(run)
+    mine = deployment.this_run()
+    assert mine["pid"] == os.getppid()
+    assert dataclasses.asdict(Run(**mine)) == mine

@@ -1,0 +1,113 @@
+"""What is noted of an application, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AppFolder:
+    return AppFolder("shop", tmp_path)
+
+
+def noted(folder: AppFolder, text: str) -> list[history.Event]:
+    """Note events such as ``switched:two<one contracted:two`` and return all."""
+    for word in text.split():
+        what, _, rest = word.partition(":")
+        release, _, origin = rest.partition("<")
+        history.append(folder, what, release, **{"from": origin})
+    return history.read(folder)
+
+
+def add_release(folder: AppFolder, identifier: str) -> None:
+    folder.release(identifier).mkdir(parents=True)
+    (folder.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier}))
+
+
+def test_events_are_kept_in_order(folder: AppFolder) -> None:
+    assert history.read(folder) == []
+    event = history.append(folder, "refused", "two", why="no\nreason: ü", seconds={}, by=None)
+    assert set(event) == {"at", "what", "release", "why"}
+    history.append(folder, "switched", "two", **{"from": "one"})
+    assert [(one["what"], one.get("from")) for one in history.read(folder)] == [("refused", None), ("switched", "one")]
+    assert history.read(folder)[0]["why"] == "no\nreason: ü"
+    assert (folder.path / history.NAME).stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ValueError, match="flipped"):
+        history.append(folder, "flipped", "two")
+
+
+def test_a_line_that_was_cut_off_takes_no_other_with_it(folder: AppFolder) -> None:
+    noted(folder, "built:one")
+    with (folder.path / history.NAME).open("a") as stream:
+        stream.write('{"what": "swit')
+    assert [event["what"] for event in noted(folder, "switched:one")] == ["built", "switched"]
+
+
+def test_the_length_is_bounded_and_what_decides_is_kept(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "LONGEST", 20)
+    monkeypatch.setattr(history, "KEPT", 10)
+    noted(folder, "contracted:one " + "refused:two " * 50)
+    events = history.read(folder)
+    assert len(events) <= 20
+    assert events[0]["what"] == "contracted"
+    assert events[-1]["release"] == "two"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "crossed"),
+    [
+        ("deployed:one switched:two<one", "one", False),
+        ("deployed:one switched:two<one contracted:two", "one", True),
+        ("switched:two<one contracted:two", "one", True),
+        ("deployed:one switched:two<one contracted:two", "two", False),
+        ("deployed:one switched:two<one contracted:two rolled_back:one<two", "two", False),
+        ("deployed:one switched:two<one contracted:two rolled_back:one<two", "one", False),
+        ("deployed:one switched:two<one contracted:two switched:three<two", "one", True),
+        ("deployed:one switched:two<one contracted:two switched:three<two", "two", False),
+        ("deployed:one switched:two<one contracted:two", "three", False),
+    ],
+)
+def test_what_lies_behind_a_contract(folder: AppFolder, text: str, target: str, crossed: bool) -> None:
+    assert bool(history.contract_between(noted(folder, text), target)) is crossed
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("", False),
+        ("deployed:one", True),
+        ("deployed:one after:one", False),
+        ("switched:one<two after:one switched:two<one after:two switched:one<two", True),
+        ("switched:two<one after:two rolled_back:one<two", False),
+        ("switched:two<one", False),
+    ],
+)
+def test_when_the_hook_after_is_due(folder: AppFolder, text: str, due: bool) -> None:
+    assert history.is_after_due(noted(folder, text), "one") is due
+
+
+@pytest.mark.parametrize(
+    ("text", "idle", "there", "expected"),
+    [
+        ("deployed:one switched:two<one", "one", "one two", "one"),
+        ("switched:two<one", "one", "one two", "one"),
+        ("deployed:one switched:two<one", "refused", "one two refused", "one"),
+        ("deployed:one switched:two<one", "one", "two", None),
+        ("deployed:zero switched:one<zero switched:two<one", "two", "zero two", "zero"),
+        ("", "one", "one two", "one"),
+        ("", "two", "one two", None),
+    ],
+)
+def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, there: str, expected: str | None) -> None:
+    for identifier in there.split():
+        add_release(folder, identifier)
+    folder.point("blue", "two")
+    folder.point("green", idle)
+    assert history.previous(folder, noted(folder, text)) is None
+    folder.flip("blue")
+    assert history.previous(folder, history.read(folder)) == expected

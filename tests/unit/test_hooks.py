@@ -1,0 +1,109 @@
+"""Commands around a deployment, really run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import history, hooks
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+
+ACCOUNT = pwd.getpwuid(os.getuid())
+SECRET = "mysql://shop:opensesame@db/shop"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AppFolder:
+    made = AppFolder("shop", tmp_path / "shop")
+    (made.release("one") / "venv" / "bin").mkdir(parents=True)
+    (made.release("one") / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (made.release("one") / "RELEASE.json").write_text('{"id": "one"}')
+    made.point("blue", "one")
+    made.flip("blue")
+    return made
+
+
+def give(folder: AppFolder, **commands: str) -> None:
+    content: dict[str, Any] = {
+        **commands,
+        "environment": {"DATABASE": SECRET, "CONF": "{etc}/shop.ini"},
+        "home": "/var/lib/shop",
+        "state": "/var/lib/shop",
+        "logs": "/var/log/shop",
+    }
+    (folder.release("one") / "hooks.json").write_text(json.dumps(content))
+
+
+def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> None:
+    seen = folder.path / "seen"
+    code = (
+        "import os, sys; u = os.umask(0); "
+        "print(os.getcwd(), os.environ['CONF'], os.environ['HOME'], oct(u), sys.argv[1:], os.environ['DATABASE'][:5],"
+        " os.environ['GROVE_RELEASE'], 'TERM' in os.environ, file=open(sys.argv[1], 'w'), sep=chr(10))"
+    )
+    give(folder, migrate=f'python -c "{code}" {seen} "{{logs}}/a b" \'$HOME;*\'')
+    done = hooks.run(folder, "one", "migrate", ACCOUNT)
+    release = folder.release("one")
+    assert seen.read_text().splitlines() == [
+        str(release),
+        f"{release}/etc/shop.ini",
+        "/var/lib/shop",
+        "0o27",
+        f"['{seen}', '/var/log/shop/a b', '$HOME;*']",
+        "mysql",
+        "one",
+        "False",
+    ]
+    assert done["seconds"] > 0
+    assert [event["what"] for event in history.read(folder)] == ["migrated"]
+
+
+def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
+    give(folder, migrate="python -c \"import os; print('x' * 9); print(os.environ['DATABASE']); raise SystemExit(7)\"")
+    with pytest.raises(hooks.HookError) as raised:
+        hooks.run(folder, "one", "migrate", ACCOUNT)
+    text = str(raised.value)
+    assert text.startswith("key migrate: python failed (exit status 7) after ")
+    assert text.endswith(" s:\nxxxxxxxxx\n********")
+    assert history.read(folder) == []
+
+
+def test_a_command_that_is_not_there(folder: AppFolder) -> None:
+    give(folder, after="alembic upgrade head")
+    expected = "key after: found no command 'alembic' in the release's virtualenv or on the host"
+    with pytest.raises(hooks.HookError) as raised:
+        hooks.run(folder, "one", "after", ACCOUNT)
+    assert str(raised.value) == expected
+    (folder.release("one") / "dependencies" / "bin").mkdir(parents=True)
+    (folder.release("one") / "dependencies" / "bin" / "alembic").write_text("")
+    with pytest.raises(hooks.HookError, match=r"call it as 'python -m alembic'$"):
+        hooks.run(folder, "one", "after", ACCOUNT)
+
+
+def test_when_hooks_are_due(folder: AppFolder) -> None:
+    assert not hooks.is_due(folder, "one", "migrate")
+    give(folder, migrate="true", contract="true", after="true")
+    assert hooks.is_due(folder, "one", "migrate")
+    hooks.run(folder, "one", "migrate", ACCOUNT)
+    assert not hooks.is_due(folder, "one", "migrate")
+    assert hooks.is_due(folder, "one", "contract")
+    assert not hooks.is_due(folder, "one", "after")
+    history.append(folder, "switched", "one")
+    assert hooks.is_due(folder, "one", "after")
+    for what in ("contract", "after"):
+        hooks.run(folder, "one", what, ACCOUNT)
+        assert not hooks.is_due(folder, "one", what)
+    folder.flip("green")
+    (folder.path / history.NAME).unlink()
+    assert not hooks.is_due(folder, "one", "contract")
+
+
+def test_hooks_that_cannot_be_read(folder: AppFolder) -> None:
+    (folder.release("one") / "hooks.json").write_text("{}")
+    with pytest.raises(hooks.HookError, match=r"hooks.json cannot be used: 'environment'$"):
+        hooks.is_due(folder, "one", "migrate")

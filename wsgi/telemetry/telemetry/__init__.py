@@ -1,0 +1,1 @@
+"""The Telemetry v2 API: meters, samples, statistics, resources, alarms and events over HTTP."""

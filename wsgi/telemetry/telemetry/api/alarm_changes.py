@@ -1,0 +1,52 @@
+"""What has changed in an alarm: for its history, and for the message bus."""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from typing import Any
+
+import pecan
+
+from telemetry import timestamps
+from telemetry.api import identity
+from telemetry.storage.records import Alarm, AlarmChange
+
+CREATION, RULE_CHANGE, STATE_TRANSITION, DELETION = "creation", "rule change", "state transition", "deletion"
+TIMES = ("timestamp", "state_timestamp")
+
+
+def _plain(alarm: Alarm) -> dict[str, Any]:
+    values = dataclasses.asdict(alarm)
+    return {
+        name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()
+    }
+
+
+def difference(old: Alarm, new: Alarm) -> dict[str, Any]:
+    """Return the members of the new alarm that differ from the old one's, but for times."""
+    before, after = _plain(old), _plain(new)
+    return {name: after[name] for name in after if name not in TIMES and before[name] != after[name]}
+
+
+def change(kind: str, alarm: Alarm, detail: dict[str, Any] | None = None) -> AlarmChange | None:
+    """Return the entry for the history; None where no history is kept, or nothing has changed."""
+    if detail == {} or not pecan.request.cfg.alarm.record_history:
+        return None
+    return AlarmChange(
+        event_id=str(uuid.uuid4()), alarm_id=alarm.alarm_id, type=kind,
+        detail=json.dumps(_plain(alarm) if detail is None else detail), user_id=identity.user_id(),
+        project_id=identity.project_id(), on_behalf_of=alarm.project_id, timestamp=timestamps.utcnow(),
+        severity=alarm.severity,
+    )
+
+
+def announce(entry: AlarmChange | None) -> None:
+    """Tell the message bus, where there is one."""
+    if entry is None or pecan.request.notifier is None:
+        return
+    payload = dataclasses.asdict(entry) | {
+        "timestamp": entry.timestamp.isoformat(), "detail": json.loads(entry.detail)
+    }
+    event_type = f"alarm.{entry.type.replace(' ', '_')}"
+    pecan.request.notifier.announce(event_type, payload, entry.user_id, entry.project_id)

@@ -1,0 +1,40 @@
+"""/v2/capabilities"""
+
+from typing import Any
+
+import pecan
+from pecan import rest
+
+from telemetry.api.expose import expose
+from telemetry.api.types.capabilities import Capabilities
+from telemetry.storage.interface import Driver
+
+AGGREGATES = ("max", "min", "sum", "avg", "count", "stddev", "cardinality")
+METERING = (
+    *(f"{kind}:query:{how}" for kind in ("meters", "resources", "samples", "statistics")
+      for how in ("simple", "metadata", "complex")),
+    "statistics:groupby",
+    "statistics:aggregation:standard",
+    *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATES),
+)
+ALARM = tuple(f"alarms:{what}query:{how}" for what in ("", "history:") for how in ("simple", "complex"))
+EVENT = ("events:query:simple",)
+
+
+def _able(driver: Driver, names: tuple[str, ...]) -> dict[str, bool]:
+    return {name: name in driver.CAPABILITIES for name in names}
+
+
+class CapabilitiesController(rest.RestController):  # type: ignore[misc]
+    """/v2/capabilities"""
+
+    @expose(Capabilities)
+    def get(self) -> Any:
+        """Return what the API and its stores can do."""
+        metering, alarm, event = (pecan.request.stores.driver(name) for name in ("metering", "alarm", "event"))
+        return Capabilities(
+            api={**_able(metering, METERING), **_able(alarm, ALARM), **_able(event, EVENT)},
+            storage={"storage:production_ready": metering.PRODUCTION_READY},
+            alarm_storage={"storage:production_ready": alarm.PRODUCTION_READY},
+            event_storage={"storage:production_ready": event.PRODUCTION_READY},
+        )

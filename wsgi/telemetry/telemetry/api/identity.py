@@ -1,0 +1,69 @@
+"""Who calls: what the identity headers say, what the policy allows, and what the caller may see."""
+
+from dataclasses import dataclass
+
+import pecan
+import webob.exc
+
+from telemetry.api.errors import ProjectNotAuthorizedError
+from telemetry.policy import PREFIX, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The user and project to which a caller is limited; both None: everything."""
+
+    user_id: str | None = None
+    project_id: str | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is anything the caller may not see."""
+        return self.project_id is not None or self.user_id is not None
+
+
+def _header(name: str) -> str | None:
+    value = pecan.request.headers.get(name)
+    return str(value) if value else None
+
+
+def user_id() -> str | None:
+    """Return the caller's user."""
+    return _header("X-User-Id")
+
+
+def project_id() -> str | None:
+    """Return the caller's project."""
+    return _header("X-Project-Id")
+
+
+def _credentials() -> dict[str, object]:
+    roles = (_header("X-Roles") or "").split(",")
+    owner = {"user_id": user_id(), "project_id": project_id()}
+    return {
+        "roles": [role.strip() for role in roles if role.strip()],
+        **owner,
+        **{f"target.{name}": value for name, value in owner.items()},
+    }
+
+
+def enforce(operation: str) -> None:
+    """Raise 403 unless the policy lets the caller do an operation (the rule's name without `telemetry:`)."""
+    policy: Policy = pecan.request.policy
+    if not policy.allows(PREFIX + operation, _credentials(), {"user_id": user_id(), "project_id": project_id()}):
+        raise webob.exc.HTTPForbidden(detail="RBAC Authorization Failed")
+
+
+def scope() -> Scope:
+    """Return to what the caller is limited. Without identity headers (no authentication at all): to nothing."""
+    policy: Policy = pecan.request.policy
+    if policy.allows("segregation", _credentials()):
+        return Scope()
+    return Scope(user_id(), project_id())
+
+
+def require_unlimited() -> None:
+    """Raise 401 for a limited caller."""
+    limit = scope()
+    if limit.project_id is not None:
+        raise webob.exc.HTTPUnauthorized(detail=str(ProjectNotAuthorizedError(limit.project_id)))

@@ -1,0 +1,84 @@
+"""What all types of the wire have in common."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import wsme
+import wsme.types
+from wsme import Unset
+
+from telemetry import timestamps
+from telemetry.api.errors import InvalidInput
+from telemetry.i18n import _
+
+NAME_LENGTH = 255
+# So far from the ends of a double that neither sums nor squares of many samples overflow.
+BIGGEST_VOLUME = 1e150
+
+attribute = wsme.wsattr
+__all__ = ["Unset", "attribute", "timestamp"]
+
+
+class Timestamp(wsme.types.UserType):  # type: ignore[misc]
+    """A time in ISO 8601. WSME's own reader takes anything that looks like one, such as `10` for the tenth."""
+
+    basetype = str
+    name = "datetime"
+
+    @staticmethod
+    def validate(value: Any) -> Any:
+        """Take a datetime. Raises ValueError for anything else."""
+        if not isinstance(value, dt.datetime):
+            raise ValueError(f"'{value}' is not a legal datetime value")
+        return value
+
+    @staticmethod
+    def frombasetype(value: Any) -> dt.datetime | None:
+        """Read the text. Raises ValueError."""
+        if value is None:
+            return None
+        try:
+            return timestamps.parse(value)
+        except ValueError:
+            raise ValueError(f"'{value}' is not a legal datetime value") from None
+
+    @staticmethod
+    def tobasetype(value: dt.datetime | None) -> str | None:
+        """Write the text."""
+        return value.isoformat() if value is not None else None
+
+
+timestamp = Timestamp()
+
+
+class Base(wsme.types.Base):  # type: ignore[misc]
+    """A type of the wire: `Base(name=value)`; members that are never set are left out of the answer."""
+
+
+def value_or(value: Any, default: Any) -> Any:
+    """Return a member's value, or the default when it is absent or null."""
+    return default if value is Unset or value is None else value
+
+
+def check_name(field: str, value: Any, length: int = NAME_LENGTH) -> None:
+    """Raise a 400 when a text is longer than any database takes."""
+    if isinstance(value, str) and len(value) > length:
+        raise InvalidInput(field, value, _("Value should have a maximum character requirement of %s") % length)
+
+
+def check_volume(field: str, value: Any) -> None:
+    """Raise a 400 for what is no number that aggregates can be made of."""
+    if not math.isfinite(value) or abs(value) > BIGGEST_VOLUME:
+        raise InvalidInput(
+            field, value, _("The volume must be between %(low)s and %(high)s")
+            % {"low": -BIGGEST_VOLUME, "high": BIGGEST_VOLUME},
+        )
+
+
+def check_present(item: Any, fields: Mapping[str, Any] | list[str]) -> None:
+    """Raise a 400 when a mandatory member is null."""
+    for field in fields:
+        if value_or(getattr(item, field), None) is None:
+            raise InvalidInput(field, None, "Mandatory field missing.")

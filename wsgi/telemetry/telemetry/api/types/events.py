@@ -1,0 +1,127 @@
+"""Events and traits."""
+
+import datetime as dt
+import math
+from typing import Any
+
+import wsme.types
+
+from telemetry import timestamps
+from telemetry.api.errors import InvalidInput
+from telemetry.api.types import base
+from telemetry.api.types.base import Base, attribute, check_name, check_present, value_or
+from telemetry.i18n import _
+from telemetry.storage import records
+from telemetry.storage.records import TraitType
+
+BIGGEST_INT = 2**63 - 1
+TRAIT_TYPES = {kind.name.lower(): kind for kind in TraitType}
+
+
+class JsonObject(wsme.types.UserType):  # type: ignore[misc]
+    """Any JSON object; as JSON text in XML."""
+
+    basetype = object
+    name = "object"
+
+    @staticmethod
+    def validate(value: Any) -> Any:
+        """Take an object. Raises ValueError for anything else."""
+        if not isinstance(value, dict):
+            raise ValueError("Value not a valid dict: %s" % (value,))  # noqa: UP031
+        return value
+
+
+json_object = JsonObject()
+
+
+class TraitDescription(Base):
+    """The name and type of a trait that events of a type have."""
+
+    name = attribute(str, mandatory=True)
+    type = attribute(str, mandatory=True)
+
+    @classmethod
+    def of(cls, name: str, kind: TraitType) -> "TraitDescription":
+        """Return the description of the wire."""
+        return cls(name=name, type=kind.name.lower())
+
+
+class Trait(Base):
+    """A trait, its value as text."""
+
+    name = attribute(str, mandatory=True)
+    type = attribute(str, mandatory=True)
+    value = attribute(str, mandatory=True)
+
+    @classmethod
+    def from_record(cls, record: records.Trait) -> "Trait":
+        """Return the trait of the wire."""
+        value = record.value.isoformat() if isinstance(record.value, dt.datetime) else str(record.value)
+        return cls(name=record.name, type=record.type.name.lower(), value=value)
+
+    def record(self) -> records.Trait:
+        """Return the trait to store. Raises a 400 for a value that is not of its type."""
+        check_present(self, ["name", "type", "value"])
+        check_name("name", self.name)
+        if self.type not in TRAIT_TYPES:
+            raise InvalidInput("type", self.type, _("Value should be one of: %s") % ", ".join(TRAIT_TYPES))
+        kind = TRAIT_TYPES[self.type]
+        return records.Trait(self.name, kind, typed(kind, self.value))
+
+
+def typed(kind: TraitType, text: str) -> records.TraitValue:
+    """Return a trait's value from its text. Raises a 400."""
+    try:
+        if kind is TraitType.INTEGER:
+            number = int(text)
+            if abs(number) > BIGGEST_INT:
+                raise ValueError
+            return number
+        if kind is TraitType.FLOAT:
+            value = float(text)
+            if not math.isfinite(value):
+                raise ValueError
+            return value
+        if kind is TraitType.DATETIME:
+            return timestamps.parse_utc(text)
+    except ValueError:
+        raise InvalidInput(
+            "value", text, _("Unable to convert the value %(value)s to the expected data type %(type)s.")
+            % {"value": text, "type": kind.name.lower()},
+        ) from None
+    return text
+
+
+class Event(Base):
+    """An event."""
+
+    message_id = attribute(str, mandatory=True)
+    event_type = attribute(str, mandatory=True)
+    generated = attribute(base.timestamp, mandatory=True)
+    traits = attribute([Trait])
+    raw = attribute(json_object)
+
+    @classmethod
+    def from_record(cls, record: records.Event) -> "Event":
+        """Return the event of the wire, its traits sorted by name."""
+        return cls(
+            message_id=record.message_id, event_type=record.event_type, generated=record.generated,
+            traits=[Trait.from_record(one) for one in sorted(record.traits, key=lambda one: one.name)],
+            raw=dict(record.raw),
+        )
+
+    def record(self) -> records.Event:
+        """Return the event to store. Raises a 400."""
+        check_present(self, ["message_id", "event_type", "generated"])
+        check_name("message_id", self.message_id)
+        check_name("event_type", self.event_type)
+        try:
+            generated = timestamps.naive_utc(self.generated)
+        except OverflowError as error:
+            raise InvalidInput("generated", self.generated, str(error)) from error
+        raw = value_or(self.raw, {})
+        traits = [trait.record() for trait in value_or(self.traits, [])]
+        if len({(trait.name, trait.type) for trait in traits}) < len(traits):
+            raise InvalidInput("traits", [trait.name for trait in traits], _("Traits must be unique"))
+        return records.Event(self.message_id, self.event_type, generated, traits, raw)

@@ -1,0 +1,40 @@
+"""Resources and their links."""
+
+from telemetry import metadata
+from telemetry.api.types import base
+from telemetry.api.types.base import Base, attribute
+from telemetry.storage import records
+
+
+class Link(Base):
+    """A link: where, and what is there."""
+
+    href = attribute(str)
+    rel = attribute(str)
+
+
+class Resource(Base):
+    """Something that is measured."""
+
+    resource_id = attribute(str, mandatory=True)
+    project_id = attribute(str)
+    user_id = attribute(str)
+    first_sample_timestamp = attribute(base.timestamp)
+    last_sample_timestamp = attribute(base.timestamp)
+    metadata = attribute({str: str})
+    links = attribute([Link])
+    source = attribute(str)
+
+    @classmethod
+    def from_record(cls, record: records.Resource, root: str) -> "Resource":
+        """Return the resource of the wire; `root` is the application's URL. Ids in links are not escaped."""
+        links = [Link(href=f"{root}/v2/resources/{record.resource_id}", rel="self")]
+        links += [
+            Link(href=f"{root}/v2/meters/{meter}?q.field=resource_id&q.value={record.resource_id}", rel=meter)
+            for meter in record.meters
+        ]
+        return cls(
+            resource_id=record.resource_id, project_id=record.project_id, user_id=record.user_id,
+            first_sample_timestamp=record.first_sample_timestamp, last_sample_timestamp=record.last_sample_timestamp,
+            metadata=metadata.flatten(record.metadata), links=links, source=record.source,
+        )

@@ -1,0 +1,40 @@
+"""Samples as /v2/samples gives them, and what a bulk request did."""
+
+from telemetry import metadata
+from telemetry.api.types import base
+from telemetry.api.types.base import Base, attribute
+from telemetry.storage import records
+
+
+class Sample(Base):
+    """One measurement."""
+
+    id = attribute(str)
+    meter = attribute(str)
+    type = attribute(str)
+    unit = attribute(str)
+    volume = attribute(float)
+    user_id = attribute(str)
+    project_id = attribute(str)
+    resource_id = attribute(str)
+    source = attribute(str)
+    timestamp = attribute(base.timestamp)
+    recorded_at = attribute(base.timestamp)
+    metadata = attribute({str: str})
+
+    @classmethod
+    def from_record(cls, record: records.Sample) -> "Sample":
+        """Return the sample of the wire."""
+        return cls(
+            id=record.message_id, meter=record.meter, type=record.type, unit=record.unit, volume=record.volume,
+            user_id=record.user_id, project_id=record.project_id, resource_id=record.resource_id,
+            source=record.source, timestamp=record.timestamp, recorded_at=record.recorded_at,
+            metadata=metadata.flatten(record.metadata),
+        )
+
+
+class BulkResult(Base):
+    """How many samples of a bulk request were new, and how many had been stored before."""
+
+    stored = attribute(int)
+    duplicates = attribute(int)

@@ -1,0 +1,1 @@
+"""The commands: telemetry-api, telemetry-upgrade, telemetry-expirer, telemetry-collector."""

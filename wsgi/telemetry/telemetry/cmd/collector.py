@@ -1,0 +1,52 @@
+"""telemetry-collector: read notifications from the message bus and store their samples and events."""
+
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from oslo_config import cfg
+
+from telemetry.cmd import options
+from telemetry.errors import TelemetryError, UnavailableError
+from telemetry.messaging import bus
+from telemetry.messaging.collector import make_listener
+from telemetry.storage import Stores
+
+LOG = logging.getLogger(__name__)
+
+
+def collect(conf: cfg.ConfigOpts) -> None:
+    """Collect until SIGTERM or SIGINT. Raises TelemetryError without a bus, or with a schema of another release."""
+    if bus.url(conf) is None:
+        raise TelemetryError("There is no message bus: set [DEFAULT] transport_url")
+    stores = Stores(conf)
+    for driver in stores.all:
+        try:
+            driver.check()
+        except UnavailableError as error:
+            LOG.warning("Starting without the database: %s", error)
+    stop = threading.Event()
+
+    def end(number: int, frame: Any) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    listener = make_listener(conf, stores)
+    listener.start()
+    LOG.info("Collecting from %s", ", ".join(conf.collector.topics))
+    stop.wait()
+    listener.stop()
+    listener.wait()
+    stores.close()
+
+
+def main() -> int:
+    """Entry point."""
+    return options.run(collect)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""What all commands share: reading the configuration, and failing with one line."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from oslo_config import cfg
+
+from telemetry import config
+from telemetry.errors import TelemetryError
+
+
+def run(
+    command: Callable[[cfg.ConfigOpts], int | None], arguments: Sequence[str] | None = None,
+    options: Sequence[cfg.Opt] = (),
+) -> int:
+    """Run a command with the configuration that its command line names. Returns the exit status: 1 after an error."""
+    conf = cfg.CONF
+    conf.register_cli_opts(list(options))
+    try:
+        config.load(sys.argv[1:] if arguments is None else arguments, conf=conf)
+        return command(conf) or 0
+    except (TelemetryError, cfg.Error) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,28 @@
+"""telemetry-upgrade: create the schema, or bring it to what this release needs."""
+
+import sys
+
+from oslo_config import cfg
+
+from telemetry.cmd import options
+from telemetry.storage import Stores
+from telemetry.storage.sqlalchemy import SQLDriver
+
+OPTIONS = [cfg.StrOpt("revision", default="head", help="The schema to go to; an older one than now goes back.")]
+
+
+def upgrade(conf: cfg.ConfigOpts) -> None:
+    """Upgrade every database that is configured, and say what it has now."""
+    stores = Stores(conf)
+    for driver in stores.all:
+        version = driver.upgrade(conf.revision) if isinstance(driver, SQLDriver) else driver.upgrade()
+        print(f"{type(driver).__name__}: schema {version or 'not needed'}")
+
+
+def main() -> int:
+    """Entry point."""
+    return options.run(upgrade, options=OPTIONS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""All options of the program, and how its configuration file is found."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import oslo_db.options
+import oslo_log.log
+import oslo_middleware.sizelimit
+import oslo_policy.opts
+from oslo_config import cfg
+
+# Bulk bodies of some thousand samples; what Grove's httpd accepts by default.
+MAX_BODY = 10 * 1024 * 1024
+
+DEFAULT_OPTIONS = [
+    cfg.StrOpt("auth_strategy", default="keystone", choices=["keystone", "noauth"],
+               help="Who says who a caller is: keystone, or the request's own X-Roles, X-User-Id and X-Project-Id "
+                    "headers (noauth, for a machine of one's own)."),
+    cfg.StrOpt("api_paste_config", default="api_paste.ini",
+               help="The paste file; a relative name is searched in the folders of the configuration file."),
+    cfg.StrOpt("sample_source", default="openstack", help="Source of a posted sample that names none."),
+    cfg.StrOpt("transport_url", secret=True,
+               help="The message bus, such as rabbit://user:password@host:5672/. Unset: posted samples are stored by "
+                    "the API itself."),
+    cfg.StrOpt("state_path", default="/var/lib/telemetry", help="Folder of the embedded database."),
+]
+API_OPTIONS = [
+    cfg.IntOpt("default_api_return_limit", default=100, min=1, help="Length of a list when a request sets no limit."),
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which telemetry-api listens."),
+    cfg.PortOpt("port", default=8777, help="Port on which telemetry-api listens."),
+    cfg.BoolOpt("gnocchi_is_enabled", default=False,
+                help="Measures live in Gnocchi: meters, resources, samples and query/samples answer 410."),
+    cfg.BoolOpt("aodh_is_enabled", help="Alarms live in Aodh. Unset: they do when aodh_url is set."),
+    cfg.URIOpt("aodh_url", help="Alarms and alarm queries are redirected there."),
+    cfg.BoolOpt("panko_is_enabled", help="Events live in Panko. Unset: they do when panko_url is set."),
+    cfg.URIOpt("panko_url", help="Events and event types are redirected there."),
+    cfg.IntOpt("max_bulk_size", default=64 * 1024 * 1024, min=1,
+               help="Most bytes of a bulk body after decompression; a larger one is answered 413."),
+    cfg.IntOpt("retry_after", default=5, min=1, help="Seconds in the Retry-After header of a 503."),
+]
+ALARM_OPTIONS = [
+    cfg.BoolOpt("record_history", default=True, help="Keep the history of alarm changes."),
+    cfg.IntOpt("user_alarm_quota", help="Most alarms of a user. Unset: no limit."),
+    cfg.IntOpt("project_alarm_quota", help="Most alarms of a project. Unset: no limit."),
+    cfg.IntOpt("alarm_max_actions", default=-1, help="Most actions per state of an alarm; negative: no limit."),
+    cfg.ListOpt("action_schemes", default=["log", "test", "http", "https", "trust+http", "trust+https"],
+                help="Schemes that an alarm's actions may have."),
+]
+DATABASE_OPTIONS = [
+    cfg.StrOpt("metering_connection", secret=True, help="Database of samples. Unset: connection."),
+    cfg.StrOpt("alarm_connection", secret=True, help="Database of alarms. Unset: connection."),
+    cfg.StrOpt("event_connection", secret=True, help="Database of events. Unset: connection."),
+    cfg.IntOpt("metering_time_to_live", default=-1, help="Seconds that samples are kept; 0 or less: for ever."),
+    cfg.IntOpt("event_time_to_live", default=-1, help="Seconds that events are kept; 0 or less: for ever."),
+    cfg.IntOpt("alarm_history_time_to_live", default=-1,
+               help="Seconds that the history of alarms is kept; 0 or less: for ever."),
+    cfg.BoolOpt("sql_expire_samples_only", default=False,
+                help="The expirer leaves meters and resources that have lost their last sample."),
+    cfg.IntOpt("connect_timeout", default=5, min=1, help="Seconds to wait for the database to take a connection."),
+    cfg.IntOpt("answer_timeout", default=30, min=1, help="Seconds to wait for the database to answer a statement."),
+]
+PUBLISHER_OPTIONS = [
+    cfg.StrOpt("telemetry_secret", default="change this for valid signing", secret=True,
+               help="Key of the samples' signatures; empty: samples are not signed and signatures are not checked."),
+]
+NOTIFIER_OPTIONS = [
+    cfg.StrOpt("telemetry_driver", default="messagingv2", help="oslo.messaging's driver for posted samples."),
+    cfg.ListOpt("topics", default=["telemetry"], help="Topics to which posted samples are sent."),
+    cfg.IntOpt("retry", default=2, help="How often sending is tried again before the caller is answered 503."),
+]
+COLLECTOR_OPTIONS = [
+    cfg.ListOpt("topics", default=["telemetry", "metering", "event"],
+                help="Topics that telemetry-collector reads."),
+    cfg.IntOpt("batch_size", default=100, min=1, help="Most messages stored in one transaction."),
+    cfg.FloatOpt("batch_timeout", default=1.0, min=0, help="Seconds to wait for a batch to fill."),
+    cfg.FloatOpt("requeue_delay", default=5.0, min=0, help="Seconds to wait before messages that could not be stored "
+                                                           "go back to the queue."),
+]
+GROUPS: dict[str | None, list[Any]] = {
+    None: DEFAULT_OPTIONS,
+    "api": API_OPTIONS,
+    "alarm": ALARM_OPTIONS,
+    "database": DATABASE_OPTIONS,
+    "publisher": PUBLISHER_OPTIONS,
+    "publisher_notifier": NOTIFIER_OPTIONS,
+    "collector": COLLECTOR_OPTIONS,
+}
+
+
+def list_options() -> list[tuple[str | None, list[Any]]]:
+    """Return [(group, options)] for oslo.config's sample generator."""
+    return list(GROUPS.items())
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Make every option known to `conf`, with the defaults of this program. Harmless when done twice."""
+    for group, options in GROUPS.items():
+        conf.register_opts(options, group=group)
+    oslo_db.options.set_defaults(conf, connection="sqlite:///$state_path/telemetry.sqlite")
+    oslo_policy.opts.set_defaults(conf, policy_file="policy.yaml")
+    conf.set_default("max_retries", 2, group="database")
+    conf.set_default("retry_interval", 1, group="database")
+    cfg.set_defaults(oslo_middleware.sizelimit.OPTS, max_request_body_size=MAX_BODY)
+
+
+def load(
+    arguments: Sequence[str] = (),
+    files: Sequence[str | Path] | None = None,
+    conf: cfg.ConfigOpts | None = None,
+    logging: bool = True,
+) -> cfg.ConfigOpts:
+    """Read the configuration and set up the log.
+
+    `files` are configuration files (default: TELEMETRY_CONFIG_FILES, separated with `;`, else telemetry.conf in
+    oslo.config's folders); `conf` is what to fill (default: the process-wide one, which oslo's middleware reads).
+    Raises oslo_config.cfg.Error for a missing file or a bad value.
+    """
+    conf = cfg.CONF if conf is None else conf
+    if not files and os.environ.get("TELEMETRY_CONFIG_FILES"):
+        files = os.environ["TELEMETRY_CONFIG_FILES"].split(";")
+    # An application that is loaded again, or by a command that has read its own configuration, begins anew.
+    conf.reset()
+    register(conf)
+    if logging:
+        oslo_log.log.register_options(conf)
+        levels = oslo_log.log.get_default_log_levels()
+        oslo_log.log.set_defaults(default_log_levels=[*levels, "alembic.runtime=WARN"])
+    conf(args=list(arguments), project="telemetry", default_config_files=[str(f) for f in files] if files else None)
+    if logging:
+        oslo_log.log.setup(conf, "telemetry")
+    return conf

@@ -1,0 +1,123 @@
+"""What telemetry-collector does with notifications: samples and events into the stores."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from oslo_config import cfg
+
+from telemetry import signing
+from telemetry.errors import BadQueryError, UnavailableError
+from telemetry.messaging import bus, messages
+from telemetry.storage import Stores
+from telemetry.storage.records import Event, Sample
+
+LOG = logging.getLogger(__name__)
+
+
+def samples_in(payload: Any) -> list[Mapping[str, Any]]:
+    """Return the sample messages of a payload: {"samples": [...]} of the API and pollsters, or a publisher's list."""
+    found = payload.get("samples", []) if isinstance(payload, Mapping) else payload
+    if not isinstance(found, list):
+        return []
+    return [item for item in found if isinstance(item, Mapping) and "counter_name" in item]
+
+
+def events_in(payload: Any) -> list[Mapping[str, Any]]:
+    """Return the event messages of a payload: a publisher's list, or one of them."""
+    found = payload if isinstance(payload, list) else [payload]
+    return [item for item in found if isinstance(item, Mapping) and "event_type" in item and "generated" in item]
+
+
+class BatchEndpoint:
+    """Takes batches of notifications of priority `sample`. Says to requeue what could not be stored for now."""
+
+    def __init__(self, conf: cfg.ConfigOpts, stores: Stores) -> None:
+        import oslo_messaging
+
+        self._handled = oslo_messaging.NotificationResult.HANDLED
+        self._requeue = oslo_messaging.NotificationResult.REQUEUE
+        self._conf = conf
+        self._stores = stores
+        self._secret = conf.publisher.telemetry_secret
+        self._reader = messages.Reader(source=conf.sample_source, sourced_by_project=False)
+
+    def sample(self, notifications: Sequence[Mapping[str, Any]]) -> Any:
+        """Store the samples and events of a batch; each is stored once, however often it comes."""
+        payloads = [notification["payload"] for notification in notifications]
+        try:
+            self._store(payloads)
+        except UnavailableError as error:
+            LOG.warning("%d notifications go back to the queue: %s", len(payloads), error)
+            # Without a pause the same messages would come back at once, for as long as the database is away.
+            time.sleep(self._conf.collector.requeue_delay)
+            return self._requeue
+        return self._handled
+
+    def _store(self, payloads: Iterable[Any]) -> None:
+        samples: list[Sample] = []
+        events: list[Event] = []
+        for payload in payloads:
+            samples.extend(filter(None, map(self._sample, samples_in(payload))))
+            events.extend(filter(None, map(self._event, events_in(payload))))
+        if samples:
+            stored = self._whole_or_each(self._stores.metering.record_samples, samples)
+            LOG.debug("%d of %d samples stored", stored, len(samples))
+        if events:
+            self._whole_or_each(self._stores.event.record_events, events)
+
+    @staticmethod
+    def _whole_or_each(record: Any, items: list[Any]) -> int:
+        """Store a batch; where the database refuses it, each item alone, so that one bad one does not hold the rest."""
+        try:
+            return int(record(items).stored)
+        except BadQueryError:
+            stored = 0
+            for item in items:
+                try:
+                    stored += record([item]).stored
+                except BadQueryError as error:
+                    LOG.error("Message %s cannot be stored: %s", item.message_id, error)
+            return stored
+
+    def _sample(self, message: Mapping[str, Any]) -> Sample | None:
+        if not self._trusted(message):
+            return None
+        try:
+            return self._reader.sample({key: message[key] for key in message.keys() & messages.MEMBERS})
+        except messages.MessageError as error:
+            LOG.error("A sample cannot be stored: %s", error)
+            return None
+
+    def _event(self, message: Mapping[str, Any]) -> Event | None:
+        if not self._trusted(message):
+            return None
+        try:
+            return messages.event(message)
+        except messages.MessageError as error:
+            LOG.error("An event cannot be stored: %s", error)
+            return None
+
+    def _trusted(self, message: Mapping[str, Any]) -> bool:
+        if signing.is_signed(message, self._secret):
+            return True
+        LOG.warning("A message with a wrong signature is dropped: %s", message.get("message_id"))
+        return False
+
+
+def make_listener(conf: cfg.ConfigOpts, stores: Stores) -> Any:
+    """Return oslo.messaging's listener: start(), stop(), wait()."""
+    import oslo_messaging
+
+    options = conf.collector
+    transport = oslo_messaging.get_notification_transport(bus.configuration(conf), bus.url(conf))
+    return oslo_messaging.get_batch_notification_listener(
+        transport,
+        [oslo_messaging.Target(topic=topic) for topic in options.topics],
+        [BatchEndpoint(conf, stores)],
+        executor="threading",
+        allow_requeue=True,
+        batch_size=options.batch_size,
+        batch_timeout=options.batch_timeout,
+    )

@@ -1,0 +1,193 @@
+"""Sample and event messages, as agents publish them and as bulk requests carry them, to records of the store."""
+
+import datetime as dt
+import json
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry import metadata, timestamps
+from telemetry.storage.records import METER_TYPES, Event, Sample, Trait, TraitType
+
+NAME_LENGTH = 255
+MESSAGE_ID_LENGTH = 128
+BIGGEST_VOLUME = 1e150
+BIGGEST_INT = 2**63 - 1
+MEMBERS = frozenset({
+    "source", "counter_name", "counter_type", "counter_unit", "counter_volume", "user_id", "user_name", "project_id",
+    "project_name", "resource_id", "timestamp", "recorded_at", "resource_metadata", "message_id",
+    "message_signature", "monotonic_time",
+})
+
+
+class MessageError(ValueError):
+    """A message that cannot become a record; `str()` says which member and why, in the API's words."""
+
+
+def _invalid(name: str, value: Any, why: str) -> MessageError:
+    return MessageError(f"Invalid input for field/attribute {name}. Value: '{value}'. {why}")
+
+
+def _no_constant(name: str) -> Any:
+    raise MessageError("Request is not in valid JSON format")
+
+
+def load(line: bytes) -> dict[str, Any]:
+    """Parse one JSON object. Raises MessageError."""
+    try:
+        message = json.loads(line, parse_constant=_no_constant)
+    except MessageError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MessageError("Request is not in valid JSON format") from error
+    if not isinstance(message, dict):
+        raise MessageError("Request must be a JSON dict")
+    return message
+
+
+@dataclass
+class Reader:
+    """Reads sample messages, filling in what a message may leave out.
+
+    `scope` is the one project for which samples are taken (None: all); user_id, project_id and source are defaults.
+    """
+
+    scope: str | None = None
+    user_id: str | None = None
+    project_id: str | None = None
+    source: str = "openstack"
+    # Samples from agents have their source set; those of callers get it after their project.
+    sourced_by_project: bool = True
+
+    def sample(self, message: Mapping[str, Any]) -> Sample:
+        """Return the sample of a message. Raises MessageError."""
+        unknown = message.keys() - MEMBERS
+        if unknown:
+            raise MessageError(f"Unknown attribute for argument samples: {', '.join(sorted(unknown))}")
+        kind = _text(message, "counter_type", True, 16)
+        if kind not in METER_TYPES:
+            raise _invalid("counter_type", kind, f"The counter type must be: {', '.join(METER_TYPES)}")
+        project_id = _text(message, "project_id") or self.project_id
+        if self.scope is not None and project_id != self.scope:
+            raise _invalid("project_id", project_id, "can not post samples to other projects")
+        source = _text(message, "source") or self.source
+        if self.sourced_by_project:
+            source = f"{project_id}:{source}"
+            if len(source) > NAME_LENGTH:
+                raise _invalid("source", source, _too_long(NAME_LENGTH))
+        recorded_at = message.get("recorded_at")
+        return Sample(
+            meter=_text(message, "counter_name", True) or "",
+            type=kind or "",
+            unit=_text(message, "counter_unit", True, empty=True) or "",
+            volume=_volume(message),
+            user_id=_text(message, "user_id") or self.user_id,
+            project_id=project_id,
+            resource_id=_text(message, "resource_id", True) or "",
+            source=source,
+            timestamp=_time(message, "timestamp"),
+            metadata=_metadata(message.get("resource_metadata")),
+            message_id=_text(message, "message_id", length=MESSAGE_ID_LENGTH) or str(uuid.uuid1()),
+            message_signature=_text(message, "message_signature", length=64),
+            recorded_at=None if recorded_at is None else _time(message, "recorded_at"),
+        )
+
+
+def _too_long(length: int) -> str:
+    return f"Value should have a maximum character requirement of {length}"
+
+
+def _check_storable(name: str, value: str) -> None:
+    if "\0" in value or (not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)):
+        raise _invalid(name, value.encode("utf-8", "replace").decode(), "Text cannot be stored")
+
+
+def _text(
+    message: Mapping[str, Any], name: str, mandatory: bool = False, length: int = NAME_LENGTH, empty: bool = False
+) -> str | None:
+    value = message.get(name)
+    if value is None:
+        if mandatory:
+            raise _invalid(name, None, "Mandatory field missing.")
+        return None
+    if not isinstance(value, str):
+        raise _invalid(name, value, f"Wrong type. Expected '{str}', got '{type(value)}'")
+    if len(value) > length:
+        raise _invalid(name, value, _too_long(length))
+    _check_storable(name, value)
+    return value
+
+
+def _volume(message: Mapping[str, Any]) -> float:
+    value = message.get("counter_volume")
+    if value is None:
+        raise _invalid("counter_volume", None, "Mandatory field missing.")
+    try:
+        volume = float(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _invalid("counter_volume", value, str(error)) from error
+    if not math.isfinite(volume) or abs(volume) > BIGGEST_VOLUME:
+        raise _invalid(
+            "counter_volume", value, f"The volume must be between {-BIGGEST_VOLUME} and {BIGGEST_VOLUME}"
+        )
+    return volume
+
+
+def _time(message: Mapping[str, Any], name: str) -> dt.datetime:
+    value = message.get(name)
+    if value is None:
+        return timestamps.utcnow()
+    try:
+        return timestamps.parse_utc(value)
+    except ValueError:
+        raise _invalid(name, value, "invalid timestamp format") from None
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _invalid("resource_metadata", value, f"Value not a valid dict: {value}")
+    for key, leaf in metadata.leaves(value):
+        _check_storable("resource_metadata", key)
+        if isinstance(leaf, str):
+            _check_storable("resource_metadata", leaf)
+    return metadata.nest(value)
+
+
+def event(message: Mapping[str, Any]) -> Event:
+    """Return the event of an agent's message: traits are [name, type number, value]. Raises MessageError."""
+    message_id = _text(message, "message_id", True)
+    event_type = _text(message, "event_type", True)
+    traits = {}
+    for item in message.get("traits") or []:
+        if not isinstance(item, list) or len(item) != 3:
+            raise _invalid("traits", item, "A trait is a list of name, type and value")
+        name, number, value = item
+        try:
+            one = Trait(str(name)[:NAME_LENGTH], TraitType(number), _trait_value(TraitType(number), value))
+        except (ValueError, OverflowError) as error:
+            raise _invalid("traits", item, str(error)) from error
+        traits[one.name, one.type] = one
+    raw = message.get("raw") or {}
+    if not isinstance(raw, dict):
+        raise _invalid("raw", raw, "Value not a valid dict")
+    return Event(message_id or "", event_type or "", _time(message, "generated"), list(traits.values()), raw)
+
+
+def _trait_value(kind: TraitType, value: Any) -> str | int | float | dt.datetime:
+    if kind is TraitType.INTEGER:
+        number = int(value)
+        if abs(number) > BIGGEST_INT:
+            raise ValueError("number out of range")
+        return number
+    if kind is TraitType.FLOAT:
+        fraction = float(value)
+        if not math.isfinite(fraction):
+            raise ValueError("number out of range")
+        return fraction
+    if kind is TraitType.DATETIME:
+        return timestamps.parse_utc(str(value))
+    return str(value).replace("\0", "")

@@ -1,0 +1,142 @@
+"""Questions to a store: conjunctions of conditions, and pages."""
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from telemetry.storage.records import TraitType, TraitValue
+
+T = TypeVar("T")
+
+
+class Null(enum.Enum):
+    """NULL: the owner is not set (the text `None` in a query)."""
+
+    NULL = "None"
+
+
+NULL = Null.NULL
+Owner = str | Null
+
+
+@dataclass(slots=True)
+class MetadataTerm:
+    """Metadata `key` has exactly this value, of exactly this type (str, bool, int, float; datetimes as text)."""
+
+    key: str
+    value: Any
+
+
+@dataclass(slots=True)
+class SampleFilter:
+    """Which samples (or meters and resources) are meant; absent members match all."""
+
+    meter: str | None = None
+    user: Owner | None = None
+    project: Owner | None = None
+    resource: str | None = None
+    source: str | None = None
+    message_id: str | None = None
+    start: dt.datetime | None = None
+    start_op: str = "ge"
+    end: dt.datetime | None = None
+    end_op: str = "lt"
+    metadata: list[MetadataTerm] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class AlarmFilter:
+    """Which alarms are meant; absent members match all."""
+
+    alarm_id: str | None = None
+    name: str | None = None
+    enabled: bool | None = None
+    state: str | None = None
+    type: str | None = None
+    meter: str | None = None
+    severity: str | None = None
+    user: Owner | None = None
+    project: Owner | None = None
+
+
+@dataclass(slots=True)
+class HistoryFilter:
+    """Which changes of one alarm are meant."""
+
+    alarm_id: str
+    on_behalf_of: str | None = None
+    type: str | None = None
+    user: Owner | None = None
+    project: Owner | None = None
+    severity: str | None = None
+    start: dt.datetime | None = None
+    start_op: str = "ge"
+    end: dt.datetime | None = None
+    end_op: str = "lt"
+
+
+@dataclass(slots=True)
+class TraitTerm:
+    """The trait `name` of this type compares (lt le eq ne ge gt) with `value`."""
+
+    name: str
+    type: TraitType
+    op: str
+    value: TraitValue
+
+
+@dataclass(slots=True)
+class EventFilter:
+    """Which events are meant. `admin_project` leaves out events of other projects, keeping those of none."""
+
+    event_type: str | None = None
+    message_id: str | None = None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    traits: list[TraitTerm] = field(default_factory=list)
+    admin_project: str | None = None
+    own_project_only: bool = False
+
+
+@dataclass(slots=True)
+class Aggregate:
+    """An aggregate function (max min avg sum count stddev cardinality) and the field of a cardinality."""
+
+    func: str
+    param: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of the result: `func`, or `func/param`."""
+        return self.func if self.param is None else f"{self.func}/{self.param}"
+
+
+STANDARD_AGGREGATES = tuple(Aggregate(name) for name in ("max", "min", "avg", "sum", "count"))
+
+
+@dataclass(slots=True)
+class StatisticsQuestion:
+    """Statistics of the samples in `filter`: one bucket per `period` seconds (0: one for all), and per group."""
+
+    filter: SampleFilter
+    period: int = 0
+    groupby: Sequence[str] = ()
+    aggregates: Sequence[Aggregate] = STANDARD_AGGREGATES
+
+
+@dataclass(slots=True)
+class PageRequest:
+    """At most `limit` items, after those that the opaque `marker` stands for. limit None: all."""
+
+    limit: int | None = None
+    marker: str | None = None
+
+
+@dataclass(slots=True)
+class Page(Generic[T]):
+    """Items, and the marker of the next page, or None at the end."""
+
+    items: list[T]
+    next_marker: str | None = None

@@ -1,0 +1,151 @@
+"""The interface of a store. Another store is one module with a subclass, named in entry point `telemetry.storage`.
+
+A driver overrides what it can do; what it leaves out is answered 501. Methods may be called from several threads.
+All raise UnavailableError while the store cannot be reached, and BadQueryError for a question without an answer.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from oslo_config import cfg
+
+from telemetry.errors import NotSupportedError
+from telemetry.query.expression import Expression, Ordering
+from telemetry.storage import records
+from telemetry.storage.filters import (
+    AlarmFilter,
+    EventFilter,
+    HistoryFilter,
+    Page,
+    PageRequest,
+    SampleFilter,
+    StatisticsQuestion,
+)
+
+
+class MeteringStore:
+    """Samples, and what follows from them: meters, resources, statistics."""
+
+    def record_samples(self, samples: Iterable[records.Sample]) -> records.Stored:
+        """Store all samples or none. A message_id that is there already is counted as a duplicate and not stored."""
+        raise NotSupportedError("Recording samples is not implemented")
+
+    def meters(self, wanted: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
+        """List meters per resource, or per definition when `unique`; the filter sees each pair's latest sample."""
+        raise NotSupportedError("Meters not implemented")
+
+    def samples(self, wanted: SampleFilter, page: PageRequest) -> Page[records.Sample]:
+        """List samples, newest first."""
+        raise NotSupportedError("Samples not implemented")
+
+    def resources(self, wanted: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
+        """List resources that have a sample in the filter, by resource id."""
+        raise NotSupportedError("Resources not implemented")
+
+    def statistics(self, question: StatisticsQuestion) -> list[records.Statistics]:
+        """Aggregate samples; rows are ordered by period, then group and unit. No samples: []."""
+        raise NotSupportedError("Statistics not implemented")
+
+    def query_samples(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.Sample]:
+        """List the samples for which the expression is true."""
+        raise NotSupportedError("Complex query for samples is not implemented.")
+
+    def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
+        """Delete samples older than `before`, and unless `samples_only` what has no sample any more. How many."""
+        raise NotSupportedError("Expiring samples is not implemented")
+
+
+class AlarmStore:
+    """Alarms and their history."""
+
+    def alarms(self, wanted: AlarmFilter) -> list[records.Alarm]:
+        """List alarms, newest timestamp first."""
+        raise NotSupportedError("Alarms not implemented")
+
+    def create_alarm(self, alarm: records.Alarm, change: records.AlarmChange | None) -> None:
+        """Store a new alarm, and the change for its history in the same transaction."""
+        raise NotSupportedError("Alarms not implemented")
+
+    def update_alarm(self, alarm: records.Alarm, change: records.AlarmChange | None) -> None:
+        """Replace a stored alarm. Raises NotFoundError."""
+        raise NotSupportedError("Alarms not implemented")
+
+    def delete_alarm(self, alarm_id: str, change: records.AlarmChange | None) -> None:
+        """Delete an alarm. Raises NotFoundError."""
+        raise NotSupportedError("Alarms not implemented")
+
+    def alarm_changes(self, wanted: HistoryFilter) -> list[records.AlarmChange]:
+        """List changes, newest first."""
+        raise NotSupportedError("Alarm history not implemented")
+
+    def query_alarms(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.Alarm]:
+        """List the alarms for which the expression is true."""
+        raise NotSupportedError("Complex query for alarms is not implemented.")
+
+    def query_alarm_history(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.AlarmChange]:
+        """List the changes for which the expression is true."""
+        raise NotSupportedError("Complex query for alarms history is not implemented.")
+
+    def expire_alarm_history(self, before: dt.datetime) -> int:
+        """Delete changes older than `before`. How many."""
+        raise NotSupportedError("Expiring alarm history is not implemented")
+
+
+class EventStore:
+    """Events, their types and traits."""
+
+    def record_events(self, events: Iterable[records.Event]) -> records.Stored:
+        """Store all events or none; a message_id that is there already is a duplicate."""
+        raise NotSupportedError("Recording events is not implemented")
+
+    def events(self, wanted: EventFilter, page: PageRequest) -> Page[records.Event]:
+        """List events, oldest first."""
+        raise NotSupportedError("Events not implemented")
+
+    def event_types(self) -> list[str]:
+        """List the types of the events there are, sorted."""
+        raise NotSupportedError("Event types not implemented")
+
+    def trait_descriptions(self, event_type: str) -> list[tuple[str, records.TraitType]]:
+        """List (name, type) of the traits that events of a type have, sorted by name."""
+        raise NotSupportedError("Traits not implemented")
+
+    def traits(self, event_type: str, name: str) -> list[records.Trait]:
+        """List each value of a trait in events of a type."""
+        raise NotSupportedError("Traits not implemented")
+
+    def expire_events(self, before: dt.datetime) -> int:
+        """Delete events generated before `before`. How many."""
+        raise NotSupportedError("Expiring events is not implemented")
+
+
+class Driver(MeteringStore, AlarmStore, EventStore):
+    """A store for all three purposes.
+
+    `url` is the connection URL whose scheme named the driver. Making a driver must not wait for the store: a
+    store that is away is reported by the first call, and by `check`.
+    """
+
+    PRODUCTION_READY = True
+    # Names of the capabilities that /v2/capabilities reports as true.
+    CAPABILITIES: frozenset[str] = frozenset()
+
+    def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
+        self.conf = conf
+        self.url = url
+
+    def check(self) -> None:
+        """Reach the store and compare its schema. Raises UnavailableError or SchemaMismatchError."""
+
+    def upgrade(self) -> str | None:
+        """Create or upgrade the schema; return its version, or None for a store without one."""
+        return None
+
+    def close(self) -> None:
+        """Give up connections."""

@@ -1,0 +1,97 @@
+"""Filters as SQL conditions."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from telemetry import timestamps
+from telemetry.storage.filters import NULL, MetadataTerm, Owner, SampleFilter
+from telemetry.storage.sqlalchemy.models import meter, resource, resource_state, sample, state_metadata
+from telemetry.storage.sqlalchemy.writing import typed_leaf
+
+Condition = sa.ColumnElement[bool]
+COMPARISONS = {
+    "lt": "__lt__", "le": "__le__", "eq": "__eq__", "ne": "__ne__", "ge": "__ge__", "gt": "__gt__",
+}
+
+
+def compare(column: Any, op: str, value: Any) -> Condition:
+    """Return `column op value` for an op of the API."""
+    condition: Condition = getattr(column, COMPARISONS[op])(value)
+    return condition
+
+
+def owner(column: Any, wanted: Owner) -> Condition:
+    """Return that an owner column has a value, or is NULL."""
+    condition: Condition = column.is_(None) if wanted is NULL else column == wanted
+    return condition
+
+
+def period(
+    column: Any, start: dt.datetime | None, start_op: str, end: dt.datetime | None, end_op: str
+) -> list[Condition]:
+    """Return that a time column lies in a range whose ends may be open."""
+    found = []
+    if start is not None:
+        found.append(compare(column, "gt" if start_op == "gt" else "ge", timestamps.to_microseconds(start)))
+    if end is not None:
+        found.append(compare(column, "le" if end_op == "le" else "lt", timestamps.to_microseconds(end)))
+    return found
+
+
+def metadata_term(term: MetadataTerm) -> Condition:
+    """Return that a state has a metadata value, of exactly the value's type."""
+    value = term.value.isoformat() if isinstance(term.value, dt.datetime) else term.value
+    leaf = typed_leaf(value)
+    table = state_metadata.alias()
+    conditions = [table.c.state_id == resource_state.c.id, table.c.key == term.key, table.c.kind == leaf["kind"]]
+    if leaf["kind"] == "text":
+        conditions.append(table.c.text_value == leaf["text_value"])
+    elif leaf["kind"] == "float":
+        conditions.append(table.c.float_value == leaf["float_value"])
+    else:
+        conditions.append(table.c.int_value == leaf["int_value"])
+    return sa.exists().where(*conditions)
+
+
+def of_state(wanted: SampleFilter) -> list[Condition]:
+    """Return the conditions on resource_state: owner, source and metadata."""
+    found = []
+    if wanted.user is not None:
+        found.append(owner(resource_state.c.user_id, wanted.user))
+    if wanted.project is not None:
+        found.append(owner(resource_state.c.project_id, wanted.project))
+    if wanted.source is not None:
+        found.append(resource_state.c.source == wanted.source)
+    found.extend(metadata_term(term) for term in wanted.metadata)
+    return found
+
+
+def resource_key(connection: sa.Connection, resource_id: str) -> int | None:
+    """Return the internal id of a resource, or None."""
+    return connection.scalar(sa.select(resource.c.id).where(resource.c.resource_id == resource_id))
+
+
+def meter_keys(connection: sa.Connection, name: str) -> Sequence[tuple[int, str]]:
+    """Return (internal id, unit) of each definition of a meter."""
+    return connection.execute(sa.select(meter.c.id, meter.c.unit).where(meter.c.name == name)).all()
+
+
+def of_sample(connection: sa.Connection, wanted: SampleFilter) -> list[Condition] | None:
+    """Return the conditions on sample alone (all but those on its state), or None when nothing can match."""
+    found = period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
+    if wanted.meter is not None:
+        keys = [key for key, _ in meter_keys(connection, wanted.meter)]
+        if not keys:
+            return None
+        found.append(sample.c.meter_id == keys[0] if len(keys) == 1 else sample.c.meter_id.in_(keys))
+    if wanted.resource is not None:
+        key = resource_key(connection, wanted.resource)
+        if key is None:
+            return None
+        found.append(sample.c.resource_id == key)
+    if wanted.message_id is not None:
+        found.append(sample.c.message_id == wanted.message_id)
+    return found

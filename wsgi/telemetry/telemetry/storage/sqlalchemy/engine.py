@@ -1,0 +1,229 @@
+"""Connections: one engine per URL, made when first needed, with transactions that start over after a deadlock."""
+
+import contextlib
+import logging
+import math
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+from oslo_db.sqlalchemy import engines
+from sqlalchemy import exc
+
+from telemetry.errors import BadQueryError, SchemaMismatchError, UnavailableError
+from telemetry.storage.sqlalchemy import patience, schema
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql"}
+WRITE_ATTEMPTS = 8
+# What a database says of a value or an expression of the caller's, as opposed to trouble of its own.
+BAD_VALUE = re.compile(
+    r"regular expression|regexp|invalid input syntax|out of range|user-defined function raised", re.IGNORECASE
+)
+BUSY = re.compile(
+    r"database is locked|unable to open database|disk I/O error|no such table|readonly database|"
+    r"connection to server|connect to server|can't connect|connection refused|server closed|terminating connection|"
+    r"lost connection|gone away|took too long|statement timeout|max_statement_time|execution was interrupted|"
+    r"lock wait timeout|"
+    r"is starting up|shutting down|recovery mode|too many connections|remaining connection slots|not currently accept",
+    re.IGNORECASE,
+)
+
+
+class PopulationDeviation:
+    """stddev_pop for SQLite, by Welford's method: one pass, and no loss when values are large and close together."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self.squares = 0.0
+
+    def step(self, value: float | None) -> None:
+        """Take one value in."""
+        if value is None:
+            return
+        self.count += 1
+        delta = value - self.mean
+        self.mean += delta / self.count
+        self.squares += delta * (value - self.mean)
+
+    def finalize(self) -> float | None:
+        """Return the deviation, or None for no values."""
+        return math.sqrt(self.squares / self.count) if self.count else None
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the library's exceptions into those of telemetry.errors."""
+    try:
+        yield
+    except (db_exception.DBConnectionError, db_exception.DBDeadlock, exc.TimeoutError) as error:
+        raise UnavailableError("The database does not answer") from error
+    except sqlite3.OperationalError as error:
+        raise UnavailableError("The database does not answer") from error
+    except (db_exception.DBDataError, db_exception.DBNotSupportedError) as error:
+        raise BadQueryError("The database cannot take one of the values") from error
+    except (db_exception.DBError, exc.DBAPIError) as error:
+        if BUSY.search(str(error)):
+            raise UnavailableError("The database does not answer") from error
+        if BAD_VALUE.search(str(error)):
+            raise BadQueryError("The database cannot take one of the values") from error
+        raise
+
+
+class Database:
+    """One database: `read()` and `write()` hand out connections in a transaction, once the schema has been checked."""
+
+    def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
+        self._conf = conf
+        self.url = sa.make_url(url)
+        self.backend = self.url.get_backend_name().replace("mariadb", "mysql")
+        if self.url.drivername in DRIVERS:
+            self.url = self.url.set(drivername=DRIVERS[self.url.drivername])
+        self._engine: sa.Engine | None = None
+        self._checked = False
+        self._lock = threading.Lock()
+
+    def _parameters(self, create: bool) -> tuple[sa.URL, dict[str, str]]:
+        options = self._conf.database
+        connect, answer = options.connect_timeout, options.answer_timeout
+        if self.backend == "postgresql":
+            return self.url, {
+                "connect_timeout": str(connect),
+                "tcp_user_timeout": str(answer * 1000),
+                "options": f"-c statement_timeout={answer * 1000} -c timezone=UTC",
+            }
+        if self.backend == "mysql":
+            return self.url, {
+                "charset": "utf8mb4",
+                "connect_timeout": str(connect),
+                "read_timeout": str(answer),
+                "write_timeout": str(answer),
+            }
+        if self.url.database in (None, "", ":memory:"):
+            return self.url, {}
+        # Only telemetry-upgrade makes the file: a database that is missing must not look like an empty one.
+        mode = "rwc" if create else "rw"
+        return self.url.set(database=f"file:{self.url.database}"), {
+            "mode": mode, "uri": "true", "timeout": str(answer)
+        }
+
+    def engine(self, create: bool = False) -> sa.Engine:
+        """Return the engine, without connecting. `create`: a new one that may create an SQLite file."""
+        with self._lock:
+            if self._engine is None or create:
+                options = self._conf.database
+                url, parameters = self._parameters(create)
+                engine: sa.Engine = engines.create_engine(
+                    url,
+                    sqlite_fk=True,
+                    mysql_sql_mode="TRADITIONAL",
+                    connection_recycle_time=options.connection_recycle_time,
+                    max_retries=0,
+                    connection_parameters=urlencode(parameters),
+                    **({} if self.backend == "sqlite" else {
+                        "max_pool_size": options.max_pool_size,
+                        "max_overflow": options.max_overflow,
+                        "pool_timeout": options.pool_timeout or options.connect_timeout,
+                    }),
+                )
+                self._listen(engine)
+                if create:
+                    return engine
+                self._engine = engine
+            return self._engine
+
+    def _listen(self, engine: sa.Engine) -> None:
+        if self.backend == "postgresql":
+            patience.limit(self._conf.database.answer_timeout)
+        elif self.backend == "sqlite":
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+        elif self.backend == "mysql":
+            sa.event.listen(engine, "connect", _prepare_mysql)
+
+    def check(self) -> None:
+        """Reach the database and compare its schema. Raises UnavailableError or SchemaMismatchError."""
+        path = self.url.database
+        if self.backend == "sqlite" and path not in (None, "", ":memory:"):
+            try:
+                with open(str(path), "rb"):
+                    pass
+            except FileNotFoundError:
+                raise SchemaMismatchError(f"There is no database {path}. Run: telemetry-upgrade") from None
+            except OSError as error:
+                raise UnavailableError(f"The database {path} cannot be opened: {error.strerror}") from error
+        with translated(), self.engine().connect() as connection:
+            schema.require_head(schema.current(connection))
+        self._checked = True
+
+    def _ready(self) -> sa.Engine:
+        if not self._checked:
+            try:
+                self.check()
+            except SchemaMismatchError as error:
+                raise UnavailableError(str(error)) from error
+        return self.engine()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Hand out a connection in a transaction for reading. Raises UnavailableError and BadQueryError."""
+        with translated(), self._ready().connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in a transaction of its own, again when another writer got in its way, and return its result.
+
+        Raises UnavailableError when that goes on for too long, and whatever `work` raises.
+        """
+        engine = self._ready()
+        for attempt in range(WRITE_ATTEMPTS):
+            with translated():
+                try:
+                    with engine.connect() as connection:
+                        self._begin_immediately(connection)
+                        with connection.begin():
+                            return work(connection)
+                except (
+                    db_exception.DBDeadlock,
+                    db_exception.DBDuplicateEntry,
+                    db_exception.DBReferenceError,
+                ) as error:
+                    LOG.info("Another writer was in the way (%s), trying again", type(error).__name__)
+            time.sleep(min(0.01 * 2**attempt, 0.5))
+        raise UnavailableError("Other writers were in the way for too long")
+
+    def _begin_immediately(self, connection: sa.Connection) -> None:
+        """Take SQLite's write lock first: what begins by reading fails at once when another has written meanwhile."""
+        if self.backend == "sqlite":
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("BEGIN IMMEDIATE")
+            # oslo.db begins a transaction of its own unless it finds this mark.
+            connection.info["in_transaction"] = True
+
+    def dispose(self) -> None:
+        """Close idle connections; the next use makes new ones."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+            self._checked = False
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    # FULL costs a sync per commit even in WAL mode; NORMAL loses at most the last commits at a power cut.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.create_aggregate("stddev_pop", 1, PopulationDeviation)
+
+
+def _prepare_mysql(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -1,0 +1,176 @@
+"""Events, their types and traits."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from telemetry import timestamps
+from telemetry.storage import marker
+from telemetry.storage.filters import EventFilter, Page, PageRequest, TraitTerm
+from telemetry.storage.records import Event, Stored, Trait, TraitType
+from telemetry.storage.sqlalchemy import conditions
+from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing
+from telemetry.storage.sqlalchemy.models import event, event_type, event_type_trait, trait
+
+VALUE_COLUMNS = {
+    TraitType.NONE: "text_value",
+    TraitType.STRING: "text_value",
+    TraitType.INTEGER: "int_value",
+    TraitType.FLOAT: "float_value",
+    TraitType.DATETIME: "datetime_value",
+}
+
+
+def record(connection: sa.Connection, events: Iterable[Event]) -> Stored:
+    """Store events; those whose message_id is there already are duplicates."""
+    total = Stored()
+    for batch in chunks(events):
+        stored = _record_batch(connection, batch)
+        total.stored += stored
+        total.duplicates += len(batch) - stored
+    return total
+
+
+def _record_batch(connection: sa.Connection, batch: Sequence[Event]) -> int:
+    by_id = {one.message_id: one for one in reversed(batch)}
+    known = set(connection.scalars(sa.select(event.c.message_id).where(event.c.message_id.in_(list(by_id)))))
+    new = [one for one in reversed(by_id.values()) if one.message_id not in known]
+    if not new:
+        return 0
+    types = _types(connection, sorted({one.event_type for one in new}))
+    insert_missing(connection, event, [
+        {
+            "message_id": one.message_id,
+            "event_type_id": types[one.event_type],
+            "generated": timestamps.to_microseconds(one.generated),
+            "raw": json.dumps(one.raw),
+        }
+        for one in new
+    ])
+    ids = dict(connection.execute(
+        sa.select(event.c.message_id, event.c.id).where(event.c.message_id.in_([one.message_id for one in new]))
+    ).all())
+    described = sorted({(types[one.event_type], t.name, int(t.type)) for one in new for t in one.traits})
+    insert_missing(connection, event_type_trait, [
+        {"event_type_id": key, "key": name, "type": kind} for key, name, kind in described
+    ])
+    insert_missing(connection, trait, [_trait_row(ids[one.message_id], t) for one in new for t in one.traits])
+    return len(new)
+
+
+def _types(connection: sa.Connection, names: list[str]) -> dict[str, int]:
+    query = sa.select(event_type.c.description, event_type.c.id).where(event_type.c.description.in_(names))
+    found = dict(connection.execute(query).all())
+    missing = [{"description": name} for name in names if name not in found]
+    if missing:
+        insert_missing(connection, event_type, missing)
+        found = dict(connection.execute(query).all())
+    return found
+
+
+def _trait_row(event_id: int, one: Trait) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "event_id": event_id, "key": one.name, "type": int(one.type),
+        "text_value": None, "int_value": None, "float_value": None, "datetime_value": None,
+    }
+    row[VALUE_COLUMNS[one.type]] = _storable(one.value)
+    return row
+
+
+def _storable(value: Any) -> Any:
+    return timestamps.to_microseconds(value) if isinstance(value, dt.datetime) else value
+
+
+def _trait(row: Any) -> Trait:
+    kind = TraitType(row.type)
+    value = row._mapping[VALUE_COLUMNS[kind]]
+    return Trait(row.key, kind, timestamps.from_microseconds(value) if kind is TraitType.DATETIME else value)
+
+
+def _has_trait(term: TraitTerm) -> Any:
+    table = trait.alias()
+    column = table.c[VALUE_COLUMNS[term.type]]
+    return sa.exists().where(
+        table.c.event_id == event.c.id, table.c.key == term.name, table.c.type == int(term.type),
+        conditions.compare(column, term.op, _storable(term.value)),
+    )
+
+
+def listing(connection: sa.Connection, wanted: EventFilter, page: PageRequest) -> Page[Event]:
+    """List events, oldest first."""
+    query = sa.select(event, event_type.c.description).join(event_type, event_type.c.id == event.c.event_type_id)
+    query = query.where(*conditions.period(event.c.generated, wanted.start, "ge", wanted.end, "le"))
+    if wanted.event_type is not None:
+        query = query.where(event_type.c.description == wanted.event_type)
+    if wanted.message_id is not None:
+        query = query.where(event.c.message_id == wanted.message_id)
+    query = query.where(*[_has_trait(term) for term in wanted.traits])
+    if wanted.own_project_only:
+        any_project = trait.alias()
+        own = TraitTerm("project_id", TraitType.STRING, "eq", wanted.admin_project or "")
+        query = query.where(sa.or_(
+            ~sa.exists().where(any_project.c.event_id == event.c.id, any_project.c.key == "project_id"),
+            _has_trait(own),
+        ))
+    if page.marker:
+        time, key = marker.decode(page.marker, (int, int))
+        query = query.where(event.c.generated >= time, sa.or_(event.c.generated > time, event.c.id > key))
+    query = query.order_by(event.c.generated, event.c.id)
+    if page.limit is not None:
+        query = query.limit(page.limit + 1)
+    rows = connection.execute(query).all()
+    following = None
+    if page.limit is not None and len(rows) > page.limit:
+        rows = rows[:page.limit]
+        following = marker.encode((rows[-1].generated, rows[-1].id))
+    traits = _traits_of(connection, [row.id for row in rows])
+    return Page(
+        [
+            Event(
+                row.message_id, row.description, timestamps.from_microseconds(row.generated),
+                traits.get(row.id, []), json.loads(row.raw),
+            )
+            for row in rows
+        ],
+        following,
+    )
+
+
+def _traits_of(connection: sa.Connection, keys: list[int]) -> dict[int, list[Trait]]:
+    found: dict[int, list[Trait]] = {}
+    for chunk in chunks(keys):
+        query = sa.select(trait).where(trait.c.event_id.in_(chunk)).order_by(trait.c.key, trait.c.type)
+        for row in connection.execute(query):
+            found.setdefault(row.event_id, []).append(_trait(row))
+    return found
+
+
+def types(connection: sa.Connection) -> list[str]:
+    """List event types, sorted."""
+    return list(connection.scalars(sa.select(event_type.c.description).order_by(event_type.c.description)))
+
+
+def trait_descriptions(connection: sa.Connection, name: str) -> list[tuple[str, TraitType]]:
+    """List (name, type) of the traits of an event type."""
+    rows = connection.execute(
+        sa.select(event_type_trait.c.key, event_type_trait.c.type)
+        .join(event_type, event_type.c.id == event_type_trait.c.event_type_id)
+        .where(event_type.c.description == name)
+        .order_by(event_type_trait.c.key, event_type_trait.c.type)
+    )
+    return [(row.key, TraitType(row.type)) for row in rows]
+
+
+def traits(connection: sa.Connection, type_name: str, name: str) -> list[Trait]:
+    """List each value of a trait in events of a type, oldest event first."""
+    rows = connection.execute(
+        sa.select(trait)
+        .join(event, event.c.id == trait.c.event_id)
+        .join(event_type, event_type.c.id == event.c.event_type_id)
+        .where(event_type.c.description == type_name, trait.c.key == name)
+        .order_by(event.c.generated, event.c.id)
+    )
+    return [_trait(row) for row in rows]

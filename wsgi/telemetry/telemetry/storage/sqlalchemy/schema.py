@@ -1,0 +1,58 @@
+"""Which schema this code needs, and whether the database has it. The migrations themselves are run by alembic."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from telemetry.errors import SchemaMismatchError
+
+# Oldest first; a test compares them with the migrations folder, so that the API need not load alembic.
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]
+VERSION_TABLE = "telemetry_schema"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def require_head(version: str | None) -> None:
+    """Raise SchemaMismatchError, naming the command to run, unless `version` is what this code needs."""
+    if version == HEAD:
+        return
+    if version is None:
+        raise SchemaMismatchError("The database has no telemetry schema. Run: telemetry-upgrade")
+    if version in REVISIONS:
+        raise SchemaMismatchError(
+            f"The database schema is {version}, older than {HEAD}, which this release needs. Run: telemetry-upgrade"
+        )
+    raise SchemaMismatchError(
+        f"The database schema is {version}, newer than {HEAD}, the newest that this release knows. "
+        f"Deploy the newer release again, or with it run: telemetry-upgrade --revision {HEAD}"
+    )
+
+
+def current(connection: sa.Connection) -> str | None:
+    """Return the database's schema version, or None when it has none."""
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
+
+
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision, up or down. Raises SchemaMismatchError for one that this code does not know."""
+    import alembic.command
+    import alembic.config
+    import alembic.util
+
+    settings = alembic.config.Config()
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        version = current(connection)
+        if version is not None and version not in REVISIONS:
+            require_head(version)
+        try:
+            if version is not None and revision in REVISIONS and REVISIONS.index(revision) < REVISIONS.index(version):
+                alembic.command.downgrade(settings, revision)
+            else:
+                alembic.command.upgrade(settings, revision)
+        except alembic.util.CommandError as error:
+            raise SchemaMismatchError(str(error)) from error

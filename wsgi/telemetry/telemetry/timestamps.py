@@ -1,0 +1,51 @@
+"""Times on the wire (ISO 8601), in Python (naive UTC datetimes) and in storage (microseconds since 1970)."""
+
+import datetime as dt
+
+import iso8601
+
+EPOCH = dt.datetime(1970, 1, 1)
+MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def utcnow() -> dt.datetime:
+    """Return now as a naive UTC datetime."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+def naive_utc(value: dt.datetime) -> dt.datetime:
+    """Convert to UTC and drop the zone; a naive value is UTC. Raises OverflowError at the calendar's ends."""
+    if value.tzinfo is None:
+        return value
+    return value.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def parse(text: str) -> dt.datetime:
+    """Parse an ISO 8601 date or time; without a zone it stays naive. Raises ValueError."""
+    try:
+        return iso8601.parse_date(text, default_timezone=None)
+    except (iso8601.ParseError, OverflowError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def parse_utc(text: str) -> dt.datetime:
+    """Parse an ISO 8601 text into naive UTC. Raises ValueError."""
+    try:
+        return naive_utc(parse(text))
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def parse_dropping_offset(text: str) -> dt.datetime:
+    """Parse an ISO 8601 text and drop a zone without converting, as filters on times always did. Raises ValueError."""
+    return parse(text).replace(tzinfo=None)
+
+
+def to_microseconds(value: dt.datetime) -> int:
+    """Return the microseconds from 1970 to a naive UTC datetime."""
+    return (value - EPOCH) // MICROSECOND
+
+
+def from_microseconds(value: int) -> dt.datetime:
+    """Return the naive UTC datetime of a number of microseconds since 1970."""
+    return EPOCH + value * MICROSECOND

@@ -1,0 +1,110 @@
+"""Every functional test runs against each database: SQLite always, PostgreSQL and MariaDB where they are installed.
+
+TELEMETRY_TEST_DATABASES names the databases (default: sqlite,postgresql,mariadb). One that is named there and not
+installed is an error; one that is missing without having been named is skipped, with the reason in the report.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webtest
+from oslo_config import cfg
+from telemetry import config
+from telemetry.api.app import VersionSelector, make_v2
+from telemetry.storage import Stores
+from telemetry.storage.sqlalchemy import SQLDriver, models
+
+from tests import servers
+
+NAMED = os.environ.get("TELEMETRY_TEST_DATABASES")
+DATABASES = (NAMED or "sqlite,postgresql,mariadb").split(",")
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database with the schema."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'telemetry.sqlite'}"
+        _upgrade(url)
+        yield url
+        return
+    start = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]
+    try:
+        running = start()
+        url, _ = running.__enter__()
+    except servers.MissingError as error:
+        if NAMED:
+            raise
+        pytest.skip(f"{request.param}: {error}")
+    try:
+        _upgrade(url)
+        yield url
+    finally:
+        running.__exit__(None, None, None)
+
+
+def _upgrade(url: str) -> None:
+    SQLDriver(configuration(url), url).upgrade()
+
+
+def configuration(url: str, **options: Any) -> cfg.ConfigOpts:
+    """Return a configuration: noauth, this database; options are `name` or `group__name`."""
+    conf = cfg.ConfigOpts()
+    config.load(conf=conf, files=[os.devnull], logging=False)
+    conf.set_override("connection", url, group="database")
+    conf.set_override("auth_strategy", "noauth")
+    for name, value in options.items():
+        group, _, option = name.rpartition("__")
+        conf.set_override(option, value, group=group or None)
+    return conf
+
+
+@pytest.fixture
+def clean(database: str) -> str:
+    """The URL of a database with no rows in it."""
+    driver = SQLDriver(configuration(database), database)
+    with driver.database.engine().begin() as connection:
+        for table in reversed(models.metadata.sorted_tables):
+            connection.execute(table.delete())
+    driver.close()
+    return database
+
+
+Api = Callable[..., webtest.TestApp]
+
+
+@pytest.fixture
+def make_api(clean: str) -> Iterator[Api]:
+    """Make an application with options, on the clean database."""
+    made = []
+
+    def make(**options: Any) -> webtest.TestApp:
+        conf = configuration(clean, **options)
+        stores = Stores(conf)
+        made.append(stores)
+        return webtest.TestApp(VersionSelector(make_v2(conf, stores)))
+
+    yield make
+    for stores in made:
+        stores.close()
+
+
+@pytest.fixture
+def api(make_api: Api) -> webtest.TestApp:
+    """The application, noauth."""
+    return make_api()
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path) -> Callable[[str], str]:
+    """Write a policy file and return its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "policy.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write

@@ -1,0 +1,196 @@
+"""Databases that are away, come back, or have another schema; and several writers at once."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webtest
+from telemetry.api.app import VersionSelector, make_v2
+from telemetry.errors import SchemaMismatchError
+from telemetry.storage import Stores
+from telemetry.storage.sqlalchemy import SQLDriver, schema
+
+from tests import servers
+from tests.conftest import configuration
+from tests.functional.calls import fault, sample
+
+
+def application(url: str, **options: Any) -> webtest.TestApp:
+    conf = configuration(url, **options)
+    return webtest.TestApp(VersionSelector(make_v2(conf, Stores(conf))))
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def restarted(request: pytest.FixtureRequest) -> Iterator[tuple[str, servers.Server]]:
+    """A server of the test's own, which it may stop and start."""
+    try:
+        running = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]()
+        url, server = running.__enter__()
+    except servers.MissingError as error:
+        pytest.skip(f"{request.param}: {error}")
+    try:
+        SQLDriver(configuration(url), url).upgrade()
+        yield url, server
+    finally:
+        running.__exit__(None, None, None)
+
+
+def away(api: webtest.TestApp) -> None:
+    begun = time.monotonic()
+    for answer in (
+        api.get("/v2/samples", status=503), api.post_json("/v2/meters/cpu", [sample()], status=503),
+        api.get("/v2/alarms", status=503), api.post_json("/v2/query/samples", {}, status=503),
+    ):
+        assert fault(answer) == "The database does not answer"
+        assert answer.headers["Retry-After"] == "5"
+    assert time.monotonic() - begun < 20
+
+
+def test_database_away_at_start_and_later(restarted: tuple[str, servers.Server]) -> None:
+    url, server = restarted
+    server.stop(signal.SIGINT if url.startswith("postgresql") else signal.SIGTERM)
+    api = application(url)
+    away(api)
+    server.start()
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+    server.stop(signal.SIGKILL)
+    away(api)
+    server.start()
+    assert len(api.get("/v2/samples").json) == 1
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+    assert len(api.get("/v2/samples").json) == 2
+
+
+def test_database_that_takes_connections_and_is_silent(restarted: tuple[str, servers.Server]) -> None:
+    url, server = restarted
+    api = application(url, database__connect_timeout=2, database__answer_timeout=2)
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+    process = server._process
+    assert process is not None
+    family = [process.pid, *(int(pid) for pid in _children(process.pid))]
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    while not all("State:\tT" in Path(f"/proc/{pid}/status").read_text() for pid in family):
+        time.sleep(0.05)
+    try:
+        begun = time.monotonic()
+        api.get("/v2/samples", status=503)
+        assert time.monotonic() - begun < 30
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+    assert len(api.get("/v2/samples").json) == 1
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_sqlite_file_that_goes_away(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.sqlite"
+    url = f"sqlite:///{path}"
+    SQLDriver(configuration(url), url).upgrade()
+    api = application(url)
+    path.rename(tmp_path / "elsewhere")
+    api.get("/v2/samples", status=503)
+    (tmp_path / "elsewhere").rename(path)
+    assert api.get("/v2/samples").json == []
+
+
+def test_locked_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'telemetry.sqlite'}"
+    driver = SQLDriver(configuration(url), url)
+    driver.upgrade()
+    api = application(url, database__answer_timeout=1)
+    with driver.database.engine().connect() as connection:
+        driver.database._begin_immediately(connection)
+        answer = api.post_json("/v2/meters/cpu", [sample()], status=503)
+        assert answer.headers["Retry-After"] == "5"
+        assert api.get("/v2/samples").json == []
+        connection.connection.rollback()
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+
+
+def test_missing_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'telemetry.sqlite'}"
+    with pytest.raises(SchemaMismatchError, match="Run: telemetry-upgrade"):
+        application(url)
+    assert not (tmp_path / "telemetry.sqlite").exists()
+
+
+@pytest.mark.parametrize(("version", "text"), [
+    ("9999", "newer than .* telemetry-upgrade --revision"), (None, "no telemetry schema. Run: telemetry-upgrade"),
+])
+def test_other_schema(clean: str, version: str | None, text: str) -> None:
+    engine = SQLDriver(configuration(clean), clean).database.engine()
+    name = schema.VERSION_TABLE
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"ALTER TABLE {name} RENAME TO kept" if version is None
+            else f"UPDATE {name} SET version_num = '{version}'"
+        )
+    try:
+        with pytest.raises(SchemaMismatchError, match=text):
+            application(clean)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"ALTER TABLE kept RENAME TO {name}" if version is None
+                else f"UPDATE {name} SET version_num = '{schema.HEAD}'"
+            )
+        engine.dispose()
+
+
+def test_older_schema(monkeypatch: pytest.MonkeyPatch, clean: str) -> None:
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    with pytest.raises(SchemaMismatchError, match=r"older than 0002, .*needs\. Run: telemetry-upgrade"):
+        application(clean)
+
+
+def test_writers_at_once_lose_nothing(make_api: Any) -> None:
+    apis = [make_api() for _ in range(4)]
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for turn in range(10):
+                body = [
+                    sample(resource_id=f"r{(number + n) % 7}", counter_volume=1, resource_metadata={"t": str(turn % 3)})
+                    for n in range(5)
+                ]
+                apis[number].post_json("/v2/meters/cpu", body, status=201)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert apis[0].get("/v2/meters/cpu/statistics").json[0]["count"] == 200
+    assert len(apis[0].get("/v2/resources").json) == 7
+    assert len(apis[0].get("/v2/meters").json) == 7
+
+
+def test_the_same_bulk_at_once_is_stored_once(make_api: Any) -> None:
+    apis = [make_api() for _ in range(4)]
+    body = b"".join(json.dumps(sample(message_id=f"m{n}", resource_id=f"r{n}")).encode() + b"\n" for n in range(500))
+    answers: list[Any] = []
+
+    def write(api: webtest.TestApp) -> None:
+        answers.append(api.post("/v2/samples", body, content_type="application/x-ndjson", expect_errors=True))
+
+    threads = [threading.Thread(target=write, args=(api,)) for api in apis]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_int for answer in answers] == [201] * 4
+    assert apis[0].get("/v2/meters/cpu/statistics").json[0]["count"] == 500

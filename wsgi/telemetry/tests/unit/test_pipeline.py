@@ -1,0 +1,84 @@
+"""The pipeline of the shipped paste file, loaded as Grove loads it: by name, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from telemetry.cmd.api import SHIPPED
+
+ASK = """
+import json, sys, resource
+from paste.deploy import loadapp
+import webob
+application = loadapp("config:" + sys.argv[1], "main")
+answers = []
+for path, headers, body in json.loads(sys.argv[2]):
+    request = webob.Request.blank(path, headers=headers)
+    if body:
+        request.method, request.body = "POST", body.encode()
+    answer = request.get_response(application)
+    answers.append([answer.status_int, dict(answer.headers), answer.text])
+status = open("/proc/self/status").read()
+rss = next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+print(json.dumps({"answers": answers, "rss": rss, "modules": [m for m in ("keystonemiddleware", "oslo_messaging",
+    "alembic") if m in sys.modules]}))
+"""
+Answer = tuple[int, dict[str, str], str]
+
+
+def run(folder: Path, options: str, *requests: tuple[str, dict[str, str], str]) -> tuple[dict[str, object], str]:
+    (folder / "api_paste.ini").write_text(SHIPPED.read_text())
+    (folder / "telemetry.conf").write_text(
+        f"[DEFAULT]\nstate_path = {folder}\n{options}"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "telemetry.cmd.upgrade", "--config-file", str(folder / "telemetry.conf")],
+        check=True, capture_output=True,
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", ASK, str(folder / "api_paste.ini"), json.dumps(requests)],
+        capture_output=True, text=True, check=False, timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    log, _, last = ended.stdout.rstrip().rpartition("\n")
+    found: dict[str, object] = json.loads(last)
+    return found, log + ended.stderr
+
+
+def answers(found: dict[str, object]) -> list[Answer]:
+    listed = found["answers"]
+    assert isinstance(listed, list)
+    return [(one[0], one[1], one[2]) for one in listed]
+
+
+def test_noauth(tmp_path: Path) -> None:
+    found, log = run(
+        tmp_path, "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
+        ("/v2/meters", {}, ""), ("/healthcheck", {}, ""), ("/v1/x", {}, ""),
+        ("/v2/meters/cpu", {"Content-Type": "application/json"}, "[" + " " * 2000 + "]"),
+        ("/v2/samples", {"Origin": "http://elsewhere"}, ""),
+    )
+    listing, health, v1, large, cross = answers(found)
+    assert listing[0] == 200
+    assert listing[1]["x-openstack-request-id"].startswith("req-")
+    assert health[0] == 200
+    assert (v1[0], v1[2]) == (404, "")
+    assert large[0] == 413
+    assert cross[0] == 200
+    assert "noauth" in log
+    assert found["modules"] == []
+    assert isinstance(found["rss"], int)
+    assert found["rss"] < 100
+
+
+def test_keystone(tmp_path: Path) -> None:
+    found, _ = run(
+        tmp_path,
+        "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:9/\nusername = u\npassword = p\n"
+        "project_name = p\nuser_domain_id = default\nproject_domain_id = default\n",
+        ("/v2/meters", {"X-Roles": "admin"}, ""), ("/healthcheck", {}, ""),
+    )
+    refused, health = answers(found)
+    assert refused[0] == 401
+    assert health[0] == 200
