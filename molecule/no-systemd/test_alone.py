@@ -1,0 +1,45 @@
+"""The way of the README: the repository on a fresh host, and one command there, as root."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from served import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# The CA bundle of the controller, since its network may inspect TLS; and the downloads of earlier hosts.
+SETTINGS = {"SSL_CERT_FILE": "/usr/local/share/grove-ca.crt", "UV_CACHE_DIR": "/var/cache/grove/uv"}
+SITE = ("sh", "-c", "cd /root/grove && ./grove site </dev/null")
+
+
+@pytest.fixture(scope="module")
+def alone(hosts: dict[str, Host]) -> Host:
+    """A host with the base system, Python, and the files of the repository."""
+    host = hosts["alone"]
+    assert host.try_run("sh", "-c", "command -v apache2 || command -v pip || command -v gcc").returncode == 1
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, check=True).stdout
+    packed = ["tar", "--create", "--null", "--files-from=-"]
+    archive = subprocess.run(packed, cwd=REPOSITORY, input=files, capture_output=True, check=True).stdout
+    host.run("mkdir", "/root/grove")
+    unpack = ["podman", "exec", "--interactive", host.container, "tar", "-x", "--no-same-owner", "-C", "/root/grove"]
+    subprocess.run(unpack, input=archive, check=True)
+    return host
+
+
+def test_one_command_deploys_the_local_inventory(alone: Host) -> None:
+    said = alone.run(*SITE, **SETTINGS)
+    for app, url in (("test1", ":8080/"), ("test2", ":8081/"), ("test3", ":8082/shop")):
+        assert re.search(rf"{app}: http://127\.0\.0\.1{url} is healthy, release \w{{12}} in blue", said), said[-3000:]
+    assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 9080)}
+    program = "import urllib.request as u; print(json.dumps([u.urlopen(a).read().decode() for a in arguments]))"
+    asked = ("http://127.0.0.1:8080/catalog", "http://127.0.0.1:8081/v1/catalog", "http://127.0.0.1:8082/shop/catalog")
+    assert set(alone.python(program, *asked)) == {"Welcome to the catalog."}
+
+
+def test_a_second_run_changes_nothing(alone: Host) -> None:
+    said = alone.run(*SITE, **SETTINGS)
+    assert re.search(r"localhost +: ok=\d+ +changed=0 +unreachable=0 +failed=0", said), said[-3000:]
