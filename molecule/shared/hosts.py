@@ -17,7 +17,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Call a check that takes a host once for each that has apps."""
     if "host" in metafunc.fixturenames:
         serving = [host for host in _hosts() if host.apps]
-        metafunc.parametrize("host", serving, ids=lambda host: host.name, scope="session")
+        metafunc.parametrize("host", serving, ids=lambda host: host.name)
 
 
 @pytest.fixture(scope="session")
