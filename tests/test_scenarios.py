@@ -13,6 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
 ON_REQUEST = {
+    "no-systemd": "two more hosts, for changes of how Apache is started and of the front",
     "options": "two more hosts, for changes of what a record may say",
     "switch": "load on two hosts for a quarter of an hour, for a machine that does nothing else",
     "trouble": "a dozen broken deployments on a host, for changes of the checks and of the order of steps",
