@@ -88,10 +88,12 @@ def main() -> None:
     parser.add_argument("--release", default="bookworm", choices=["bookworm", "trixie"])
     asked = parser.parse_args()
     figures: dict[str, list[float]] = {}
+    hosts: list[str] = []
     for number in range(asked.rounds):
         times = {}
         for way in ("plain", "grove") if number % 2 == 0 else ("grove", "plain"):
-            host = fresh(f"grove-bench-{way}", asked.release)
+            host = fresh(f"grove-bench-{way}{number}", asked.release)
+            hosts.append(host)
             times[way], _ = on(host, PLAIN if way == "plain" else SITE)
             if way == "grove":
                 second, printed = on(host, SITE)
@@ -102,10 +104,12 @@ def main() -> None:
                 figures.setdefault("second release of three apps: build of one on the host, s", []).append(build)
                 figures.setdefault("second release of three apps: the whole run, s", []).append(run)
                 figures.setdefault("second release: new disk for each app, MB", []).append(more / 3e6)
-            subprocess.run([HOST, "destroy", host], check=True)
         figures.setdefault("plain shell script, s", []).append(times["plain"])
         figures.setdefault("./grove site, s", []).append(times["grove"])
         figures.setdefault("ratio", []).append(times["grove"] / times["plain"])
+    # At the end, since removing many files slows the file system down for minutes.
+    for host in hosts:
+        subprocess.run([HOST, "destroy", host], check=True)
     print(f"{asked.release}, {os.cpu_count()} cores, {asked.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.2f} | {', '.join(f'{value:.2f}' for value in values)} |")

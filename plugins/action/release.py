@@ -77,6 +77,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         return {
             **arguments,
+            "writable": [record["state"], record["logs"]],
             "script_name": record["path"],
             "release": payload.identifier(),
             "inputs": payload.inputs,

@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -179,6 +181,23 @@ class AppFolder:
 def other_than(colour: str) -> str:
     """Return the other slot's colour."""
     return COLOURS[1] if colour == COLOURS[0] else COLOURS[0]
+
+
+def give(path: Path, account: pwd.struct_passwd | None, *, dry: bool = False) -> bool:
+    """Make a folder that the account, its group and nobody else may use; return whether that is a change.
+
+    Without an account, which a dry run may meet, it always is one. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        right = stat.S_IFDIR | 0o750
+        if account and (found.st_mode, found.st_uid, found.st_gid) == (right, account.pw_uid, account.pw_gid):
+            return False
+    if account and not dry:
+        path.mkdir(parents=True, exist_ok=True)
+        os.chown(path, account.pw_uid, account.pw_gid)
+        path.chmod(0o750)
+    return True
 
 
 def replace_text(path: Path, text: str, mode: int) -> None:

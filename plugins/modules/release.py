@@ -59,6 +59,11 @@ options:
   start_timeout:
     description: Seconds that the trial may take.
     type: int
+  writable:
+    description: The folders of the application's account, which are made where they are not there.
+    type: list
+    elements: path
+    default: []
   uv:
     description: Path of uv on the host. It gets the task's environment.
     type: path
@@ -105,6 +110,7 @@ seconds:
 """
 
 import json
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +133,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "script_name": {"type": "str"},
     "health": {"type": "str"},
     "start_timeout": {"type": "int"},
+    "writable": {"type": "list", "elements": "path", "default": []},
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
     "migrates": {"type": "bool", "default": False},
@@ -162,6 +169,16 @@ def build(module: AnsibleModule, folder: app_folder.AppFolder) -> dict[str, floa
     return release_build.build(folder, plan, tools)
 
 
+def give_folders(name: str, paths: list[str], *, dry: bool) -> bool:
+    """Make the folders that the account of that name may write to; return whether that changed any."""
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        account = None
+    changes = [app_folder.give(Path(path), account, dry=dry) for path in paths]
+    return any(changes)
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -170,6 +187,7 @@ def main() -> None:
     run = deployment_lease.Run.of(params["run"])
     result: dict[str, Any] = {"changed": False, "release": params["release"], "missing": False, "seconds": {}}
     try:
+        result["changed"] = give_folders(params["account"], params["writable"], dry=module.check_mode)
         live = folder.live()
         before = inputs_of(folder, folder.release_of(live) if live else None)
         after = json.dumps(params["inputs"], indent=2, sort_keys=True) + "\n"

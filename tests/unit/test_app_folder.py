@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import (
+    AppFolder,
+    FolderError,
+    give,
+    replace_text,
+)
 
 
 @pytest.fixture
@@ -115,3 +122,28 @@ def test_replace_text_leaves_no_temporary_file(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "two\n"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_is_given_to_an_account_once(tmp_path: Path) -> None:
+    account = pwd.getpwuid(os.getuid())
+    path = tmp_path / "state" / "shop"
+    assert give(path, account, dry=True)
+    assert give(path, None)
+    assert not path.exists()
+    assert give(path, account)
+    found = path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o750, account.pw_uid, account.pw_gid)
+    assert not give(path, account)
+    path.chmod(0o777)
+    assert give(path, account, dry=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777
+    assert give(path, account)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+def test_a_file_in_place_of_a_folder_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "shop"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="shop"):
+        give(path, pwd.getpwuid(os.getuid()))
+    assert path.read_text() == "mine"

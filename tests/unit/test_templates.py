@@ -264,7 +264,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             "wsgi_app_tls_ca_dir": str(root / "ca"),
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
-            "__mod_wsgi_module": str(mod_wsgi[case.mod_wsgi]),
+            "own_module": str(mod_wsgi[case.mod_wsgi]),
             "__wsgi_app_records": complete(case, root, layout),
             "__wsgi_app_all_records": "{{ __wsgi_app_records }}",
             "wsgi_app_only": [],
@@ -280,7 +280,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             {"ansible.builtin.include_vars": str(REPOSITORY / f"roles/{role}/vars/main.yml")}
             for role in ("httpd", "mod_wsgi", "wsgi_app")
         ),
-        {"ansible.builtin.set_fact": {"httpd_layout": "{{ own_layout }}"}},
+        {"ansible.builtin.set_fact": {"httpd_layout": "{{ own_layout }}", "__mod_wsgi_module": "{{ own_module }}"}},
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": [*preparation, *role_tasks()]}
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
