@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from grove_runtime import memory
 
 WSGI = Path(__file__).resolve().parents[2] / "wsgi"
@@ -43,6 +46,22 @@ def test_a_process_that_nears_its_limit_ends_itself_once() -> None:
 
 def test_a_failed_allocation_ends_the_process() -> None:
     assert run("1000, 1") == ["[b'fed'] 0", "[b'fed'] 0", "MemoryError 1", "[b'fed'] 1"]
+
+
+def test_processes_end_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "TAKE_OVER", 0.3)
+    with open(memory.__file__, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting, failed = memory.Turn(), memory.Turn()
+        assert not waiting.take(now=False)
+        assert failed.take(now=True)
+        assert not failed.take(now=True)
+    assert not waiting.take(now=False)
+    time.sleep(0.35)
+    third = memory.Turn()
+    assert waiting.take(now=False)
+    assert not waiting.take(now=False)
+    assert not third.take(now=False)
 
 
 def test_without_a_limit_nothing_is_wrapped() -> None:

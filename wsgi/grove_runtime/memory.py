@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import resource
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,13 +17,43 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 SHARE = 0.9
-"""The part of the limit beyond which a process is not fit for another request."""
+"""The part of the limit beyond which a process is to be replaced."""
+TAKE_OVER = 3.0
+"""Seconds that another process is given to start after one has ended: Apache looks once a second, and it has to load."""
 
 
 def data_size() -> int:
     """Return what the kernel counts against the limit for data (RLIMIT_DATA), in bytes."""
     with open("/proc/self/statm", encoding="ascii") as stream:
         return int(stream.read().split()[5]) * resource.getpagesize()
+
+
+class Turn:
+    """Lets the processes of an application end one at a time, since one that ends takes no more requests.
+
+    The turn is a lock on this file, which the kernel gives back when its holder is gone; the next one waits until the
+    holder's successor can have taken over.
+    """
+
+    def __init__(self) -> None:
+        self._handle = os.open(__file__, os.O_RDONLY)
+        self._free_at = 0.0
+        self._mine = False
+
+    def take(self, *, now: bool) -> bool:
+        """Return True once in the life of a process: when it is its turn, or must not wait for that (``now``)."""
+        if self._mine:
+            return False
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._free_at = time.monotonic() + TAKE_OVER
+            self._mine = now
+            return now
+        self._mine = now or time.monotonic() >= self._free_at
+        if not self._mine:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+        return self._mine
 
 
 def guard(application: WSGIApplication) -> WSGIApplication:
@@ -33,19 +65,22 @@ def guard(application: WSGIApplication) -> WSGIApplication:
     limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
     if limit == resource.RLIM_INFINITY:
         return application
-    told = threading.Lock()
+    turn = Turn()
+    lock = threading.Lock()
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        short = False
+        failed = False
         try:
             return application(environ, start_response)
         except MemoryError:
-            short = True
+            failed = True
             raise
         finally:
-            # A lock that is never released: one signal is enough, a second one would cut the requests short.
-            if (short or data_size() > SHARE * limit) and told.acquire(blocking=False):
-                _log.error("memory: this process nears its limit of %d MB, and is replaced", limit // 2**20)
-                os.kill(os.getpid(), signal.SIGINT)
+            if failed or data_size() > SHARE * limit:
+                with lock:
+                    # One signal is enough, a second one would cut the requests short.
+                    if turn.take(now=failed):
+                        _log.error("memory: this process nears its limit of %d MB, and is replaced", limit // 2**20)
+                        os.kill(os.getpid(), signal.SIGINT)
 
     return guarded
