@@ -10,7 +10,7 @@ import pwd
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -141,15 +141,16 @@ class AppFolder:
             self.preload.unlink(missing_ok=True)
         return True
 
-    def prune(self, keep: int) -> list[str]:
+    def prune(self, keep: int, never_good: Set[str] = frozenset()) -> list[str]:
         """Remove the oldest releases beyond ``keep`` that no slot runs, and virtualenvs that no release uses.
 
-        Returns the ids of the removed releases.
+        Those that were never good do not count, and go too. Returns the ids of the removed releases.
         """
         running = {self.release_of(colour) for colour in COLOURS}
         complete = [path for path in self.releases.iterdir() if not path.name.startswith(".")]
         spare = [path for path in complete if path.name not in running]
-        spare.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        spare.sort(key=lambda path: (path.name in never_good, -path.stat().st_mtime))
+        keep = min(keep, sum(path.name not in never_good for path in spare))
         removed = []
         for path in spare[keep:]:
             shutil.rmtree(path)

@@ -100,6 +100,18 @@ def is_after_due(events: list[Event], release: str) -> bool:
     return not any(event["what"] == "after" and event.get("release") == release for event in events[live[-1] :])
 
 
+def never_good(events: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the releases that were refused when they were last tried, and have never had traffic."""
+    last: dict[str, str] = {}
+    served: set[str] = set()
+    for event in events:
+        if event["what"] in MADE_LIVE | {"canary"}:
+            served |= {str(event[key]) for key in ("from", "release") if key in event}
+        elif event["what"] in ("built", "refused"):
+            last[str(event["release"])] = event["what"]
+    return {release for release, what in last.items() if what == "refused"} - served
+
+
 def contract_between(events: list[Event], target: str) -> Event | None:
     """Return the newest contract of another release that was run after ``target`` was last made live.
 

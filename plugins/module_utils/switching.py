@@ -283,10 +283,13 @@ def _within(seconds: float, attempt: Callable[[], None]) -> None:
 
 
 def _pause_until(seconds: float) -> Iterator[None]:
+    """Yield at once and then in growing pauses: what takes long is not made faster by being asked all the time."""
     deadline = time.monotonic() + seconds
+    pause = 0.05
     yield
     while time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.2)
         yield
 
 

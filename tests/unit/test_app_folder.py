@@ -94,6 +94,15 @@ def test_prune_keeps_what_runs_and_the_newest(folder: AppFolder) -> None:
     assert folder.prune(1) == []
 
 
+def test_prune_keeps_no_release_that_was_never_good(folder: AppFolder) -> None:
+    for age, identifier in enumerate(["live", "refused", "also-refused", "idle", "good", "older"]):
+        add_release(folder, identifier, age * 100)
+    folder.point("blue", "live")
+    folder.point("green", "idle")
+    assert folder.prune(1, {"refused", "also-refused", "idle"}) == ["older", "refused", "also-refused"]
+    assert sorted(path.name for path in folder.releases.iterdir()) == ["good", "idle", "live"]
+
+
 def test_the_lock_admits_one_process(folder: AppFolder) -> None:
     hold = (
         "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True);"

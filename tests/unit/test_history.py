@@ -111,3 +111,19 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
     assert history.previous(folder, noted(folder, text)) is None
     folder.flip("blue")
     assert history.previous(folder, history.read(folder)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("deployed:one built:two refused:two", {"two"}),
+        ("deployed:one built:two refused:two built:two switched:two<one", set()),
+        ("deployed:one built:two switched:two<one refused:one", set()),
+        ("switched:two<one refused:one", set()),
+        ("deployed:one refused:two built:two", set()),
+        ("deployed:one built:two canary:two<one refused:two", set()),
+        ("deployed:one built:two refused:two built:three refused:three failed:three", {"two", "three"}),
+    ],
+)
+def test_releases_that_were_never_good(folder: AppFolder, text: str, found: set[str]) -> None:
+    assert history.never_good(noted(folder, text)) == found

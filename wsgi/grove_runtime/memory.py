@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 SHARE = 0.9
 """The part of the limit beyond which a process is to be replaced."""
 TAKE_OVER = 3.0
-"""Seconds that another process is given to start after one has ended: Apache looks once a second, and it has to load."""
+"""Seconds that are left for a successor: Apache looks for ended processes once a second, and it has to load."""
 
 
 def data_size() -> int:
