@@ -12,12 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
-ON_REQUEST = {
-    "no-systemd": "two more hosts, for changes of how Apache is started and of the front",
-    "options": "two more hosts, for changes of what a record may say",
-    "switch": "load on two hosts for a quarter of an hour, for a machine that does nothing else",
-    "trouble": "a dozen broken deployments on a host, for changes of the checks and of the order of steps",
-}
+ON_REQUEST = {"switch": "load on two hosts for half an hour, for a machine that does nothing else"}
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
 TIME_LIMIT = 1800
 """Seconds for one scenario."""

@@ -55,13 +55,13 @@ def refusals(host: Host) -> None:
 def full_disk(host: Host) -> None:
     """Deploy when the disk that holds the application is full; done with a small disk over the application's folder."""
     old, folder = host.live(), "/srv/wsgi/load"
-    with under_load(host.url, host.folder / "full-disk", *LOAD) as run:
-        host.run("mkdir", "-p", "/mnt/small")
-        host.mount("-t", "tmpfs", "-o", "size=64m,mode=0751", "small", "/mnt/small")
-        host.run("cp", "-a", f"{folder}/.", "/mnt/small")
-        host.run("chown", "--reference", folder, "/mnt/small")
-        host.mount("--bind", "/mnt/small", folder)
-        try:
+    host.run("mkdir", "-p", "/mnt/small")
+    host.mount("-t", "tmpfs", "-o", "size=64m,mode=0751", "small", "/mnt/small")
+    host.run("cp", "-a", f"{folder}/.", "/mnt/small")
+    host.run("chown", "--reference", folder, "/mnt/small")
+    host.mount("--bind", "/mnt/small", folder)
+    try:
+        with under_load(host.url, host.folder / "full-disk", *LOAD) as run:
             host.run("sh", "-c", FILL.format(folder))
             with run.window("fault", "disk full"):
                 done, text = host.deploy(host.record(15))
@@ -74,8 +74,9 @@ def full_disk(host: Host) -> None:
             with run.window("switch", "the next run, with space"):
                 done, text = host.deploy(host.record(15))
             expect(done, f"the run after the full disk failed:\n{tail(text)}")
-        finally:
-            host.mount("--unmount-all", folder, "/mnt/small")
+    finally:
+        # What was deployed meanwhile goes with it.
+        host.mount("--unmount-all", folder, "/mnt/small")
     judge(host, run, "full disk")
 
 

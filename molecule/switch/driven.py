@@ -111,7 +111,10 @@ class Host:
         ).stdout.strip()
         verb = ["umount", "--lazy", *arguments[1:]] if arguments[0] == "--unmount-all" else ["mount", *arguments]
         done = subprocess.run(
-            ["nsenter", "--target", pid, "--mount", *verb], capture_output=True, text=True, check=False
+            ["nsenter", "--target", pid, "--mount", "--pid", "--root", "--wd", *verb],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         expect(done.returncode == 0, f"{' '.join(verb)}: {done.stderr.strip()}")
 

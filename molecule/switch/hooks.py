@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import machine
-import yaml
 from driven import LOAD, REPOSITORY, FailureError, Host, expect, judge, playbook_command, run_playbook, tail
 from load.process import under_load
 
@@ -27,14 +26,12 @@ def command(number: int, hook: str) -> str:
 class Hosts:
     """All hosts, and playbooks that are run against them together."""
 
-    def __init__(self, inventory: str, folder: Path) -> None:
-        """Read the hosts of the inventory, in its order."""
+    def __init__(self, inventory: str, containers: dict[str, str], folder: Path) -> None:
+        """Take the hosts of the inventory in its order, each with the name of its container."""
         self.inventory, self.folder = inventory, folder
-        known = yaml.safe_load(Path(inventory).read_text())["all"]["hosts"]
         self.hosts = [
-            Host(name, host["ansible_host"], machine.address(host["ansible_host"]), inventory, folder / name)
-            for name, host in known.items()
-            if "ansible_host" in host
+            Host(name, container, machine.address(container), inventory, folder / name)
+            for name, container in containers.items()
         ]
         for host in self.hosts:
             host.folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +97,10 @@ def main() -> int:
     """Run it all under load on every host."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inventory", required=True)
-    hosts = Hosts(parser.parse_args().inventory, REPOSITORY / ".cache" / "switch" / "all")
+    parser.add_argument("hosts", nargs="+", metavar="HOST=CONTAINER")
+    asked = parser.parse_args()
+    containers = dict(host.split("=") for host in asked.hosts)
+    hosts = Hosts(asked.inventory, containers, REPOSITORY / ".cache" / "switch" / "all")
     failed = 0
     try:
         with ExitStack() as load:

@@ -53,13 +53,7 @@ def switches(host: Host) -> None:
         deadline = time.monotonic() + 240
         while count < REQUESTS and time.monotonic() < deadline:
             time.sleep(1)
-            record = host.record(5)
-        with run.window("switch", "canary of 25 %, built and promoted"):
-            host.good("playbooks/canary.yml", app="load", percent=25, wsgi_apps=[record])
-            time.sleep(3)
-            host.good("playbooks/canary.yml", app="load", percent=100, wsgi_apps=[record])
-        expect(host.answer()["release"]["code"] == "5", "the promoted canary is not live")
-        count = run.samples.read_text().count("\n")
+            count = run.samples.read_text().count("\n")
     found = judge(host, run, "switches and rollbacks")
     whats = [event["what"] for event in host.history()]
     expect(whats.count("switched") >= SWITCHES, f"only {whats.count('switched')} switches")
@@ -79,7 +73,10 @@ def dry_runs(host: Host) -> None:
     cases: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
         "playbooks/deploy.yml": ({"wsgi_apps": [record]}, (r"^\+.*threads=12", r"^-.*threads=16", "[Rr]eload")),
         "playbooks/rollback.yml": ({}, (r"^\+live: [0-9a-f]{12}",)),
-        "playbooks/canary.yml": ({"percent": 10, "release": other, "wsgi_apps": [record]}, (rf"^\+.*{other}",)),
+        "playbooks/canary.yml": (
+            {"percent": 10, "release": other, "wsgi_apps": [record]},
+            (rf"^\+canary: 10 % to {other}",),
+        ),
     }
     for playbook, (variables, said) in cases.items():
         text = host.good(playbook, "--check", "--diff", app="load", **variables)

@@ -59,10 +59,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_file("entry.py", entry, "entry")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
-        hooks = {name: record[name] for name in HOOKS if record[name]}
-        if hooks:
-            content = {**hooks, **{key: described[key] for key in ("environment", "home", "state", "logs")}}
-            payload.add_file("hooks.json", json.dumps(content, indent=1, sort_keys=True, default=str) + "\n", "hooks")
+        commands: dict[str, Any] = {name: record[name] for name in HOOKS if record[name]}
+        commands |= {key: described[key] for key in ("environment", "home", "state", "logs")}
+        commands["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
+        text = json.dumps(commands, indent=1, sort_keys=True, default=str)
+        payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
         payload.inputs["static"] = record["static"]
         return payload
@@ -82,6 +83,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "release": payload.identifier(),
             "inputs": payload.inputs,
             "app_wsgi": (REPOSITORY / "wsgi" / "app.wsgi").read_text(),
+            "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
             "source_kind": record["source"]["kind"],
             "requirement": record["source"]["text"],
             "uv": self._task.args["uv"],

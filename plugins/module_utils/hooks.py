@@ -1,6 +1,6 @@
 """The commands that a record wants run around a deployment: ``migrate``, ``contract`` and ``after``.
 
-They are part of a release, in its ``hooks.json``, and run as the application's account in the release's environment.
+They are part of a release, in its ``commands.json``, and run as the application's account in the release's environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.grove.wsgi.plugins.module_utils import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 
-FILE = "hooks.json"
+FILE = "commands.json"
 DONE = {"migrate": "migrated", "contract": "contracted", "after": "after"}
 SHOWN_LINES = 20
 SHORTEST_SECRET = 4

@@ -19,16 +19,17 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils import release_trial
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 
 PAYLOAD_LOCK = "lock.txt"
 DEPENDENCIES = "dependencies"
-# The exit code of the trial when the release was loaded, and did not answer as it has to.
-UNWELL = 3
+# Bytes.
+ROOM = 512 * 1024
 
 
 class BuildError(Exception):
@@ -124,17 +125,25 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
             _try_out(temporary, plan, account)
         os.replace(temporary, folder.release(plan.identifier))
         published = True
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise BuildError(f"the archive of the release cannot be read: {error}") from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except (BuildError, OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        if _is_full(folder.path) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
             raise BuildError(f"the disk that holds {folder.path} is full; nothing was left behind") from error
-        raise BuildError(f"building the release failed: {error}") from error
+        if isinstance(error, BuildError):
+            raise
+        if isinstance(error, OSError):
+            raise BuildError(f"building the release failed: {error}") from error
+        raise BuildError(f"the archive of the release cannot be read: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not published and dependencies is not None and dependencies not in shared:
             shutil.rmtree(dependencies, ignore_errors=True)
     return seconds
+
+
+def _is_full(path: Path) -> bool:
+    """Return whether there is less space than the smallest release takes; programs say that in many ways."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize < ROOM or (found.f_files > 0 and found.f_favail == 0)
 
 
 def _make_folders(folder: AppFolder, group: int) -> None:
@@ -293,7 +302,7 @@ def _restrict(release: Path, group: int) -> None:
         if path.is_dir() and not path.is_symlink():
             os.chown(path, 0, group)
             path.chmod(0o750)
-    for name in ("RELEASE.json", "entry.py", "hooks.json", PAYLOAD_LOCK):
+    for name in ("RELEASE.json", "entry.py", "commands.json", PAYLOAD_LOCK):
         if (release / name).exists():
             os.chown(release / name, 0, group)
             (release / name).chmod(0o640)
@@ -312,44 +321,20 @@ def _restrict(release: Path, group: int) -> None:
 
 
 def _try_out(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
-    """Load the release as its account and ask for the health path, all outside Apache."""
-    command = [
-        f"{release}/venv/bin/python",
-        *("-I", f"{release}/runtime/grove_runtime/trial.py"),
-        *(str(release), plan.script_name, plan.health),
-    ]
-    try:
-        done = subprocess.run(
-            command,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=plan.start_timeout,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=[],
-            umask=0o027,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BuildError(
-            f"key start_timeout: the release did not answer {plan.health} within {plan.start_timeout} s when it was"
-            " tried outside Apache; nothing that serves was changed"
-        ) from None
-    if done.returncode:
-        shown = last_lines(done.stdout).replace(str(release), f"releases/{plan.identifier}")
-        if done.returncode == UNWELL and plan.migrates:
-            # It may be waiting for its migration; the door decides after that.
-            note(release, warning=f"before the migration, {plan.health} was not well: {shown.splitlines()[-1]}")
-            return
-        raise BuildError(
-            "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
-            f" {plan.health}, and nothing that serves was changed:\n{shown}"
-        )
+    trial = release_trial.Trial(plan.script_name, plan.health, plan.start_timeout)
+    verdict = release_trial.try_out(release, trial, account)
+    if verdict.well:
+        return
+    said = verdict.said.replace(str(release), f"releases/{plan.identifier}")
+    if verdict.whole and plan.migrates:
+        # It may be waiting for its migration, and is tried again after that.
+        last = said.splitlines()[-1] if said else "it said nothing"
+        note(release, warning=f"before the migration, {plan.health} was not well: {last}", trial=asdict(trial))
+        return
+    raise BuildError(
+        "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
+        f" {plan.health}, and nothing that serves was changed:\n{said}"
+    )
 
 
 def note(release: Path, **more: Any) -> None:

@@ -56,7 +56,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app, switching
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, other_than
 
 
 def act(app: switching.App, release: str, params: dict[str, object], dry: bool) -> switching.Outcome:
@@ -72,6 +72,14 @@ def act(app: switching.App, release: str, params: dict[str, object], dry: bool) 
     if percent < 100 and app.folder.release_of(outcome.live) == release and not dry:
         raise switching.SwitchError(f"release {release} is live already; a canary is another one: -e release=ID")
     return outcome
+
+
+def state(folder: AppFolder) -> str:
+    """Return the live release and the canary's share as text for a diff."""
+    live = str(folder.live())
+    share = folder.canary_share()
+    canary = f" to {folder.release_of(other_than(live))}" if share else ""
+    return f"live: {folder.release_of(live)}\ncanary: {share:g} %{canary}\n"
 
 
 def main() -> None:
@@ -101,6 +109,7 @@ def main() -> None:
         with folder.locked():
             deployment_lease.renew(folder, None if dry else run)
             before = folder.canary_share()
+            shown = state(folder)
             if not release and before:
                 release = str(folder.release_of(other_than(str(folder.live()))))
             outcome = act(app, release, params, dry)
@@ -111,15 +120,17 @@ def main() -> None:
         module.fail_json(msg=f"record {folder.name}: {error}")
     after = outcome.percent if 0 < params["percent"] < 100 else 0.0
     words = {0: "no canary any more", 100: f"release {release} promoted"}
-    share = f"release {release} takes {after:g} % of the requests"
-    diff = {"before": f"canary: {before:g} %\n", "after": f"canary: {after:g} %\n"}
+    taken = f"release {release} takes {after:g} % of the requests"
+    live = release if params["percent"] == 100 else folder.release_of(outcome.live)
+    share = f" to {release}" if after else ""
+    diff = {"before": shown, "after": f"live: {live}\ncanary: {after:g} %{share}\n"}
     module.exit_json(
         changed=outcome.changed,
         percent=after,
         live=outcome.live,
         release=release,
         seconds=outcome.seconds,
-        summary=f"{folder.name}: {words.get(params['percent'], share)}",
+        summary=f"{folder.name}: {words.get(params['percent'], taken)}",
         diff=diff if outcome.changed else {},
     )
 

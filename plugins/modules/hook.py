@@ -6,6 +6,7 @@ DOCUMENTATION = r"""
 module: hook
 short_description: A release's migration, contract or after hook has been run
 description:
+  - A release that was not well when it was built is tried again after its migration.
   - Runs the hook as the application's account in the release's environment, unless the application's history says that
     it was done for this release, or the release has none.
 options:
@@ -55,7 +56,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, hooks
+from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, hooks, release_trial
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
 
 
@@ -71,6 +72,20 @@ def state_of(folder: AppFolder, what: str, release: str) -> str:
     if what == "migrate":
         return f"release {release} is the first one and was not started. Run again when the cause is gone"
     return f"release {release} is live and stays so; not done: the rest of this hook. Run again when the cause is gone"
+
+
+def try_again(folder: AppFolder, release: str, account: str) -> None:
+    """Try a release that was not well before its migration. Raises HookError when it still is not."""
+    described = folder.describe(release) or {}
+    if "trial" not in described or history.last_made_live(history.read(folder), release) is not None:
+        return
+    trial = release_trial.Trial(**described["trial"])
+    verdict = release_trial.try_out(folder.release(release), trial, pwd.getpwnam(account))
+    if not verdict.well:
+        raise hooks.HookError(
+            "the release does not work after its migration either: as the application's account, outside Apache, it was"
+            f" loaded and asked for {trial.health}:\n{verdict.said}"
+        )
 
 
 def main() -> None:
@@ -91,6 +106,8 @@ def main() -> None:
     result: dict[str, Any] = {"changed": False, "due": False}
     try:
         if folder.describe(release) is None or not hooks.is_due(folder, release, what):
+            if what == "migrate" and not module.check_mode:
+                try_again(folder, release, record["account"])
             module.exit_json(**result)
         result |= {"changed": True, "due": True, "diff": {"before": "", "after": f"{what} of release {release}\n"}}
         if not module.check_mode:
@@ -100,6 +117,8 @@ def main() -> None:
                     history.append(folder, hooks.DONE[what], release, by=module.params["done_by"])
                 else:
                     result |= hooks.run(folder, release, what, pwd.getpwnam(record["account"]))
+                if what == "migrate":
+                    try_again(folder, release, record["account"])
                 deployment_lease.renew(folder, run)
     except hooks.HookError as error:
         history.note_failure(folder, "failed", release, why=f"{error}"[:2000], step=what)

@@ -56,7 +56,8 @@ EXAMPLES = r"""
 RETURN = r"""
 host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
-    C(listeners), C(httpd), C(package_lists) (whether apt knows any package).
+    C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
+    (whether apt knows any package).
   type: dict
   returned: always
 """
@@ -78,6 +79,8 @@ ASK_PYTHON = (
     "import json, platform, sys, sysconfig; "
     "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
 )
+
+TIMERS = ("/etc/systemd/system", "/etc/cron.d")
 
 
 def python(path: str) -> dict[str, str] | None:
@@ -192,6 +195,7 @@ def main() -> None:
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": httpd(layout),
+            "timers": sorted(str(path) for folder in TIMERS for path in Path(folder).glob("grove-*")),
             "package_lists": any(Path("/var/lib/apt/lists").glob("*_Packages*")),
         },
     )

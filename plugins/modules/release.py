@@ -35,6 +35,9 @@ options:
   app_wsgi:
     description: Content of the script that Apache loads.
     type: str
+  run_script:
+    description: Content of the program that runs a command in the live release's environment.
+    type: str
   account:
     description: The application's account.
     type: str
@@ -125,6 +128,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "release": {"type": "str"},
     "inputs": {"type": "dict"},
     "app_wsgi": {"type": "str"},
+    "run_script": {"type": "str"},
     "account": {"type": "str"},
     "python": {"type": "path"},
     "source_kind": {"type": "str"},
@@ -210,11 +214,12 @@ def main() -> None:
                 for colour in app_folder.COLOURS:
                     folder.point(colour, params["release"])
                 folder.flip(app_folder.COLOURS[0])
-        script = folder.path / "app.wsgi"
-        if not script.exists() or script.read_text() != params["app_wsgi"]:
-            result["changed"] = True
-            if not module.check_mode:
-                app_folder.replace_text(script, params["app_wsgi"], mode=0o644)
+        for name, content, mode in (("app.wsgi", "app_wsgi", 0o644), ("run", "run_script", 0o755)):
+            script = folder.path / name
+            if not script.exists() or script.read_text() != params[content]:
+                result["changed"] = True
+                if not module.check_mode:
+                    app_folder.replace_text(script, params[content], mode=mode)
         preloaded = set(app_folder.COLOURS) if params["idle"] == "warm" else set()
         if folder.preloaded() != preloaded:
             result["changed"] = True

@@ -109,9 +109,7 @@ def main() -> None:
                     cross_contract=module.params["cross_contract"],
                 )
                 if outcome.changed and not module.check_mode:
-                    removed = app.folder.prune(
-                        module.params["keep"], history.never_good(history.read(app.folder))
-                    )
+                    removed = app.folder.prune(module.params["keep"], history.never_good(history.read(app.folder)))
                     deployment_lease.renew(app.folder, run)
     except (switching.SwitchError, FolderError, OSError) as error:
         if not module.check_mode and not isinstance(error, FolderError):

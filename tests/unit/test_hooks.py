@@ -36,7 +36,7 @@ def give(folder: AppFolder, **commands: str) -> None:
         "state": "/var/lib/shop",
         "logs": "/var/log/shop",
     }
-    (folder.release("one") / "hooks.json").write_text(json.dumps(content))
+    (folder.release("one") / "commands.json").write_text(json.dumps(content))
 
 
 def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> None:
@@ -104,6 +104,6 @@ def test_when_hooks_are_due(folder: AppFolder) -> None:
 
 
 def test_hooks_that_cannot_be_read(folder: AppFolder) -> None:
-    (folder.release("one") / "hooks.json").write_text("{}")
-    with pytest.raises(hooks.HookError, match=r"hooks.json cannot be used: 'environment'$"):
+    (folder.release("one") / "commands.json").write_text("{}")
+    with pytest.raises(hooks.HookError, match=r"commands.json cannot be used: 'environment'$"):
         hooks.is_due(folder, "one", "migrate")

@@ -11,7 +11,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils import mod_wsgi_options
 from ansible_collections.grove.wsgi.plugins.plugin_utils.record_problems import Check
 from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
 
-NOTHING: dict[str, Any] = {"name": "shop", "migrate": None, "contract": None, "after": None}
+NOTHING: dict[str, Any] = {"name": "shop", "migrate": None, "contract": None, "after": None, "timers": {}}
 
 
 def settings(mod_wsgi: str) -> Settings:
@@ -29,7 +29,7 @@ def settings(mod_wsgi: str) -> Settings:
     )
 
 
-def hook_problems(**hooks: str) -> list[str]:
+def hook_problems(**hooks: Any) -> list[str]:
     result = Check()
     record_hooks.check_hooks({**NOTHING, **hooks}, result)
     return [str(problem) for problem in result.problems]
@@ -77,6 +77,51 @@ def test_hooks_that_are_none(hooks: dict[str, str], expected: str) -> None:
     found = hook_problems(**hooks)
     assert found == [f"record shop, {expected}"]
     assert "secret" not in found[0]
+
+
+def test_timers_that_are_commands_with_a_schedule() -> None:
+    assert (
+        hook_problems(timers={"expire": {"command": "python -m shop.expire {etc}/shop.ini", "schedule": "daily"}}) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "timer", "expected"),
+    [
+        (
+            "Expire",
+            {"command": "true", "schedule": "daily"},
+            "timers.Expire: found 'Expire' (a text); a name has lower-case letters, digits and hyphens, 31 at most",
+        ),
+        (
+            "expire",
+            "daily",
+            "timers.expire: found 'daily' (a text); it has to be a dictionary with command and schedule",
+        ),
+        (
+            "expire",
+            {"command": "true", "at": "daily"},
+            "timers.expire: found the keys command, at; it has to be a dictionary with command and schedule",
+        ),
+        (
+            "expire",
+            {"command": "true", "schedule": "often"},
+            "timers.expire.schedule: found 'often' (a text); it has to be one of hourly, daily, weekly, monthly",
+        ),
+        (
+            "expire",
+            {"command": 7, "schedule": "daily"},
+            "timers.expire.command: found 7 (a whole number); it has to be a text",
+        ),
+        (
+            "expire",
+            {"command": "echo {venv}", "schedule": "daily"},
+            "timers.expire.command: found {venv}; the placeholders are {etc}, {release}, {state}, {logs}",
+        ),
+    ],
+)
+def test_timers_that_are_none(name: str, timer: Any, expected: str) -> None:
+    assert hook_problems(timers={name: timer}) == [f"record shop, key {expected}"]
 
 
 def test_a_memory_limit_is_megabytes_of_data() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -261,10 +262,21 @@ def test_a_release_that_answers_badly_or_never(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP.replace("200 OK", "503 Busy").replace('b"shop"', 'b"no database"'))
     assert place.refused(place.plan()).endswith("/ answered 503 Busy\nno database")
     (place.source / "shop.py").write_text("import time\ntime.sleep(60)\n")
-    assert place.refused(place.plan(start_timeout=1)) == (
-        "key start_timeout: the release did not answer / within 1 s when it was tried outside Apache; nothing that"
-        " serves was changed"
-    )
+    for migrates in (False, True):
+        assert place.refused(place.plan(start_timeout=1, migrates=migrates)).endswith(
+            " nothing that serves was changed:\nkey start_timeout: the release did not answer / within 1 s"
+        )
+
+
+def test_a_release_that_waits_for_its_migration(place: Place) -> None:
+    (place.source / "shop.py").write_text("raise OSError('no table')\n")
+    assert place.refused(place.plan()).endswith("OSError: no table")
+    release = place.build(place.plan(migrates=True))
+    described = json.loads((release / "RELEASE.json").read_text())
+    assert described["warning"] == "before the migration, / was not well: OSError: no table"
+    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60}
+    (place.source / "shop.py").write_text("import no_such_module\n")
+    assert "No module named" in place.refused(place.plan(migrates=True))
 
 
 def test_the_trial_runs_as_the_account(place: Place) -> None:

@@ -111,10 +111,13 @@ def test_a_release_that_works_passes_its_trial(release: Path) -> None:
     [
         (entry(status="503 Busy", body="b'no database'"), 3, "/ answered 503 Busy\nno database\n"),
         ("import no_such_module", 1, "ModuleNotFoundError: No module named 'no_such_module'\n"),
-        ("raise SystemExit(0)", 1, "SystemExit: 0\n"),
+        ("raise SystemExit(0)", 3, "SystemExit: 0\n"),
         ("application", 1, "NameError: name 'application' is not defined\n"),
         ("application = lambda environ, start: []", 3, "IndexError: list index out of range\n"),
         (entry("1 / 0"), 3, "ZeroDivisionError: division by zero\n"),
+        ("raise OSError('no database')", 3, "OSError: no database\n"),
+        ("None.application", 1, "AttributeError: 'NoneType' object has no attribute 'application'\n"),
+        ("def x(:", 1, "SyntaxError: invalid syntax\n"),
         ("import trial, paste_logging", 1, "ModuleNotFoundError: No module named 'trial'\n"),
     ],
 )

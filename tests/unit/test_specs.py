@@ -26,7 +26,9 @@ def load(path: str) -> Any:
 
 
 def options(role: str) -> dict[str, Any]:
-    found: dict[str, Any] = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"].get("options", {})
+    """Return the options of the role's own entry point: "records" where it is a service."""
+    points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    found: dict[str, Any] = points["main" if "main" in points else "records"].get("options", {})
     return found
 
 
@@ -41,7 +43,7 @@ def test_defaults_and_specs_agree(role: str) -> None:
     specified = options(role)
     assert sorted(defaults) == sorted(key for key, option in specified.items() if not option.get("required"))
     assert {key: specified[key].get("default") for key in defaults} == defaults
-    assert all(key.startswith(f"{role}_") or key == f"{role}s" for key in specified)
+    assert all(key.startswith(f"{role}_") or key in ("wsgi_apps", "wsgi_services") for key in specified)
 
 
 def described(option: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.deployment_lease import Run
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
 
 
@@ -145,7 +146,7 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
         "state": "/",
         "logs": "/",
     }
-    (folder.release("two") / "hooks.json").write_text(json.dumps(content))
+    (folder.release("two") / "commands.json").write_text(json.dumps(content))
     given: dict[str, Any] = {"record": record, "release": "two", "what": "migrate"}
     assert call("hook", check=True, **given)["due"]
     assert not (folder.release("two") / "ran").exists()
@@ -160,7 +161,7 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
 
 
 def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: dict[str, Any]) -> None:
-    (folder.release("one") / "hooks.json").write_text(
+    (folder.release("one") / "commands.json").write_text(
         json.dumps(
             {"migrate": "sh -c 'echo no table; exit 2'", "environment": {}, "home": "/", "state": "/", "logs": "/"}
         )
@@ -172,3 +173,30 @@ def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: di
     event = history.read(folder)[-1]
     assert (event["what"], event["step"]) == ("failed", "migrate")
     assert deployment_lease.holder(folder) is None
+
+
+def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record: dict[str, Any]) -> None:
+    release = folder.release("three")
+    (release / "venv" / "bin").mkdir(parents=True)
+    (release / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (release / "runtime").symlink_to(REPOSITORY / "wsgi")
+    (release / "entry.py").write_text(
+        "import os\n"
+        "if not os.path.exists(os.path.dirname(__file__) + '/table'):\n"
+        "    raise OSError('no table')\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return []\n"
+    )
+    trial = {"script_name": "/", "health": "/", "seconds": 60}
+    (release / "RELEASE.json").write_text(json.dumps({"id": "three", "trial": trial}))
+    commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
+    (release / "commands.json").write_text(json.dumps(commands))
+    given: dict[str, Any] = {"record": record, "release": "three", "what": "migrate"}
+    for _ in range(2):  # the second time nothing is due any more
+        result = call("hook", **given)
+        assert "the release does not work after its migration either" in result["msg"]
+        assert "OSError: no table" in result["msg"]
+        assert "release two serves on" in result["msg"]
+    (release / "table").touch()
+    assert not call("hook", **given).get("failed")

@@ -1,8 +1,8 @@
 """Load a release as its daemon processes will, and ask it for its health path, without a server.
 
 Run by the virtualenv's Python as the application's account: ``trial.py RELEASE SCRIPT_NAME PATH_INFO``. Exit code 0
-says that the answer was 200, 3 that the release was loaded and the answer was another one, 1 that it was not loaded;
-the reason stands on standard error.
+says that the answer was 200, 3 that the release is whole but not well (it answered something else, or failed when it
+was loaded, as without its database), 1 that it cannot be imported; the reason stands on standard error.
 """
 
 from __future__ import annotations
@@ -59,9 +59,12 @@ def main() -> int:
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     try:
         application = load(release)
-    except BaseException:
+    except (ImportError, SyntaxError, NameError, AttributeError):
         traceback.print_exc()
         return 1
+    except BaseException:
+        traceback.print_exc()
+        return 3
     try:
         status, content = ask(application, script_name, path_info)
     except BaseException:

@@ -1,0 +1,203 @@
+"""The Telemetry v2 API behind Apache: every command of its client, several writers at once, and its timer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import Host
+
+PORT = 8777
+CLIENT = Path(sys.executable).parent / "ceilometer"
+
+
+@pytest.fixture(params=["web1", "web2"])
+def server(request: pytest.FixtureRequest, hosts: dict[str, Host]) -> Host:
+    return hosts[request.param]
+
+
+def ceilometer(server: Host, *words: str) -> str:
+    """Run the client and return what it prints; fail with its errors."""
+    command = [str(CLIENT), "--os-endpoint", f"http://{server.address}:{PORT}", "--os-token", "x", *words]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "COLUMNS": "200"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def post(server: Host, path: str, content: object) -> None:
+    body = json.dumps(content).encode()
+    got = server.ask(PORT, path, method="POST", body=body, headers={"Content-Type": "application/json"})
+    assert got.status == 201, got
+
+
+def get(server: Host, path: str) -> Any:
+    got = server.ask(PORT, path)
+    assert got.status == 200, got
+    return json.loads(got.text)
+
+
+def sample(meter: str, resource: str, volume: float, **more: object) -> dict[str, object]:
+    return {
+        "counter_name": meter,
+        "counter_type": "gauge",
+        "counter_unit": "percent",
+        "counter_volume": volume,
+        "resource_id": resource,
+        **more,
+    }
+
+
+def test_every_command_of_the_client(server: Host) -> None:
+    used: set[str] = set()
+
+    def run(*words: str) -> str:
+        used.add(words[0])
+        return ceilometer(server, *words)
+
+    def created(*words: str) -> str:
+        """Make an alarm and return its id."""
+        found = re.search(r"\| alarm_id +\| (\S+)", run(*words))
+        assert found is not None, words
+        return found.group(1)
+
+    meter = f"cpu-{uuid.uuid4().hex[:8]}"
+    one = ["-r", "r1", "-m", meter, "--meter-type", "gauge", "--meter-unit", "percent", "--sample-volume"]
+    run("sample-create", *one, "40", "--project-id", "p1", "--resource-metadata", '{"flavor": {"name": "m1"}}')
+    run("sample-create", *one, "60", "--direct", "True")
+    run("sample-create-list", json.dumps([sample(meter, "r2", 80.0), sample(meter, "r2", 20.0)]))
+    assert run("meter-list", "-q", "resource_id=r1").count(meter) == 1
+    listed = run("sample-list", "-m", meter)
+    assert listed.count(meter) == 4
+    first = get(server, f"/v2/samples?q.field=meter&q.value={meter}")[0]["id"]
+    assert meter in run("sample-show", first)
+    assert run("query-samples", "-f", json.dumps({"=": {"meter": meter}}), "-l", "3").count(meter) == 3
+    figures = run("statistics", "-m", meter)
+    assert re.search(r"80\.0.*20\.0.*50\.0.*200\.0.*\b4\b", figures), figures
+    by_resource = run("statistics", "-m", meter, "-g", "resource_id", "-a", "stddev", "-a", "cardinality<-resource_id")
+    assert "r1" in by_resource
+    assert re.search(r"\b10\.0\b", by_resource), by_resource
+    assert "r1" in run("resource-list")
+    assert "flavor" in run("resource-show", "r1") or "p1" in run("resource-show", "r1")
+
+    events = [
+        {
+            "message_id": uuid.uuid4().hex,
+            "event_type": "compute.instance.create",
+            "generated": "2026-11-01T10:00:00",
+            "traits": [{"name": "instance_id", "type": "string", "value": "i1"}],
+        }
+    ]
+    post(server, "/v2/events", events)
+    identifier = str(events[0]["message_id"])
+    assert identifier in run("event-list", "-q", "event_type=compute.instance.create")
+    assert "compute.instance.create" in run("event-show", identifier)
+    assert "compute.instance.create" in run("event-type-list")
+    assert "instance_id" in run("trait-description-list", "-e", "compute.instance.create")
+    assert "i1" in run("trait-list", "-e", "compute.instance.create", "-t", "instance_id")
+
+    name = uuid.uuid4().hex
+    threshold = created("alarm-threshold-create", "--name", f"t-{name}", "-m", meter, "--threshold", "80")
+    old = created("alarm-create", "--name", f"o-{name}", "-m", meter, "--threshold", "80")
+    combined = created("alarm-combination-create", "--name", f"c-{name}", "--alarm_ids", threshold, "--alarm_ids", old)
+    event = created("alarm-event-create", "--name", f"e-{name}", "--event-type", "compute.*")
+    rule = ["--threshold", "1", "--aggregation-method", "mean"]
+    kinds = {
+        "resources-threshold": ["-m", "met", "--resource-type", "instance", "--resource-id", "r1"],
+        "aggregation-by-metrics-threshold": ["-m", "met1", "-m", "met2"],
+        "aggregation-by-resources-threshold": [
+            "-m",
+            "met",
+            "--resource-type",
+            "instance",
+            "--query",
+            '{"=": {"a": 1}}',
+        ],
+    }
+    gnocchi = {
+        kind: created(f"alarm-gnocchi-{kind}-create", "--name", f"{kind}-{name}", *words, *rule)
+        for kind, words in kinds.items()
+    }
+    assert run("alarm-list").count(name) == 7
+    assert f"t-{name}" in run("alarm-show", threshold)
+    assert "90.0" in run("alarm-update", threshold, "--threshold", "90")
+    assert "95.0" in run("alarm-threshold-update", threshold, "--threshold", "95")
+    assert "and" in run("alarm-combination-update", combined, "--operator", "and")
+    assert "network.*" in run("alarm-event-update", event, "--event-type", "network.*")
+    for kind, alarm in gnocchi.items():
+        assert "9.0" in run(f"alarm-gnocchi-{kind}-update", alarm, "--threshold", "9")
+    run("alarm-state-set", "--state", "ok", threshold)
+    assert "ok" in run("alarm-state-get", threshold)
+    assert "state transition" in run("alarm-history", threshold)
+    assert f"t-{name}" in run("query-alarms", "-f", json.dumps({"=": {"name": f"t-{name}"}}))
+    assert "creation" in run("query-alarm-history", "-f", json.dumps({"=": {"alarm_id": threshold}}))
+    for alarm in (combined, threshold, old, event, *gnocchi.values()):
+        run("alarm-delete", alarm)
+    assert name not in run("alarm-list")
+    assert "statistics:aggregation:selectable:stddev" in run("capabilities")
+
+    known = set(re.findall(r"^    ([a-z][a-z-]+)(?:  |$)", ceilometer(server, "help"), re.MULTILINE))
+    assert len(known) >= 37
+    assert known - used == {"help", "bash-completion"}
+
+
+def test_several_writers_lose_nothing(server: Host) -> None:
+    """The requests meet in several processes, on one SQLite file."""
+    meter = f"written-{uuid.uuid4().hex[:8]}"
+    lists = [[sample(meter, f"r{writer}", float(number)) for number in range(25)] for writer in range(40)]
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda content: post(server, f"/v2/meters/{meter}", content), lists))
+    found = get(server, f"/v2/meters/{meter}/statistics?aggregate.func=count")[0]
+    assert found["count"] == 1000
+    assert len(server.daemons("telemetry", server.live("telemetry")[0])) == 3
+
+
+def test_what_has_passed_its_time_is_deleted_by_the_timer(server: Host) -> None:
+    meter = f"old-{uuid.uuid4().hex[:8]}"
+    old = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=3)
+    content = [sample(meter, "old", 1.0, timestamp=old.isoformat()), sample(meter, "new", 1.0)]
+    post(server, f"/v2/meters/{meter}", content)
+    assert len(get(server, f"/v2/meters/{meter}")) == 2
+    timers = server.run("systemctl", "list-timers", "--all", "grove-*")
+    assert "grove-telemetry-expire.timer" in timers
+    assert server.run("systemctl", "is-enabled", "grove-telemetry-expire.timer") == "enabled\n"
+    server.run("systemctl", "start", "grove-telemetry-expire.service")
+    assert [found["resource_id"] for found in get(server, f"/v2/meters/{meter}")] == ["new"]
+
+
+def test_commands_in_the_environment_of_the_live_release(server: Host) -> None:
+    run = "/srv/wsgi/telemetry/run"
+    release = server.live("telemetry")[1]
+    said = server.run(run, "sh", "-c", "id -un; pwd; echo $GROVE_RELEASE $VIRTUAL_ENV; cat {etc}/telemetry.conf")
+    lines = said.splitlines()
+    assert lines[:2] == ["telemetry", f"/srv/wsgi/telemetry/releases/{release}"]
+    assert lines[2] == f"{release} /srv/wsgi/telemetry/releases/{release}/venv"
+    assert "auth_strategy = noauth" in said
+    assert server.run(run, "telemetry-upgrade", "--config-file", "{etc}/telemetry.conf") is not None
+    other = server.try_run("setpriv", "--reuid=www-data", "--clear-groups", run, "id")
+    assert (other.returncode, other.stderr) == (1, "run: only root and telemetry may run commands of telemetry\n")
+    none = server.try_run(run, "--timer", "rotate")
+    assert none.stderr == "run: --timer takes one of the live release's timers: expire\n"
+
+
+def test_the_database_is_the_applications_own(server: Host) -> None:
+    found = server.run("stat", "-c", "%U %G %a", "/var/lib/telemetry/telemetry.sqlite").split()
+    assert found[:2] == ["telemetry", "telemetry"]
+    assert found[2][-1] == "0"
+    assert server.run("sh", "-c", "ls /srv/wsgi/telemetry/history.jsonl && grep -c migrated $_").split()[-1] == "1"
+
+
+def test_the_version_document_and_the_description(server: Host) -> None:
+    assert "v2" in server.ask(PORT, "/").text
+    assert get(server, "/v2/openapi.json")["openapi"].startswith("3.1")
+    assert server.ask(PORT, "/v1/meters").status == 404
+    assert server.ask(PORT, "/healthcheck").status == 200
