@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from driven import LOAD, Host, apache_children, expect, judge, late, tail
+from driven import LOAD, Host, apache_children, expect, judge, late, tail, wait_for
 from load.process import under_load
 
 BACK = 2.0
@@ -78,14 +78,16 @@ def hanging(host: Host) -> None:
             clients = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(hung)]
             answers = [client.communicate()[0] for client in clients]
         seconds = time.monotonic() - begun
-        time.sleep(3)
+        wait_for(lambda: not before <= set(host.pids("b")) | set(host.pids("g")), 120)
+        replaced = time.monotonic() - begun
+        time.sleep(10)
         after = set(host.pids("b")) | set(host.pids("g"))
     expect(set(answers) <= {"500", "502", "503", "504"}, f"hanging requests were answered with {sorted(set(answers))}")
-    expect(bool(before - after), "no process was replaced")
     result = judge(host, run, "hanging requests", allowed=12)
     silence = result.silence or 0.0
     host.say(
         f"  {hung} hanging requests ended within {seconds:.0f} s with {', '.join(sorted(set(answers)))};"
-        f" {len(before - after)} processes were replaced; nobody else waited longer than {silence:.2f} s"
+        f" {len(before - after)} processes were replaced, the first after {replaced:.0f} s;"
+        f" nobody else waited longer than {silence:.2f} s"
     )
     expect(silence <= BACK + late(result), f"hanging requests: no good answer for {silence:.1f} s")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 SHARE = 0.9
 """The part of the limit beyond which a process is to be replaced."""
+FULL = 0.98
+"""The part beyond which requests of any size fail; one large allocation can fail far below."""
 TAKE_OVER = 3.0
 """Seconds that are left for a successor: Apache looks for ended processes once a second, and it has to load."""
 
@@ -76,10 +78,11 @@ def guard(application: WSGIApplication) -> WSGIApplication:
             failed = True
             raise
         finally:
-            if failed or data_size() > SHARE * limit:
+            used = data_size() / limit
+            if failed or used > SHARE:
                 with lock:
                     # One signal is enough, a second one would cut the requests short.
-                    if turn.take(now=failed):
+                    if turn.take(now=failed and used > FULL):
                         _log.error("memory: this process nears its limit of %d MB, and is replaced", limit // 2**20)
                         os.kill(os.getpid(), signal.SIGINT)
 
