@@ -26,7 +26,7 @@ SETTINGS = {
     "processes": 2,
     "memory_limit": 256,
     "start_timeout": START_TIMEOUT,
-    "daemon_options": {"request-timeout": 10},
+    "request_timeout": 12,
 }
 """The same for all records: others would be another configuration of Apache, and a reload."""
 LOAD = ("--seconds", "3000", "--pause", "0.1", "--slow", "4", "--slow-seconds", "1", "8", "--timeout", "60")

@@ -32,12 +32,10 @@ DEFAULTS = {
     "queue-timeout": "45",
     "connect-timeout": "15",
     "socket-timeout": "60",
-    "request-timeout": "60",
     "deadlock-timeout": "60",
     "graceful-timeout": "15",
     "shutdown-timeout": "60",
 }
-DEFAULTS_6 = {"interrupt-timeout": "15"}
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -48,8 +46,3 @@ def numbers(version: str) -> tuple[int, ...]:
 def known(version: str) -> frozenset[str]:
     """Return the options that the mod_wsgi of that version knows."""
     return SINCE_OLDEST | SINCE_6 if numbers(version) >= (6,) else SINCE_OLDEST
-
-
-def defaults(version: str) -> dict[str, str]:
-    """Return Grove's defaults for the options, as far as the mod_wsgi of that version knows them."""
-    return {**DEFAULTS, **DEFAULTS_6} if numbers(version) >= (6,) else dict(DEFAULTS)

@@ -18,6 +18,7 @@ RANGES = {
     "max_body": (0, 1 << 40),
     "drain_timeout": (0, 3600),
     "memory_limit": (64, 1 << 20),
+    "request_timeout": (0, 86400),
 }
 WHOLE_NUMBERS = ("-timeout", "-limit", "-backlog", "-size", "-requests")
 
@@ -67,7 +68,7 @@ def _options(record: dict[str, Any], settings: Settings, result: Check) -> dict[
     if record["memory_limit"] is not None:
         own["memory-limit"] = str(record["memory_limit"] * 2**20)
     return {
-        **mod_wsgi_options.defaults(settings.mod_wsgi),
+        **mod_wsgi_options.DEFAULTS,
         **own,
         **{option: str(value) for option, value in given.items()},
     }

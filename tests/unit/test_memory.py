@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grove_runtime import memory
+from grove_runtime import memory, turn
 
 WSGI = Path(__file__).resolve().parents[2] / "wsgi"
 PROCESS = """
@@ -48,17 +48,19 @@ def test_a_failed_allocation_ends_the_process() -> None:
     assert run("1000, 1") == ["[b'fed'] 0", "[b'fed'] 0", "MemoryError 1", "[b'fed'] 1"]
 
 
-def test_processes_end_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "TAKE_OVER", 0.3)
-    with open(memory.__file__, "rb") as other:
+def test_processes_end_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "turn").touch()
+    monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
+    monkeypatch.setattr(turn, "TAKE_OVER", 0.3)
+    with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        waiting, failed = memory.Turn(), memory.Turn()
+        waiting, failed = turn.Turn(), turn.Turn()
         assert not waiting.take(now=False)
         assert failed.take(now=True)
         assert not failed.take(now=True)
     assert not waiting.take(now=False)
     time.sleep(0.35)
-    third = memory.Turn()
+    third = turn.Turn()
     assert waiting.take(now=False)
     assert not waiting.take(now=False)
     assert not third.take(now=False)
