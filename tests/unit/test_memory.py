@@ -54,16 +54,27 @@ def test_processes_end_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(turn, "TAKE_OVER", 0.3)
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        waiting, failed = turn.Turn(), turn.Turn()
-        assert not waiting.take(now=False)
-        assert failed.take(now=True)
-        assert not failed.take(now=True)
-    assert not waiting.take(now=False)
+        waiting, urgent = turn.Turn(), turn.Turn()
+        assert not waiting.take(urgent=False)
+        assert not urgent.take(urgent=True)
+    assert not waiting.take(urgent=False)
+    assert urgent.take(urgent=True)
+    assert not urgent.take(urgent=True)
     time.sleep(0.35)
-    third = turn.Turn()
-    assert waiting.take(now=False)
-    assert not waiting.take(now=False)
-    assert not third.take(now=False)
+    assert not waiting.take(urgent=False)
+
+
+def test_a_successor_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "turn").touch()
+    monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
+    monkeypatch.setattr(turn, "TAKE_OVER", 0.3)
+    waiting = turn.Turn()
+    with open(turn.__file__, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not waiting.take(urgent=False)
+    assert not waiting.take(urgent=False)
+    time.sleep(0.35)
+    assert waiting.take(urgent=False)
 
 
 def test_without_a_limit_nothing_is_wrapped() -> None:

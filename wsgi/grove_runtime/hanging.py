@@ -44,7 +44,7 @@ class Watch:
         if not hanging:
             return None
         if self._told_at is None:
-            if not self._turn.take(now=False):
+            if not self._turn.take(urgent=False):
                 return None
             self._told_at = now
             begun, thread, what = min(hanging)

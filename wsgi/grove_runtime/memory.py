@@ -47,7 +47,7 @@ def guard(application: WSGIApplication) -> WSGIApplication:
         finally:
             used = data_size() / limit
             # One signal is enough, a second one would cut the requests short.
-            if (failed or used > SHARE) and turn.take(now=failed and used > FULL):
+            if (failed or used > SHARE) and turn.take(urgent=failed and used > FULL):
                 _log.error("memory: this process nears its limit of %d MB, and is replaced", limit // 2**20)
                 os.kill(os.getpid(), signal.SIGINT)
 

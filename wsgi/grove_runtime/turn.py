@@ -24,8 +24,12 @@ class Turn:
         self._mine = False
         self._own = threading.Lock()
 
-    def take(self, *, now: bool) -> bool:
-        """Return True once in the life of a process: when it is its turn, or must not wait for that (``now``)."""
+    def take(self, *, urgent: bool) -> bool:
+        """Return True once in the life of a process: when it is its turn.
+
+        What is urgent does not wait for the last one's successor. It does wait for that one's end: an answer that says
+        no is better than none, and what is too large for this process's memory is not all that it is asked for.
+        """
         with self._own:
             if self._mine:
                 return False
@@ -33,9 +37,8 @@ class Turn:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._free_at = time.monotonic() + TAKE_OVER
-                self._mine = now
-                return now
-            self._mine = now or time.monotonic() >= self._free_at
+                return False
+            self._mine = urgent or time.monotonic() >= self._free_at
             if not self._mine:
                 fcntl.flock(self._handle, fcntl.LOCK_UN)
             return self._mine
