@@ -26,7 +26,8 @@ CHECKOUT = "/root/grove"
 BUNDLE = "/usr/local/share/grove-ca.crt"
 # A cache of its own: the one that test hosts share would hand wheels to the second of the two.
 FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front"
-SITE = f"{FRONT} ./grove site -e uv_cache=/var/cache/uv-bench"
+# The records that plain.sh knows.
+SITE = f"{FRONT} ./grove site -e uv_cache=/var/cache/uv-bench -e '{{\"wsgi_services\": []}}'"
 PLAIN = (
     f"SSL_CERT_FILE={BUNDLE} PIP_CERT={BUNDLE} UV_CACHE_DIR=/var/cache/uv-bench sh {CHECKOUT}/bench/plain.sh {CHECKOUT}"
 )

@@ -32,9 +32,10 @@ def alone(hosts: dict[str, Host]) -> Host:
 
 def test_one_command_deploys_the_local_inventory(alone: Host) -> None:
     said = alone.run(*SITE, **SETTINGS)
-    for app, url in (("test1", ":8080/"), ("test2", ":8081/"), ("test3", ":8082/shop")):
+    urls = {"test1": ":8080/", "test2": ":8081/", "test3": ":8082/shop", "telemetry": ":8777/"}
+    for app, url in urls.items():
         assert re.search(rf"{app}: http://127\.0\.0\.1{url} is healthy, release \w{{12}} in blue", said), said[-3000:]
-    assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 9080)}
+    assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 8777, 9080)}
     program = "import urllib.request as u; print(json.dumps([u.urlopen(a).read().decode() for a in arguments]))"
     asked = ("http://127.0.0.1:8080/catalog", "http://127.0.0.1:8081/v1/catalog", "http://127.0.0.1:8082/shop/catalog")
     assert set(alone.python(program, *asked)) == {"Welcome to the catalog."}
@@ -43,3 +44,19 @@ def test_one_command_deploys_the_local_inventory(alone: Host) -> None:
 def test_a_second_run_changes_nothing(alone: Host) -> None:
     said = alone.run(*SITE, **SETTINGS)
     assert re.search(r"localhost +: ok=\d+ +changed=0 +unreachable=0 +failed=0", said), said[-3000:]
+
+
+def test_timers_are_entries_of_cron_here(alone: Host) -> None:
+    entry = alone.run("cat", "/etc/cron.d/grove-telemetry-expire")
+    assert "@daily telemetry /srv/wsgi/telemetry/run --timer expire\n" in entry
+    assert alone.run("pgrep", "-x", "cron")
+    alone.run("/srv/wsgi/telemetry/run", "--timer", "expire")
+
+
+def test_a_service_that_is_not_named_any_more_goes(alone: Host) -> None:
+    """Its VirtualHost, its port and its timer; not what it has stored."""
+    command = "cd /root/grove && ./grove site -e '{\"wsgi_services\": []}' </dev/null"
+    alone.run("sh", "-c", command, **SETTINGS)
+    assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 9080)}
+    assert alone.try_run("ls", "/etc/cron.d/grove-telemetry-expire").returncode != 0
+    alone.run("ls", "/var/lib/telemetry/telemetry.sqlite")
