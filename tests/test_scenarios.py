@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
 ON_REQUEST = {"switch": "load on two hosts for half an hour, for a machine that does nothing else"}
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
-TIME_LIMIT = 1800
+TIME_LIMIT = 3000
 """Seconds for one scenario."""
 ENVIRONMENT = {
     # Molecule names its folders in there after the last part of the clone's path alone.
