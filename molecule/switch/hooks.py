@@ -88,9 +88,21 @@ def together(hosts: Hosts) -> None:
     hosts.deploy(record)
     expect(sum(runs.count("41") for runs in hosts.runs("contract")) == 1, f"contract: {hosts.runs('contract')}")
 
+    # Ansible makes an address that is a template with the name of the host that delegates.
+    addresses = hosts.folder / "addresses.ini"
+    addresses.write_text("".join(f"{host.name} ansible_host={host.container}\n" for host in hosts.hosts))
+    record = first.record(43, contract=command(43, "contract"))
+    done, text = hosts.play("molecule/switch/serial.yml", "-i", str(addresses), wsgi_apps=[record])
+    expect(done, f"one host after the other failed:\n{tail(text)}")
+    expect(hosts.runs("contract")[-1][-1] == "43", f"contract: {hosts.runs('contract')}, once on the last is right")
+    expect(sum(runs.count("43") for runs in hosts.runs("contract")) == 1, "the contract was run on more than one host")
+    for host in hosts.hosts:
+        noted = [event for event in host.history() if event["what"] == "contracted"]
+        expect(noted[-1]["release"] == host.live(), f"{host.name}: the contract is not noted: {noted}")
+
     text = hosts.deploy(first.record(42, migrate="sh -c 'echo no such table; exit 3'"), good=False)
     expect("no such table" in text, f"the failed migration is not shown:\n{tail(text)}")
-    expect(hosts.codes() == ["41", "41"], f"after the failed migration {hosts.codes()} answer")
+    expect(hosts.codes() == ["43", "43"], f"after the failed migration {hosts.codes()} answer")
 
 
 def main() -> int:
