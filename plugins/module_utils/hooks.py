@@ -10,7 +10,6 @@ import os
 import pwd
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils import history
+from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 
 FILE = "commands.json"
@@ -108,21 +108,7 @@ def run(folder: AppFolder, release: str, what: str, account: pwd.struct_passwd) 
         hint = _hint(found.release, command[0])
         raise HookError(f"key {what}: found no command {command[0]!r} in the release's virtualenv or on the host{hint}")
     begun = time.monotonic()
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=found.release,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        user=account.pw_uid,
-        group=account.pw_gid,
-        extra_groups=[],
-        umask=0o027,
-        check=False,
-    )
+    done = run_as(account, command, environment=environment, folder=found.release)
     seconds = round(time.monotonic() - begun, 3)
     output = _without_secrets("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]), found)
     if done.returncode:

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as
+
 # Exit codes of the trial in ``wsgi/grove_runtime``: it answered as it has to; it did not, and may with a database.
 WELL, UNWELL = 0, 3
 SHOWN_LINES = 15
@@ -38,22 +40,8 @@ def try_out(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
         *(str(release), trial.script_name, trial.health),
     ]
     try:
-        done = subprocess.run(
-            command,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=trial.seconds,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=[],
-            umask=0o027,
-            check=False,
-        )
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir}
+        done = run_as(account, command, environment=environment, folder=Path("/"), timeout=trial.seconds)
     except subprocess.TimeoutExpired:
         said = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
         return Verdict(well=False, whole=False, said=said)
