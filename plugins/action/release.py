@@ -12,11 +12,13 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.grove.wsgi.plugins.plugin_utils import record_sections
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("migrate", "contract", "after")
+MANAGED = "Written by Grove from the record's sections; a change of the record is a new release."
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -52,8 +54,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_source(record["source"])
         if record["lock"]:
             payload.add_file("lock.txt", Path(record["lock"]).read_text(encoding="utf-8"), "lock")
+        sections = self._task.args.get("app_config") or {}
         for target, template in sorted(record["config"].items()):
-            payload.add_file(f"etc/{target}", self._render(template, variables), f"config {target}")
+            text = self._render(template, variables) if template else record_sections.render(sections[target], MANAGED)
+            payload.add_file(f"etc/{target}", text, f"config {target}")
+        if record["paste"]:
+            payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
+        for package in record["extras"]:
+            payload.add_package(Path(package))
         described = {**record, "environment": self._task.args.get("app_environment") or {}}
         entry = self._render(str(REPOSITORY / "wsgi" / "entry.py.j2"), {**variables, "record": described})
         payload.add_file("entry.py", entry, "entry")
@@ -62,6 +70,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         commands: dict[str, Any] = {name: record[name] for name in HOOKS if record[name]}
         commands |= {key: described[key] for key in ("environment", "home", "state", "logs")}
         commands["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
+        if record["agents"]:
+            commands["agents"] = {
+                name: {key: agent[key] for key in ("command", "restart")} for name, agent in record["agents"].items()
+            }
         text = json.dumps(commands, indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
@@ -74,7 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
         arguments = {
-            key: record[key] for key in ("folder", "name", "account", "python", "static", "health", "start_timeout")
+            key: record[key]
+            for key in ("folder", "name", "account", "python", "static", "health", "start_timeout", "idle")
         }
         return {
             **arguments,
@@ -89,6 +102,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "uv": self._task.args["uv"],
             "wheelhouse": self._task.args.get("wheelhouse") or "",
             "migrates": bool(record["migrate"]),
+            "expanded": sorted(target for target, template in record["config"].items() if template is None),
             "run": self._task.args.get("run"),
         }
 

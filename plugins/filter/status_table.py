@@ -72,6 +72,14 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
         lines.append(f"{host} {state['app']}: PROBLEM: {state['problem']}")
     if state["deployment"]:
         lines.append(f"{host} {state['app']}: a deployment is at work: {state['deployment']}")
+    for agent in state.get("agents", []):
+        of = f"{host} {state['app']}: agent {agent['agent']}"
+        if not agent["running"]:
+            lines.append(f"{of}: PROBLEM: it does not run; see journalctl -u grove-{state['app']}-{agent['agent']}")
+        elif agent["release"] != state["release"]:
+            lines.append(f"{of}: PROBLEM: it runs release {agent['release']}, and {state['release']} is live")
+        else:
+            lines.append(f"{of} runs that release, process {agent['pid']} ({megabytes(agent['memory'])})")
     for event in state["history"]:
         why = str(event.get("why", "")).splitlines()
         origin = f" from {event['from']}" if event.get("from") else ""

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import pwd
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@")
+
+
+def without_passwords(text: str) -> str:
+    """Return a program's output with the passwords of URLs blotted out."""
+    return URL_PASSWORD.sub(r"\1:********@", text)
 
 
 def run_as(

@@ -50,6 +50,11 @@ class AppFolder:
         """The file with the colours whose processes load their release when they start, though they are not live."""
         return self.path / "preload"
 
+    @property
+    def agents(self) -> Path:
+        """The folder with a link for each agent, to the release that it runs."""
+        return self.path / "agents"
+
     def release(self, identifier: str) -> Path:
         return self.releases / identifier
 
@@ -106,6 +111,16 @@ class AppFolder:
         self.slot(colour).parent.mkdir(mode=0o755, exist_ok=True)
         _link(self.slot(colour), f"../releases/{identifier}")
 
+    def agent_releases(self) -> dict[str, str]:
+        """Return the ids of the releases that agents run from their next start on."""
+        links = self.agents.iterdir() if self.agents.is_dir() else ()
+        return {link.name: os.path.basename(os.readlink(link)) for link in links if link.is_symlink()}
+
+    def point_agent(self, name: str, identifier: str) -> None:
+        """Let an agent run a release from its next start on."""
+        self.agents.mkdir(mode=0o755, exist_ok=True)
+        _link(self.agents / name, f"../releases/{identifier}")
+
     def flip(self, colour: str) -> None:
         """Send the traffic to a slot: the one moment in which it changes hands."""
         replace_text(self.slot_map, f"live {self.name}-{colour}\n", mode=0o644)
@@ -142,11 +157,11 @@ class AppFolder:
         return True
 
     def prune(self, keep: int, never_good: Set[str] = frozenset()) -> list[str]:
-        """Remove the oldest releases beyond ``keep`` that no slot runs, and virtualenvs that no release uses.
+        """Remove the oldest releases beyond ``keep`` that no slot or agent runs, and virtualenvs without a release.
 
         Those that were never good do not count, and go too. Returns the ids of the removed releases.
         """
-        running = {self.release_of(colour) for colour in COLOURS}
+        running = {self.release_of(colour) for colour in COLOURS} | set(self.agent_releases().values())
         complete = [path for path in self.releases.iterdir() if not path.name.startswith(".")]
         spare = [path for path in complete if path.name not in running]
         spare.sort(key=lambda path: (path.name in never_good, -path.stat().st_mtime))

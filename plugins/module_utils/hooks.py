@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils import history
-from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as
+from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as, without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 
 FILE = "commands.json"
@@ -32,10 +32,10 @@ class HookError(Exception):
 
 @dataclass(frozen=True)
 class Hooks:
-    """The hooks of a release: command lines by name, and what they are run with."""
+    """The hooks of a release: lists of command lines by name, and what they are run with."""
 
     release: Path
-    commands: Mapping[str, str]
+    commands: Mapping[str, list[str]]
     environment: Mapping[str, str]
     home: str
     state: str
@@ -48,9 +48,9 @@ class Hooks:
             text = text.replace("{" + name + "}", place)
         return text
 
-    def command(self, what: str) -> list[str]:
-        """Return the words of a hook's command line; a placeholder stays one word."""
-        return [self.expand(word) for word in shlex.split(self.commands[what])]
+    def words(self, line: str) -> list[str]:
+        """Return the words of a command line; a placeholder stays one word."""
+        return [self.expand(word) for word in shlex.split(line)]
 
 
 def read(folder: AppFolder, release: str) -> Hooks | None:
@@ -63,7 +63,7 @@ def read(folder: AppFolder, release: str) -> Hooks | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Hooks(
             release=path.parent.resolve(),
-            commands={name: content[name] for name in DONE if content.get(name)},
+            commands={name: _lines(content[name]) for name in DONE if content.get(name)},
             environment=dict(content["environment"]),
             home=content["home"],
             state=content["state"],
@@ -73,6 +73,10 @@ def read(folder: AppFolder, release: str) -> Hooks | None:
         return None
     except (OSError, ValueError, KeyError) as error:
         raise HookError(f"{path} cannot be used: {error}") from error
+
+
+def _lines(hook: str | list[str]) -> list[str]:
+    return [hook] if isinstance(hook, str) else hook
 
 
 def is_due(folder: AppFolder, release: str, what: str) -> bool:
@@ -95,27 +99,38 @@ def is_due(folder: AppFolder, release: str, what: str) -> bool:
 
 
 def run(folder: AppFolder, release: str, what: str, account: pwd.struct_passwd) -> dict[str, Any]:
-    """Run a hook to its end and note it; return its seconds and its last lines.
+    """Run the commands of a hook, one after the other, and note it; return its seconds and the last lines.
 
-    Raises HookError when it fails, with its last lines, in which values of the release's environment are blotted out.
+    Raises HookError at the first that fails, with its last lines, in which values of the release's environment are
+    blotted out.
     """
     found = read(folder, release)
     if found is None or what not in found.commands:
         raise HookError(f"release {release} has no hook {what}")
+    lines = found.commands[what]
+    begun = time.monotonic()
+    outputs = []
+    for number, line in enumerate(lines):
+        key = what if len(lines) == 1 else f"{what}[{number}]"
+        outputs.append(_run_line(found, key, found.words(line), account))
+    seconds = round(time.monotonic() - begun, 3)
+    history.append(folder, DONE[what], release, seconds=seconds)
+    return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
+
+
+def _run_line(found: Hooks, key: str, command: list[str], account: pwd.struct_passwd) -> str:
     environment = _environment(found, account)
-    command = found.command(what)
     if shutil.which(command[0], path=environment["PATH"]) is None:
         hint = _hint(found.release, command[0])
-        raise HookError(f"key {what}: found no command {command[0]!r} in the release's virtualenv or on the host{hint}")
+        raise HookError(f"key {key}: found no command {command[0]!r} in the release's virtualenv or on the host{hint}")
     begun = time.monotonic()
     done = run_as(account, command, environment=environment, folder=found.release)
-    seconds = round(time.monotonic() - begun, 3)
     output = _without_secrets("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]), found)
     if done.returncode:
+        seconds = round(time.monotonic() - begun, 3)
         ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-        raise HookError(f"key {what}: {os.path.basename(command[0])} failed ({ended}) after {seconds} s:\n{output}")
-    history.append(folder, DONE[what], release, seconds=seconds)
-    return {"seconds": seconds, "output": output}
+        raise HookError(f"key {key}: {os.path.basename(command[0])} failed ({ended}) after {seconds} s:\n{output}")
+    return output
 
 
 def _environment(hooks: Hooks, account: pwd.struct_passwd) -> dict[str, str]:
@@ -129,6 +144,8 @@ def _environment(hooks: Hooks, account: pwd.struct_passwd) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "GROVE_RELEASE": hooks.release.name,
     }
+    if (hooks.release / "extras").is_dir():
+        base["PYTHONPATH"] = f"{hooks.release}/extras"
     return {**base, **{name: hooks.expand(value) for name, value in hooks.environment.items()}}
 
 
@@ -142,4 +159,4 @@ def _without_secrets(text: str, hooks: Hooks) -> str:
     values = {value for value in hooks.environment.values() if len(value) >= SHORTEST_SECRET}
     for value in sorted({*values, *(hooks.expand(value) for value in values)}, key=len, reverse=True):
         text = text.replace(value, "********")
-    return text
+    return without_passwords(text)

@@ -18,18 +18,26 @@ import tarfile
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils import release_trial
+from ansible_collections.grove.wsgi.plugins.module_utils import paste_file, release_trial
+from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
 
 PAYLOAD_LOCK = "lock.txt"
+PAYLOAD_PASTE = "paste.json"
 DEPENDENCIES = "dependencies"
 # Bytes.
 ROOM = 512 * 1024
+TRY_FACTORY = """
+import importlib, operator, sys
+sys.path.append(sys.argv[1])
+module, _, attribute = sys.argv[2].partition(":")
+operator.attrgetter(attribute)(importlib.import_module(module))
+"""
 
 
 class BuildError(Exception):
@@ -73,7 +81,11 @@ class Tools:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be built; ``payload`` is the archive that the controller made of it."""
+    """What is to be built; ``payload`` is the archive that the controller made of it.
+
+    In the files of ``etc`` that ``expanded`` names, the placeholders ``{etc}``, ``{release}`` and those of ``places``
+    stand for folders.
+    """
 
     identifier: str
     account: str
@@ -86,6 +98,8 @@ class Plan:
     start_timeout: int
     payload: Path
     migrates: bool = False
+    expanded: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def last_lines(text: str, count: int = 15) -> str:
@@ -120,9 +134,13 @@ def build(folder: AppFolder, plan: Plan, tools: Tools) -> dict[str, float]:
         with _timed(seconds, "application"):
             _install(temporary, dependencies, plan, tools)
         _lay_out(temporary, plan)
+        templates = _templates(temporary, plan)
+        _expand(templates, temporary, temporary, plan)
         _restrict(temporary, account.pw_gid)
         with _timed(seconds, "trial"):
+            _check_factories(temporary, account)
             _try_out(temporary, plan, account)
+        _expand(templates, temporary, folder.release(plan.identifier), plan)
         os.replace(temporary, folder.release(plan.identifier))
         published = True
     except (BuildError, OSError, tarfile.TarError, EOFError, zlib.error) as error:
@@ -292,17 +310,75 @@ def _lay_out(release: Path, plan: Plan) -> None:
         shutil.copytree(origin, static / str(number), copy_function=shutil.copyfile)
 
 
+def _templates(release: Path, plan: Plan) -> dict[str, str]:
+    """Return the texts with placeholders by the names of their files in ``etc``."""
+    texts = {name: (release / "etc" / name).read_text(encoding="utf-8") for name in plan.expanded}
+    for target, wanted in _paste(release).items():
+        source = _installed(release / "venv", wanted["from"], f"paste.{target}.from")
+        try:
+            made = paste_file.PasteFile(source.read_text(encoding="utf-8"))
+            if wanted["oslo_config_file"]:
+                made.set_oslo_config_file(wanted["oslo_config_file"])
+            made.lay_over(wanted["overlay"])
+        except paste_file.PasteError as error:
+            raise BuildError(f"key paste.{target}.overlay: {error}. Nothing that serves was changed") from error
+        texts[target] = made.text(f"Written by Grove from the installed {wanted['from']} and the record's overlay.")
+    return texts
+
+
+def _paste(release: Path) -> dict[str, Any]:
+    path = release / PAYLOAD_PASTE
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def _installed(virtualenv: Path, path: str, key: str) -> Path:
+    places = [virtualenv, *virtualenv.glob("lib/python3*/site-packages")]
+    found = next((place / path for place in places if (place / path).is_file()), None)
+    if found is None:
+        raise BuildError(f"key {key}: found no file {path} in the virtualenv or its site-packages")
+    return found
+
+
+def _expand(templates: Mapping[str, str], release: Path, final: Path, plan: Plan) -> None:
+    """Write the files of ``etc`` for a release that is, or is going to be, at ``final``."""
+    for name, text in templates.items():
+        for place, path in {"etc": f"{final}/etc", "release": str(final), **plan.places}.items():
+            text = text.replace("{" + place + "}", path)
+        target = release / "etc" / name
+        # What the source has by that name stays as it is.
+        if target.is_symlink():
+            target.unlink()
+        target.write_text(text, encoding="utf-8")
+
+
+def _check_factories(release: Path, account: pwd.struct_passwd) -> None:
+    """Import the factories of the sections that overlays bring. Raises BuildError for the first that fails."""
+    for target, wanted in _paste(release).items():
+        made = paste_file.PasteFile((release / "etc" / target).read_text(encoding="utf-8"))
+        for section, factory in made.factories(list(wanted["overlay"].get("sections") or {})):
+            command = [f"{release}/venv/bin/python", "-I", "-c", TRY_FACTORY, f"{release}/extras", factory]
+            done = run_as(account, command, environment={"LANG": "C.UTF-8", "HOME": "/"}, folder=Path("/"))
+            if done.returncode:
+                why = last_lines(done.stdout, 1)
+                raise BuildError(
+                    f"key paste.{target}.overlay.sections.{section}: found the factory {factory!r}, which cannot be"
+                    f" imported ({why}); it has to be module:attribute of a package in the virtualenv or in extras."
+                    " Nothing that serves was changed"
+                )
+
+
 def _restrict(release: Path, group: int) -> None:
     """Let the application's group read the release, and nobody else but for the files that Apache serves itself."""
     _remove_lock(release / "venv")
     os.chown(release, 0, group)
     release.chmod(0o751)
-    for name in ("src", "etc", "runtime", "venv"):
+    for name in ("src", "etc", "runtime", "extras", "venv"):
         path = release / name
         if path.is_dir() and not path.is_symlink():
             os.chown(path, 0, group)
             path.chmod(0o750)
-    for name in ("RELEASE.json", "entry.py", "commands.json", PAYLOAD_LOCK):
+    for name in ("RELEASE.json", "entry.py", "commands.json", PAYLOAD_LOCK, PAYLOAD_PASTE):
         if (release / name).exists():
             os.chown(release / name, 0, group)
             (release / name).chmod(0o640)

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as
+from ansible_collections.grove.wsgi.plugins.module_utils.accounts import run_as, without_passwords
 
 # Exit codes of the trial in ``wsgi/grove_runtime``: it answered as it has to; it did not, and may with a database.
 WELL, UNWELL = 0, 3
@@ -45,5 +45,5 @@ def try_out(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
     except subprocess.TimeoutExpired:
         said = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
         return Verdict(well=False, whole=False, said=said)
-    said = "\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:])
+    said = without_passwords("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]))
     return Verdict(well=done.returncode == WELL, whole=done.returncode in (WELL, UNWELL), said=said)

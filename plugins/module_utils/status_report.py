@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, processes, switching
+from ansible_collections.grove.wsgi.plugins.module_utils import agents, deployment_lease, history, processes, switching
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder, FolderError, other_than
 
 
@@ -46,6 +46,7 @@ def report(app: switching.App, record: dict[str, Any], last: int = 5) -> dict[st
         "slots": {},
         "releases": sorted(_releases(folder), key=lambda one: str(one["made_at"]), reverse=True),
         "previous": None,
+        "agents": _agents(folder),
         "last_switch": history.last_made_live(events),
         "history": events[-last:] if last else [],
         "deployment": str(held) if held else None,
@@ -91,6 +92,19 @@ def _releases(folder: AppFolder) -> list[dict[str, Any]]:
     described = {path.name: folder.describe(path.name) for path in folder.releases.iterdir()}
     keys = ("made_at", "made_from", "warning")
     return [{"release": name, **{key: one.get(key) for key in keys}} for name, one in described.items() if one]
+
+
+def _agents(folder: AppFolder) -> list[dict[str, Any]]:
+    found = []
+    for name in agents.installed(folder.name):
+        try:
+            now = agents.state(folder.name, name)
+        except agents.AgentError as error:
+            found.append({"agent": name, "running": False, "release": None, "restarts": 0, "problem": str(error)})
+            continue
+        about = {"agent": name, "running": now.active, "release": now.release, "restarts": now.restarts}
+        found.append({**about, **(_process(now.pid) if now.pid else {})})
+    return found
 
 
 def _process(pid: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ summary:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app, switching
+from ansible_collections.grove.wsgi.plugins.module_utils import agents, deployment_lease, history, served_app, switching
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, other_than
 
 
@@ -113,6 +113,12 @@ def main() -> None:
             if not release and before:
                 release = str(folder.release_of(other_than(str(folder.live()))))
             outcome = act(app, release, params, dry)
+            if params["percent"] == 100 and not dry:
+                agents.follow(folder, release)
+    except agents.AgentError as error:
+        history.note_failure(folder, "failed", release, why=str(error)[:2000], step="agents")
+        deployment_lease.end(folder, run)
+        module.fail_json(msg=f"record {folder.name}: release {release} is live, but not its agents: {error}")
     except (switching.SwitchError, FolderError, OSError) as error:
         if not dry and isinstance(error, switching.SwitchError):
             history.note_failure(folder, "refused", release, why=str(error), step="canary")

@@ -80,7 +80,7 @@ ASK_PYTHON = (
     "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
 )
 
-TIMERS = ("/etc/systemd/system", "/etc/cron.d")
+UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
 def python(path: str) -> dict[str, str] | None:
@@ -195,7 +195,8 @@ def main() -> None:
             "key_pairs": {"|".join(pair): key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": httpd(layout),
-            "timers": sorted(str(path) for folder in TIMERS for path in Path(folder).glob("grove-*")),
+            "units": sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*")),
+            "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": any(Path("/var/lib/apt/lists").glob("*_Packages*")),
         },
     )

@@ -20,6 +20,9 @@ options:
   app_environment:
     description: Environment variables of the application. Used by the action, and never sent as an argument.
     type: dict
+  app_config:
+    description: The record's files that are made of sections. Used by the action, and never sent as an argument.
+    type: dict
   folder:
     description: The application's folder on the host.
     type: path
@@ -78,6 +81,11 @@ options:
     description: Whether the record has a migration, without which the health path may not answer yet.
     type: bool
     default: false
+  expanded:
+    description: Files of the release's C(etc) in which placeholders stand for folders.
+    type: list
+    elements: str
+    default: []
   idle:
     description: C(warm) when the idle slot's processes load their release as they start.
     type: str
@@ -123,6 +131,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils import app_folder, depl
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "record": {"type": "dict"},
     "app_environment": {"type": "dict", "no_log": True},
+    "app_config": {"type": "dict", "no_log": True},
     "folder": {"type": "path"},
     "name": {"type": "str"},
     "release": {"type": "str"},
@@ -141,6 +150,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
     "migrates": {"type": "bool", "default": False},
+    "expanded": {"type": "list", "elements": "str", "default": []},
     "idle": {"type": "str", "default": "cold"},
     "run": {"type": "dict"},
     "payload": {"type": "path"},
@@ -168,6 +178,8 @@ def build(module: AnsibleModule, folder: app_folder.AppFolder) -> dict[str, floa
         start_timeout=params["start_timeout"],
         payload=Path(params["payload"]),
         migrates=params["migrates"],
+        expanded=tuple(params["expanded"]),
+        places=dict(zip(("state", "logs"), params["writable"], strict=False)),
     )
     tools = release_build.Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
     return release_build.build(folder, plan, tools)

@@ -7,7 +7,7 @@ module: rollback
 short_description: An earlier release is live again
 description:
   - Hands the traffic to the release that was live before, or to the named one. Nothing is built; what is needed stands
-    on the host. A canary is withdrawn instead.
+    on the host. Its agents follow. A canary is withdrawn instead.
   - Refuses to go back behind a contract, which may have removed what the earlier release needs.
 options:
   app:
@@ -46,6 +46,11 @@ seconds:
   description: Duration of each step, and of all up to the first answer of the front (C(live)).
   type: dict
   returned: success
+restarted:
+  description: The agents that were restarted in that release.
+  type: list
+  elements: str
+  returned: success
 summary:
   description: One line for a person.
   type: str
@@ -55,7 +60,7 @@ summary:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app, switching
+from ansible_collections.grove.wsgi.plugins.module_utils import agents, deployment_lease, history, served_app, switching
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
 
 
@@ -108,15 +113,21 @@ def main() -> None:
                     app, target, dry=dry, cross_contract=params["cross_contract"], what="rolled_back"
                 )
                 done = "back to" if outcome.changed else "live already:"
+            restarted = [] if dry else agents.follow(folder, target)
             took = sum(seconds for step, seconds in outcome.seconds.items() if step != "drain")
     except (switching.SwitchError, FolderError, OSError) as error:
         if not dry and isinstance(error, switching.SwitchError):
             history.note_failure(folder, "refused", target, why=str(error), step="rollback")
         deployment_lease.end(folder, run)
         module.fail_json(msg=f"record {folder.name}: {error}")
+    except agents.AgentError as error:
+        history.note_failure(folder, "failed", target, why=str(error)[:2000], step="agents")
+        deployment_lease.end(folder, run)
+        module.fail_json(msg=f"record {folder.name}: release {target} is live again, but not its agents: {error}")
     module.exit_json(
-        changed=outcome.changed,
+        changed=outcome.changed or bool(restarted),
         release=target,
+        restarted=restarted,
         live=outcome.live,
         seconds={**outcome.seconds, "live": round(took, 3)},
         summary=f"{folder.name}: {done} release {target} in {outcome.live}, {took:.2f} s; {record['url']} is healthy",

@@ -75,6 +75,12 @@ class Payload:
         self.members.append(Member(name, content=content.encode()))
         self.inputs[key] = hashlib.sha256(content.encode()).hexdigest()[:16]
 
+    def add_package(self, folder: Path) -> None:
+        """Add a Python package of the controller that the application can import besides its own."""
+        members = list(folder_members(folder, f"extras/{folder.name}"))
+        self.members += members
+        self.inputs[f"extras {folder.name}"] = digest(members)
+
     def write(self, stream: BinaryIO, more: Mapping[str, Any]) -> None:
         """Write the archive, with RELEASE.json (the inputs, and ``more``) in it, gzip-compressed."""
         release = {"id": self.identifier(), **more, "inputs": self.inputs}
@@ -101,8 +107,8 @@ def digest(members: list[Member]) -> str:
     return total.hexdigest()[:16]
 
 
-def folder_members(folder: Path) -> Iterator[Member]:
-    """Yield the files of a source folder as ``src/...``, without what version control and tools leave in it.
+def folder_members(folder: Path, prefix: str = "src") -> Iterator[Member]:
+    """Yield the files of a folder as ``prefix/...``, without what version control and tools leave in it.
 
     Links are followed inside the folder. Raises ValueError for one that leads outside, or round in a circle.
     """
@@ -120,7 +126,7 @@ def folder_members(folder: Path) -> Iterator[Member]:
             if not path.is_file():
                 continue
             executable = bool(path.stat().st_mode & stat.S_IXUSR)
-            yield Member(f"src/{path.relative_to(top)}", origin=path, executable=executable)
+            yield Member(f"{prefix}/{path.relative_to(top)}", origin=path, executable=executable)
 
 
 def _refuse_link(path: Path, top: Path) -> None:

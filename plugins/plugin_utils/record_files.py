@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .record_paste import check_paste
 from .record_places import PATH_RIGHT, URL_PATH
 from .record_problems import Check, shown
+from .record_sections import check_sections
 from .record_settings import Settings
 
 ENTRY_KINDS = ("pecan", "paste", "module")
@@ -75,8 +77,10 @@ def check_files(record: dict[str, Any], settings: Settings, result: Check) -> No
             result.add(name, "lock", found, f"it has to be a file {looked}")
         record["lock"] = lock
     record["config"] = _config(record, settings, looked, result)
+    check_paste(record, result)
+    record["extras"] = _extras(record, settings, looked, result)
     wanted = record["entry"].get(record["kind"]) if record["kind"] in ("pecan", "paste") else None
-    if wanted is not None and wanted not in record["config"]:
+    if wanted is not None and wanted not in record["config"] and wanted not in record["paste"]:
         _check_entry_file(record, wanted, result)
     folder = source.get("path") if source["kind"] == "folder" else None
     for url, value in record["static"].items():
@@ -107,15 +111,34 @@ def _source(record: dict[str, Any], settings: Settings, looked: str, result: Che
     return source
 
 
+def _extras(record: dict[str, Any], settings: Settings, looked: str, result: Check) -> list[str]:
+    found = []
+    for given in record["extras"]:
+        path = _find(given, settings.folders)
+        if path is None or not os.path.isfile(os.path.join(path, "__init__.py")):
+            problem = "is not there" if path is None else "is no package: it has no __init__.py"
+            right = f"it has to be the folder of a Python package {looked}"
+            result.add(record["name"], "extras", f"{given!r}, which {problem}", right)
+        else:
+            found.append(path)
+    return found
+
+
 def _config(record: dict[str, Any], settings: Settings, looked: str, result: Check) -> dict[str, str | None]:
+    """Return the template of each file; None for one that is made of sections, which may hold secrets."""
     config: dict[str, str | None] = {}
     for given, template in record["config"].items():
         target = str(given)
         key = f"config.{target}"
         if _leaves(target):
             result.add(record["name"], key, "a path that leaves etc", "it has to stay inside the release's etc folder")
+        if isinstance(template, Mapping):
+            check_sections(record["name"], key, template, result)
+            config[target] = None
+            continue
         if not isinstance(template, str):
-            result.add(record["name"], key, shown(template), "it has to be the path of a template")
+            right = "it has to be the path of a template, or a dictionary of sections"
+            result.add(record["name"], key, shown(template), right)
             continue
         path = _find(template, settings.folders)
         if path is None or not os.path.isfile(path):

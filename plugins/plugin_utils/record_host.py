@@ -23,6 +23,9 @@ def check_host(result: Check, settings: Settings, host: Mapping[str, Any]) -> No
         _check_python(record, settings, host, result)
         record["abi"] = (host["pythons"].get(record["python"]) or {}).get("abi", "")
         _check_account(record, host, result)
+        if record["agents"] and not host["systemd"]:
+            found = f"{', '.join(sorted(record['agents']))} on a host that systemd does not run"
+            result.add(record["name"], "agents", found, "agents are services of systemd; take them out of this host")
         _check_certificate(record, host, result)
         if not host["addresses"].get(record["address"].strip("[]"), True):
             found = f"{record['address']}, which is no address of the host"

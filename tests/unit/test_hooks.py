@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> AppFolder:
     return made
 
 
-def give(folder: AppFolder, **commands: str) -> None:
+def give(folder: AppFolder, **commands: str | list[str]) -> None:
     content: dict[str, Any] = {
         **commands,
         "environment": {"DATABASE": SECRET, "CONF": "{etc}/shop.ini"},
@@ -71,6 +71,21 @@ def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
     assert text.startswith("key migrate: python failed (exit status 7) after ")
     assert text.endswith(" s:\nxxxxxxxxx\n********")
     assert history.read(folder) == []
+
+
+def test_several_commands_end_at_the_first_failure(folder: AppFolder) -> None:
+    seen = folder.path / "seen"
+    mark = "python -c \"import sys; open(sys.argv[1], 'a').write(sys.argv[2]); print(sys.argv[2])\""
+    give(folder, migrate=[f"{mark} {seen} one", f"{mark} {seen} two"])
+    assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "one\ntwo"
+    assert seen.read_text() == "onetwo"
+    url = "rabbit://shop:opensesame@broker/"
+    give(folder, migrate=[f"python -c \"raise SystemExit('{url}')\"", f"{mark} {seen} three"])
+    with pytest.raises(hooks.HookError) as raised:
+        hooks.run(folder, "one", "migrate", ACCOUNT)
+    assert str(raised.value).startswith("key migrate[0]: python failed (exit status 1) after ")
+    assert str(raised.value).endswith("\nrabbit://shop:********@broker/")
+    assert seen.read_text() == "onetwo"
 
 
 def test_a_command_that_is_not_there(folder: AppFolder) -> None:

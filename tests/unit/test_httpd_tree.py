@@ -261,8 +261,7 @@ def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
 
 
 def test_the_check_before_a_reload_shows_apaches_words(layout: Layout) -> None:
-    command = [layout.binary, "-d", layout.root, "-t"]
-    assert subprocess.run(command, env=httpd_tree.environment(layout), check=False).returncode == 0
+    assert httpd_tree.ask_apache(layout, "-d", layout.root).returncode == 0
     values = httpd_tree.environment(layout)
     assert values["APACHE_RUN_USER"] == "www-data"
     missing = dataclasses.replace(layout, pid_file="/nonexistent/pid")

@@ -11,7 +11,10 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils import mod_wsgi_options
 from ansible_collections.grove.wsgi.plugins.plugin_utils.record_problems import Check
 from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
 
-NOTHING: dict[str, Any] = {"name": "shop", "migrate": None, "contract": None, "after": None, "timers": {}}
+NOTHING: dict[str, Any] = {
+    "name": "shop", "migrate": None, "contract": None, "after": None,
+    "timers": {}, "agents": {},
+}
 
 
 def settings(mod_wsgi: str) -> Settings:
@@ -78,6 +81,50 @@ def test_hooks_that_are_none(hooks: dict[str, str], expected: str) -> None:
     found = hook_problems(**hooks)
     assert found == [f"record shop, {expected}"]
     assert "secret" not in found[0]
+
+
+def test_hooks_of_several_commands() -> None:
+    assert hook_problems(migrate=["true", "python -m shop {etc}/a"]) == []
+    assert hook_problems(migrate=["true", "echo 'secret"])[0].startswith("record shop, key migrate[1]: found a command")
+    right = "it has to be a command line, or a list of command lines"
+    assert hook_problems(after=[]) == [f"record shop, key after: found an empty list; {right}"]
+    assert hook_problems(contract={"a": "secret"}) == [f"record shop, key contract: found a dict; {right}"]
+
+
+def test_agents_are_completed() -> None:
+    record = {**NOTHING, "agents": {"worker": {"command": "shop-worker {etc}/shop.ini"}}}
+    record_hooks.check_hooks(record, Check())
+    assert record["agents"] == {
+        "worker": {"command": "shop-worker {etc}/shop.ini", "restart": "after", "stop_timeout": 60}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "agent", "expected"),
+    [
+        ("Worker", {"command": "true"}, "agents.Worker: found 'Worker' (a text); a name has lower-case letters,"),
+        ("worker", "true", "agents.worker: found 'true' (a text); it has to be a dictionary with command,"),
+        ("worker", {"commands": "true"}, "agents.worker: found the keys commands; it has to be a dictionary with"),
+        (
+            "worker",
+            {"command": "true", "restart": "never"},
+            "agents.worker.restart: found 'never' (a text); it has to be one of before, after (the switch)",
+        ),
+        (
+            "worker",
+            {"command": "true", "stop_timeout": 0},
+            "agents.worker.stop_timeout: found 0 (a whole number); it has to be from 1 to 3600",
+        ),
+        ("worker", {"command": "run {venv}"}, "agents.worker.command: found {venv}; the placeholders are {etc},"),
+    ],
+)
+def test_agents_that_are_none(name: str, agent: Any, expected: str) -> None:
+    assert hook_problems(agents={name: agent})[0].startswith(f"record shop, key {expected}")
+
+
+def test_an_agent_and_a_timer_need_names_of_their_own() -> None:
+    timers = {"worker": {"command": "true", "schedule": "daily"}}
+    assert "found timers.worker, too" in hook_problems(agents={"worker": {"command": "true"}}, timers=timers)[0]
 
 
 def test_timers_that_are_commands_with_a_schedule() -> None:

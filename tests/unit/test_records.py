@@ -386,7 +386,8 @@ ONE_ENTRY = "it has to have exactly one of pecan, paste, module"
         ),
         (
             record(config={"config.py": 3}),
-            "record shop, key config.config.py: found 3 (a whole number); it has to be the path of a template",
+            "record shop, key config.config.py: found 3 (a whole number); it has to be the path of a template,"
+            " or a dictionary of sections",
         ),
     ],
 )

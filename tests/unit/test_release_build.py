@@ -99,7 +99,9 @@ class Place:
         if lock:
             payload.add_file("lock.txt", lock, "lock")
         payload.add_file("etc/secret.ini", changes.pop("config", "password = 1\n"), "config secret.ini")
-        payload.add_file("entry.py", ENTRY, "entry")
+        for name, content in changes.pop("files", {}).items():
+            payload.add_file(name, content, name)
+        payload.add_file("entry.py", changes.pop("entry", ENTRY), "entry")
         for module in (REPOSITORY / "wsgi" / "grove_runtime").glob("*.py"):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
         archive = self.base / "payload.tar.gz"
@@ -343,3 +345,88 @@ def test_a_full_disk_is_named_and_nothing_is_left(place: Place) -> None:
         assert place.left() == []
     finally:
         subprocess.run(["umount", str(place.folder.path)], check=True)
+
+
+PASTE = """
+[pipeline:main]
+pipeline = shop
+[app:shop]
+paste.app_factory = shop:factory
+oslo_config_project = shop
+"""
+PASTE_ENTRY = ENTRY.replace("from shop import application", """
+sys.path.append(here + "/extras")
+from counting import Counting
+text = open(here + "/etc/api.ini").read()
+assert f"oslo_config_file = {here}/etc/shop.conf" in text, text
+assert "pipeline = count shop" in text, text
+assert open(here + "/etc/shop.conf").read() == f"state = /var/lib/shop\\n{here}/etc {{other}}\\n"
+from shop import application
+application = Counting(application)
+""")
+COUNTING = """
+class Counting:
+    def __init__(self, application):
+        self.application = application
+    def __call__(self, *request):
+        return self.application(*request)
+def factory(global_conf):
+    return Counting
+"""
+
+
+def paste_files(factory: str = "counting:factory", **changes: Any) -> dict[str, str]:
+    overlay = {
+        "sections": {"filter:count": {"paste.filter_factory": factory}},
+        "pipelines": {"main": {"add": [{"filter": "count"}]}},
+        **changes,
+    }
+    wanted = {"from": "shop_etc/api.ini", "oslo_config_file": "{etc}/shop.conf", "overlay": overlay}
+    return {
+        "paste.json": json.dumps({"api.ini": wanted}),
+        "etc/shop.conf": "state = {state}\n{etc} {other}\n",
+        "extras/counting/__init__.py": COUNTING,
+    }
+
+
+def paste_plan(place: Place, files: dict[str, str]) -> Plan:
+    (place.source / "shop_etc").mkdir(exist_ok=True)
+    wheel = place.wheel("shop", SHOP)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("shop_etc/api.ini", PASTE)
+    where = {"state": "/var/lib/shop", "logs": "/var/log/shop"}
+    return place.plan("requirement", "shop==1", files=files, entry=PASTE_ENTRY, expanded=("shop.conf",), places=where)
+
+
+def test_a_packages_paste_file_gets_its_overlay_and_placeholders_their_folders(place: Place) -> None:
+    release = place.build(paste_plan(place, paste_files()))
+    final = f"{place.folder.path}/releases/{release.name}"
+    assert (release / "etc" / "shop.conf").read_text() == f"state = /var/lib/shop\n{final}/etc {{other}}\n"
+    text = (release / "etc" / "api.ini").read_text()
+    assert f"oslo_config_file = {final}/etc/shop.conf" in text
+    for path in (release / "etc" / "shop.conf", release / "etc" / "api.ini", release / "paste.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            paste_files("counting:gone"),
+            "key paste.api.ini.overlay.sections.filter:count: found the factory 'counting:gone', which cannot be"
+            " imported (AttributeError: module 'counting' has no attribute 'gone')",
+        ),
+        (
+            paste_files(pipelines={"other": {"remove": ["count"]}}),
+            "key paste.api.ini.overlay: pipelines.other: no such pipeline; the file has main",
+        ),
+        (
+            paste_files() | {"paste.json": json.dumps({"api.ini": {"from": "etc/gone.ini"}})},
+            "key paste.api.ini.from: found no file etc/gone.ini in the virtualenv or its site-packages",
+        ),
+    ],
+)
+def test_an_overlay_that_does_not_fit_the_package_is_refused(
+    place: Place, files: dict[str, str], expected: str
+) -> None:
+    assert place.refused(paste_plan(place, files)).startswith(expected)
