@@ -23,12 +23,14 @@ class Outcome:
     messages: list[str]
 
 
-def command(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> list[str]:
+def command(
+    host: Host, apps: list[dict[str, Any]] | None = None, *, playbook: str = "site.yml", **variables: Any
+) -> list[str]:
     """Return the command line that runs the job on one host, with records and variables in place of the inventory's."""
     given = variables if apps is None else {**variables, "wsgi_apps": apps}
     inventory = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory")
     asked = ["--inventory", str(inventory), "--limit", host.name, "--extra-vars", json.dumps(given)]
-    return ["ansible-playbook", str(REPOSITORY / "site.yml"), *asked]
+    return ["ansible-playbook", str(REPOSITORY / playbook), *asked]
 
 
 def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> Outcome:

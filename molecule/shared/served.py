@@ -137,8 +137,16 @@ with ThreadPoolExecutor(times) as pool:
 
     def memory_map(self, pid: int) -> str:
         """Return what is mapped into a process of the host, as its kernel, the controller's, says."""
+        return self._proc(pid, "maps").read_text()
+
+    def environment(self, pid: int) -> dict[str, str]:
+        """Return the environment that a process of the host was started with, as the controller's kernel says."""
+        text = self._proc(pid, "environ").read_text()
+        return dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
+
+    def _proc(self, pid: int, name: str) -> Path:
         rows = machine.podman("top", self.container, "pid", "hpid").splitlines()[1:]
-        return Path("/proc", {int(row.split()[0]): row.split()[1] for row in rows}[pid], "maps").read_text()
+        return Path("/proc", {int(row.split()[0]): row.split()[1] for row in rows}[pid], name)
 
     def listeners(self) -> set[str]:
         """Return the listening TCP sockets, as ADDRESS:PORT."""

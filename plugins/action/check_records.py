@@ -27,7 +27,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         given = dict(arguments["settings"])
         for key in ("folders", "httpd_listen"):
             given[key] = tuple(str(value) for value in given.get(key, ()))
-        for key in ("servers", "workers_per_server"):
+        for key in ("servers", "workers_per_server", "processes"):
             given[key] = int(given[key])
         settings = Settings(**given)
         asked = {"layout": arguments["layout"], **records.questions(arguments["records"], settings)}

@@ -19,6 +19,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFo
 FILE = "commands.json"
 PROPERTIES = "ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload"
 UNITS = Path("/etc/systemd/system")
+RUN = Path("/run")
 # Seconds that an agent has to stay up to count as started; most that cannot work end within two.
 SETTLED = 4.0
 # Seconds that restarting them may take.
@@ -69,16 +70,13 @@ def state(app: str, agent: str) -> State:
     pid = int(found.get("MainPID") or 0)
     active = found.get("ActiveState") == "active" and found.get("SubState") == "running"
     stale = found.get("NeedDaemonReload") == "yes"
-    return State(active, stale, pid, int(found.get("NRestarts") or 0), _release_of(pid) if pid else None)
+    return State(active, stale, pid, int(found.get("NRestarts") or 0), _release_of(unit(app, agent), pid))
 
 
-def _release_of(pid: int) -> str | None:
-    try:
-        environment = Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    prefix = b"GROVE_RELEASE="
-    return next((line.removeprefix(prefix).decode() for line in environment if line.startswith(prefix)), None)
+def _release_of(service: str, pid: int) -> str | None:
+    # Written by wsgi/run before it became the agent: the environment of a process may not be read everywhere.
+    words = _text(RUN / service.removesuffix(".service") / "release").split()
+    return words[1] if len(words) == 2 and words[0] == str(pid) else None
 
 
 def behind(folder: AppFolder, release: str, names: Iterable[str]) -> list[str]:

@@ -26,7 +26,7 @@ WHOLE_NUMBERS = ("-timeout", "-limit", "-backlog", "-size", "-requests")
 def check_daemon(record: dict[str, Any], settings: Settings, cores: int, result: Check) -> None:
     """Complete and check processes, threads and the options of WSGIDaemonProcess."""
     if record["processes"] is None:
-        record["processes"] = max(2, cores)
+        record["processes"] = settings.processes or max(2, cores)
     if record["threads"] is None:
         record["threads"] = THREADS.get(record["kind"], 5)
     outside = [key for key, (low, high) in RANGES.items() if record[key] is not None and not low <= record[key] <= high]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Settings:
     """The variables of the roles ``wsgi_app``, ``mod_wsgi`` and ``httpd`` that records are checked against.
 
-    ``servers`` (0: one per core, 2 at least) times ``workers_per_server`` is MaxRequestWorkers of the MPM; ``folders``
+    ``processes`` are those of a record that does not say, and 0 means one per core, 2 at least, as it does for
+    ``servers``. ``servers`` times ``workers_per_server`` is MaxRequestWorkers of the MPM; ``folders``
     are the ones on the controller that a relative path is looked up in; ``mod_wsgi`` is the version that is, or is
     going to be, installed, and ``mod_wsgi_python`` its interpreter.
     """
@@ -25,6 +26,7 @@ class Settings:
     folders: tuple[str, ...]
     workers_per_server: int
     servers: int = 0
+    processes: int = 0
     tls_dir: str = "/etc/apache2/grove-tls"
     httpd_listen: tuple[str, ...] = ()
     httpd_program: str = "apache2"

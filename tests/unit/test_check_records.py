@@ -28,6 +28,7 @@ def check(folder: Path, records: object, **variables: Any) -> dict[str, Any]:
         "mod_wsgi_python": "/usr/bin/python3",
         "folders": [str(folder)],
         "servers": 0,
+        "processes": 0,
         "workers_per_server": 64,
     }
     arguments = {"records": "{{ wsgi_apps }}", "settings": settings, "layout": LAYOUT}
