@@ -1,0 +1,1 @@
+"""Additions to nova's WSGI stack, mounted by an overlay of its paste file. See README.md."""
