@@ -11,7 +11,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "reference.md"
-ROLES = ("wsgi_app", "mod_wsgi", "httpd", "uv", "telemetry")
+ROLES = ("wsgi_app", "mod_wsgi", "httpd", "uv", "telemetry", "openstack")
 HEAD = """# Reference
 
 Generated from `roles/*/meta/argument_specs.yml` by `docs/reference.py`; change it there.
