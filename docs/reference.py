@@ -11,7 +11,22 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "reference.md"
-ROLES = ("wsgi_app", "mod_wsgi", "httpd", "uv", "telemetry")
+ROLES = (
+    "wsgi_app",
+    "mod_wsgi",
+    "httpd",
+    "uv",
+    "telemetry",
+    "openstack",
+    "keystone",
+    "gnocchi",
+    "cinder",
+    "aodh",
+    "openstack_client",
+    "database",
+    "message_bus",
+    "cache",
+)
 HEAD = """# Reference
 
 Generated from `roles/*/meta/argument_specs.yml` by `docs/reference.py`; change it there.

@@ -1,0 +1,80 @@
+"""Give a RabbitMQ broker its virtual hosts and accounts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: message_bus
+short_description: Virtual hosts and accounts of a RabbitMQ broker
+description:
+  - Makes virtual hosts and accounts, gives the accounts their passwords and permissions, and removes accounts.
+  - Reads and writes everything at once, with C(rabbitmqctl export_definitions) and C(import_definitions). No password
+    is on a command line, and an existing one is compared, not set again.
+options:
+  users:
+    description: Accounts, each with C(name), C(service), C(password) and C(vhosts), where it may do everything.
+    type: list
+    elements: dict
+    default: []
+  absent_users:
+    description: Accounts that are removed.
+    type: list
+    elements: str
+    default: []
+  unread_notifications:
+    description: Messages that a queue of notifications keeps, the oldest go first; 0 for no limit.
+    type: int
+    default: 0
+author: The Grove maintainers (@grove)
+"""
+
+EXAMPLES = r"""
+- name: Make virtual hosts and accounts
+  grove.wsgi.message_bus:
+    users:
+      - {name: nova_1, service: nova, password: "{{ password }}", vhosts: [nova]}
+    absent_users: [guest]
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or would be in check mode, a line each.
+  type: list
+  returned: always
+"""
+
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils import broker
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "users": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+            "absent_users": {"type": "list", "elements": "str", "default": []},
+            "unread_notifications": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    users = module.params["users"]
+    server = broker.Broker()
+    try:
+        absent = module.check_mode and shutil.which(server.program) is None
+        current = {} if absent else server.definitions()
+        wanted = broker.changes(current, users, module.params["absent_users"], module.params["unread_notifications"])
+        if not module.check_mode:
+            server.apply(wanted)
+    except broker.BrokerError as error:
+        services = ", ".join(dict.fromkeys(user["service"] for user in users)) or "no service"
+        module.fail_json(
+            msg=f"the message broker refuses the step {error}. {services} cannot be given an account. Look at"
+            ' "systemctl status rabbitmq-server" and /var/log/rabbitmq; run again when the cause is gone'
+        )
+    after = "".join(f"{line}\n" for line in wanted.said)
+    module.exit_json(changed=bool(after), changes=wanted.said, diff={"before": "", "after": after})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""A volume driver for tests: its volumes exist in Cinder's database alone and hold nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cinder.volume import driver
+
+GIBIBYTES = 1000
+
+
+class TestVolumes(driver.VolumeDriver):
+    """Says yes to whatever the volume service asks, and stores no byte."""
+
+    VERSION = "1.0"
+
+    def check_for_setup_error(self) -> None:
+        """Need nothing."""
+
+    def create_volume(self, volume: Any) -> None:
+        """Do nothing."""
+
+    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> None:
+        """Do nothing."""
+
+    def create_cloned_volume(self, volume: Any, src_vref: Any) -> None:
+        """Do nothing."""
+
+    def extend_volume(self, volume: Any, new_size: int) -> None:
+        """Do nothing."""
+
+    def delete_volume(self, volume: Any) -> None:
+        """Do nothing."""
+
+    def create_snapshot(self, snapshot: Any) -> None:
+        """Do nothing."""
+
+    def delete_snapshot(self, snapshot: Any) -> None:
+        """Do nothing."""
+
+    def ensure_export(self, context: Any, volume: Any) -> None:
+        """Do nothing."""
+
+    def create_export(self, context: Any, volume: Any, connector: Any) -> None:
+        """Do nothing."""
+
+    def remove_export(self, context: Any, volume: Any) -> None:
+        """Do nothing."""
+
+    def initialize_connection(self, volume: Any, connector: Any, **more: Any) -> dict[str, Any]:
+        """Return a connection that leads nowhere."""
+        return {"driver_volume_type": "fake", "data": {"volume_id": volume.id}}
+
+    def terminate_connection(self, volume: Any, connector: Any, **more: Any) -> None:
+        """Do nothing."""
+
+    def _update_volume_stats(self) -> None:
+        self._stats = {
+            "volume_backend_name": self.configuration.safe_get("volume_backend_name") or "test",
+            "vendor_name": "Grove",
+            "driver_version": self.VERSION,
+            "storage_protocol": "fake",
+            "pools": [
+                {
+                    "pool_name": "test",
+                    "total_capacity_gb": GIBIBYTES,
+                    "free_capacity_gb": GIBIBYTES,
+                    "reserved_percentage": 0,
+                    "QoS_support": False,
+                    "thin_provisioning_support": False,
+                    "thick_provisioning_support": True,
+                }
+            ],
+        }

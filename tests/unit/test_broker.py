@@ -1,0 +1,79 @@
+"""What a broker's definitions lack, and that passwords are compared and not set again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils import broker
+
+NOVA = {"name": "nova_1", "service": "nova", "password": "first", "vhosts": ["nova"]}
+
+
+def applied(current: dict[str, Any], changes: broker.Changes) -> dict[str, Any]:
+    """Return definitions after an import, as the broker merges them."""
+    keys = {"users": ["name"], "vhosts": ["name"], "permissions": ["user", "vhost"], "policies": ["vhost", "name"]}
+    found = dict(current)
+    for kind, values in changes.add.items():
+        ids = [[value[key] for key in keys[kind]] for value in values]
+        found[kind] = [one for one in found.get(kind, []) if [one[key] for key in keys[kind]] not in ids] + values
+    found["users"] = [user for user in found.get("users", []) if user["name"] not in changes.users]
+    found["permissions"] = [
+        one
+        for one in found.get("permissions", [])
+        if (one["user"], one["vhost"]) not in changes.permissions and one["user"] not in changes.users
+    ]
+    return found
+
+
+def test_a_fresh_broker_gets_everything_and_a_second_time_nothing() -> None:
+    fresh = {"users": [{"name": "guest", "password_hash": "", "tags": ["administrator"]}], "vhosts": [{"name": "/"}]}
+    changes = broker.changes(fresh, [NOVA], ["guest"], 1000)
+    assert changes.said == [
+        "virtual host nova",
+        "limit of unread notifications in nova",
+        "account nova_1",
+        "account nova_1 in nova",
+        "account guest removed",
+    ]
+    done = applied(fresh, changes)
+    assert [user["name"] for user in done["users"]] == ["nova_1"]
+    assert broker.changes(done, [NOVA], ["guest"], 1000).said == []
+
+
+def test_a_password_is_set_again_only_where_it_is_another_one() -> None:
+    done = applied({}, broker.changes({}, [NOVA], [], 0))
+    changes = broker.changes(done, [{**NOVA, "password": "second"}], [], 0)
+    assert changes.said == ["password of account nova_1"]
+    assert "second" not in str(changes)
+    assert broker.changes(applied(done, changes), [{**NOVA, "password": "second"}], [], 0).said == []
+
+
+def test_rights_elsewhere_are_taken_and_other_accounts_left_alone() -> None:
+    users = [{**NOVA, "vhosts": ["nova", "cinder"]}, {**NOVA, "name": "mine", "vhosts": ["cinder"]}]
+    done = applied({}, broker.changes({}, users, [], 0))
+    changes = broker.changes(done, [NOVA], [], 0)
+    assert changes.permissions == [("nova_1", "cinder")]
+    assert changes.said == ["account nova_1 no longer in cinder"]
+
+
+def test_what_rabbitmq_stores_of_a_password() -> None:
+    # The example of RabbitMQ's documentation.
+    salt = bytes.fromhex("908dc60a")
+    assert broker.password_hash("test12", salt) == "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    user = {"password_hash": broker.password_hash("test12", salt), "hashing_algorithm": broker.HASHING}
+    assert broker.is_password("test12", user)
+    assert not broker.is_password("test13", user)
+    assert not broker.is_password("", {"password_hash": "", "hashing_algorithm": broker.HASHING})
+
+
+def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
+    program = tmp_path / "rabbitmqctl"
+    program.write_text(
+        "#!/bin/sh\necho 'Error: unable to perform an operation on node rabbit@localhost' >&2\nexit 69\n"
+    )
+    program.chmod(0o755)
+    with pytest.raises(broker.BrokerError) as caught:
+        broker.Broker(str(program)).definitions()
+    assert str(caught.value) == "export_definitions: Error: unable to perform an operation on node rabbit@localhost"

@@ -1,0 +1,7 @@
+"""Aodh's API with the configuration file that AODH_CONFIG_FILE names; aodh.wsgi.api looks in default places only."""
+
+import os
+
+from aodh.api import app
+
+application = app.build_wsgi_app(argv=["--config-file", os.environ["AODH_CONFIG_FILE"]])
