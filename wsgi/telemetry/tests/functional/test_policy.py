@@ -1,5 +1,7 @@
 """Section 3: policy and scope."""
 
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +49,20 @@ def test_default_decides_for_rules_left_out(make_api: Any, policy_file: Callable
     api = make_api(oslo_policy__policy_file=policy_file('"default": "!"\n"telemetry:get_meters": ""'))
     assert api.get("/v2/meters", headers=ADMIN)
     api.get("/v2/samples", headers=ADMIN, status=403)
+
+
+def test_a_changed_file_is_read(make_api: Any, policy_file: Callable[[str], str]) -> None:
+    path = policy_file('"telemetry:get_meters": "!"')
+    api = make_api(oslo_policy__policy_file=path)
+    api.get("/v2/meters", status=403)
+    changed = os.stat(path).st_mtime + 1
+    policy_file('"telemetry:get_samples": "!"')
+    os.utime(path, (changed, changed))
+    deadline = time.monotonic() + 10
+    while api.get("/v2/meters", expect_errors=True).status_int == 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    api.get("/v2/samples", status=403)
 
 
 def test_segregation(make_api: Any, policy_file: Callable[[str], str]) -> None:
