@@ -73,9 +73,11 @@ def clean(database: str) -> str:
     return database
 
 
-@pytest.fixture(params=[name for name in DATABASES if name != "sqlite"] or [
-    pytest.param("", marks=pytest.mark.skip(reason="TELEMETRY_TEST_DATABASES names no database server"))
-])
+NAMED_SERVERS: list[Any] = [name for name in DATABASES if name != "sqlite"]
+NO_SERVER = pytest.param("", marks=pytest.mark.skip(reason="TELEMETRY_TEST_DATABASES names no database server"))
+
+
+@pytest.fixture(params=NAMED_SERVERS or [NO_SERVER])
 def restarted(request: pytest.FixtureRequest) -> Iterator[tuple[str, servers.Server]]:
     """A server of the test's own, which it may stop and start."""
     try:
