@@ -17,10 +17,18 @@ def _pairs(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             for inner, leaf in _pairs(value):
                 yield f"{name}:{inner}", leaf
         elif isinstance(value, tuple | list):
-            # Items of a list are sorted within, so that the order of an object's keys does not matter.
-            yield name, [dict(_pairs(item)) if isinstance(item, Mapping) else item for item in value]
+            yield name, _encoded(value)
         else:
             yield name, value
+
+
+def _encoded(value: Any) -> Any:
+    """Return a list as agents sign it: objects in the order of their keys, and texts in bytes (`[b'a']`)."""
+    if isinstance(value, Mapping):
+        return {_encoded(name): _encoded(item) for name, item in sorted(value.items())}
+    if isinstance(value, tuple | list):
+        return [_encoded(item) for item in value]
+    return value.encode() if isinstance(value, str) else value
 
 
 def sign(message: Mapping[str, Any], secret: str) -> str:
