@@ -1,6 +1,8 @@
 """Section 3: policy and scope."""
 
+import http.server
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +65,26 @@ def test_a_changed_file_is_read(make_api: Any, policy_file: Callable[[str], str]
         assert time.monotonic() < deadline
         time.sleep(0.1)
     api.get("/v2/samples", status=403)
+
+
+def test_rule_that_asks_a_server(make_api: Any, policy_file: Callable[[str], str]) -> None:
+    class Judge(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"True" if b"chosen" in asked else b"False")
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Judge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        rule = f"http://127.0.0.1:{server.server_address[1]}/judge"
+        api = make_api(oslo_policy__policy_file=policy_file(f'"telemetry:get_meters": "{rule}"'))
+        api.get("/v2/meters", headers=MEMBER, status=403)
+        assert api.get("/v2/meters", headers={**MEMBER, "X-Roles": "chosen"}).json == []
+        server.shutdown()
 
 
 def test_segregation(make_api: Any, policy_file: Callable[[str], str]) -> None:
