@@ -73,6 +73,27 @@ def clean(database: str) -> str:
     return database
 
 
+NAMED_SERVERS: list[Any] = [name for name in DATABASES if name != "sqlite"]
+NO_SERVER = pytest.param("", marks=pytest.mark.skip(reason="TELEMETRY_TEST_DATABASES names no database server"))
+
+
+@pytest.fixture(params=NAMED_SERVERS or [NO_SERVER])
+def restarted(request: pytest.FixtureRequest) -> Iterator[tuple[str, servers.Server]]:
+    """A server of the test's own, which it may stop and start."""
+    try:
+        running = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]()
+        url, server = running.__enter__()
+    except servers.MissingError as error:
+        if NAMED:
+            raise
+        pytest.skip(f"{request.param}: {error}")
+    try:
+        SQLDriver(configuration(url), url).upgrade()
+        yield url, server
+    finally:
+        running.__exit__(None, None, None)
+
+
 Api = Callable[..., webtest.TestApp]
 
 

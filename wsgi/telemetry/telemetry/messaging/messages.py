@@ -34,10 +34,14 @@ def _no_constant(name: str) -> Any:
     raise MessageError("Request is not in valid JSON format")
 
 
+# json.loads would make one for every line.
+DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def load(line: bytes) -> dict[str, Any]:
     """Parse one JSON object. Raises MessageError."""
     try:
-        message = json.loads(line, parse_constant=_no_constant)
+        message = DECODER.decode(line.decode())
     except MessageError:
         raise
     except (ValueError, RecursionError) as error:

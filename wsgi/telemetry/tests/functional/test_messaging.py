@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import oslo_messaging
 import pytest
 import webtest
 from telemetry import signing
+from telemetry.api.app import VersionSelector, make_v2
 from telemetry.messaging import bus
+from telemetry.storage import Stores
 
 from tests import servers
 from tests.conftest import configuration
@@ -142,20 +145,61 @@ def test_samples_and_events_of_agents(make_api: Any, rabbit: tuple[str, Any], co
     assert "The counter type must be" in collector.log()
 
 
-def test_nothing_is_lost_while_the_database_is_away(
-    clean: str, make_api: Any, rabbit: tuple[str, Any], collector: Collector
+def test_nothing_is_lost_while_an_sqlite_file_is_away(
+    tmp_path: Path, rabbit: tuple[str, servers.Server]
 ) -> None:
-    if not clean.startswith("sqlite"):
-        pytest.skip("SQLite stands for the others here: its file can be taken away without a server of the test's own")
-    api = make_api()
-    path = Path(clean.removeprefix("sqlite:///"))
+    path = tmp_path / "telemetry.sqlite"
+    lost_nothing(
+        tmp_path, f"sqlite:///{path}", rabbit[0],
+        leave=lambda: path.rename(path.with_suffix(".away")), come=lambda: path.with_suffix(".away").rename(path),
+    )
+
+
+def test_nothing_is_lost_while_a_database_server_is_away(
+    tmp_path: Path, rabbit: tuple[str, servers.Server], restarted: tuple[str, servers.Server]
+) -> None:
+    url, server = restarted
+    lost_nothing(tmp_path, url, rabbit[0], leave=lambda: server.stop(signal.SIGKILL), come=server.start)
+
+
+def lost_nothing(folder: Path, url: str, transport: str, leave: Callable[[], Any], come: Callable[[], Any]) -> None:
+    with collecting(folder, url, transport) as (api, collector):
+        leave()
+        notifier(transport, "metering").sample({}, "metering", [message(1)])
+        wait_for(lambda: "go back to the queue" in collector.log())
+        come()
+        wait_for(lambda: count(api) == 1)
+
+
+@contextmanager
+def collecting(folder: Path, url: str, transport: str) -> Iterator[tuple[webtest.TestApp, Collector]]:
+    """An application and a collector on a database of the test's own."""
+    conf = configuration(url, transport_url=transport, publisher_notifier__retry=1)
+    stores = Stores(conf)
+    for driver in stores.all:
+        driver.upgrade()
+    collector = Collector(folder, url, transport)
     collector.start()
-    wait_for(lambda: "Collecting from" in collector.log())
-    path.rename(path.with_suffix(".away"))
-    notifier(rabbit[0], "metering").sample({}, "metering", [message(1)])
-    wait_for(lambda: "go back to the queue" in collector.log())
-    path.with_suffix(".away").rename(path)
-    wait_for(lambda: count(api) == 1)
+    try:
+        wait_for(lambda: "Collecting from" in collector.log())
+        yield webtest.TestApp(VersionSelector(make_v2(conf, stores))), collector
+    finally:
+        collector.stop()
+        stores.close()
+
+
+def test_bus_that_goes_away_and_comes_back(tmp_path: Path, rabbit: tuple[str, servers.Server]) -> None:
+    transport, server = rabbit
+    with collecting(tmp_path, f"sqlite:///{tmp_path}/telemetry.sqlite", transport) as (api, _):
+        api.post_json("/v2/meters/cpu", [sample()], status=201)
+        wait_for(lambda: count(api) == 1)
+        server.stop()
+        try:
+            assert fault(api.post_json("/v2/meters/cpu", [sample()], status=503)) == "The message bus does not answer"
+        finally:
+            server.start()
+        wait_for(lambda: api.post_json("/v2/meters/cpu", [sample()], expect_errors=True).status_int == 201)
+        wait_for(lambda: count(api) >= 2)
 
 
 def test_bus_away(make_api: Any) -> None:

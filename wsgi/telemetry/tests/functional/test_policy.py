@@ -1,5 +1,9 @@
 """Section 3: policy and scope."""
 
+import http.server
+import os
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +51,40 @@ def test_default_decides_for_rules_left_out(make_api: Any, policy_file: Callable
     api = make_api(oslo_policy__policy_file=policy_file('"default": "!"\n"telemetry:get_meters": ""'))
     assert api.get("/v2/meters", headers=ADMIN)
     api.get("/v2/samples", headers=ADMIN, status=403)
+
+
+def test_a_changed_file_is_read(make_api: Any, policy_file: Callable[[str], str]) -> None:
+    path = policy_file('"telemetry:get_meters": "!"')
+    api = make_api(oslo_policy__policy_file=path)
+    api.get("/v2/meters", status=403)
+    changed = os.stat(path).st_mtime + 1
+    policy_file('"telemetry:get_samples": "!"')
+    os.utime(path, (changed, changed))
+    deadline = time.monotonic() + 10
+    while api.get("/v2/meters", expect_errors=True).status_int == 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    api.get("/v2/samples", status=403)
+
+
+def test_rule_that_asks_a_server(make_api: Any, policy_file: Callable[[str], str]) -> None:
+    class Judge(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"True" if b"chosen" in asked else b"False")
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Judge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        rule = f"http://127.0.0.1:{server.server_address[1]}/judge"
+        api = make_api(oslo_policy__policy_file=policy_file(f'"telemetry:get_meters": "{rule}"'))
+        api.get("/v2/meters", headers=MEMBER, status=403)
+        assert api.get("/v2/meters", headers={**MEMBER, "X-Roles": "chosen"}).json == []
+        server.shutdown()
 
 
 def test_segregation(make_api: Any, policy_file: Callable[[str], str]) -> None:

@@ -1,5 +1,7 @@
 """Section 5.3: samples."""
 
+import json
+
 import webtest
 
 from tests.functional.calls import MEMBER, fault, post, sample
@@ -45,3 +47,28 @@ def test_limited_caller_sees_its_project(api: webtest.TestApp) -> None:
     assert [row["id"] for row in api.get("/v2/samples", headers=MEMBER).json] == [own["message_id"]]
     assert api.get(f"/v2/samples/{own['message_id']}", headers=MEMBER)
     api.get(f"/v2/samples/{other['message_id']}", headers=MEMBER, status=404)
+
+
+def test_owners_of_many_and_of_few_samples(api: webtest.TestApp) -> None:
+    """The newest are looked through first, and all of them where that does not give enough."""
+    bodies = [
+        sample(
+            message_id=f"m{n:04}", project_id="rare" if n % 250 == 0 else f"p{n % 2}",
+            timestamp=f"2026-01-01T00:{n // 120:02}:{n // 2 % 60:02}",
+        )
+        for n in range(1000)
+    ]
+    text = b"".join(json.dumps(one).encode() + b"\n" for one in bodies)
+    api.post("/v2/samples", text, content_type="application/x-ndjson", status=201)
+    for project in ("rare", "p0", "p1"):
+        expected = [one["message_id"] for one in bodies[::-1] if one["project_id"] == project]
+        for limit in (1, 3, 4, 600):
+            path = f"/v2/samples?limit={limit}&q.field=project_id&q.value={project}"
+            assert [row["id"] for row in api.get(path).json] == expected[:limit]
+        listed: list[str] = []
+        link: str | None = f"/v2/samples?limit=150&q.field=project_id&q.value={project}"
+        while link:
+            answer = api.get(link)
+            listed += [row["id"] for row in answer.json]
+            link = answer.headers["Link"][1:].split(">")[0] if "Link" in answer.headers else None
+        assert listed == expected

@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,6 @@ from tests.functional.calls import fault, sample
 def application(url: str, **options: Any) -> webtest.TestApp:
     conf = configuration(url, **options)
     return webtest.TestApp(VersionSelector(make_v2(conf, Stores(conf))))
-
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def restarted(request: pytest.FixtureRequest) -> Iterator[tuple[str, servers.Server]]:
-    """A server of the test's own, which it may stop and start."""
-    try:
-        running = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]()
-        url, server = running.__enter__()
-    except servers.MissingError as error:
-        pytest.skip(f"{request.param}: {error}")
-    try:
-        SQLDriver(configuration(url), url).upgrade()
-        yield url, server
-    finally:
-        running.__exit__(None, None, None)
 
 
 def away(api: webtest.TestApp) -> None:
@@ -101,6 +85,22 @@ def test_sqlite_file_that_goes_away(tmp_path: Path) -> None:
     api.get("/v2/samples", status=503)
     (tmp_path / "elsewhere").rename(path)
     assert api.get("/v2/samples").json == []
+
+
+def test_sqlite_file_that_is_replaced(tmp_path: Path) -> None:
+    """As a backup that is put back: what was connected to the old file must not go on with it."""
+    path = tmp_path / "telemetry.sqlite"
+    url = f"sqlite:///{path}"
+    SQLDriver(configuration(url), url).upgrade()
+    copy = path.read_bytes()
+    api = application(url)
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+    for name in tmp_path.iterdir():
+        name.unlink()
+    path.write_bytes(copy)
+    assert api.get("/v2/samples").json == []
+    api.post_json("/v2/meters/cpu", [sample()], status=201)
+    assert len(application(url).get("/v2/samples").json) == 1
 
 
 def test_locked_sqlite(tmp_path: Path) -> None:

@@ -55,10 +55,10 @@ class Trait(Base):
     value = attribute(str, mandatory=True)
 
     @classmethod
-    def from_record(cls, record: records.Trait) -> "Trait":
+    def from_record(cls, record: records.Trait) -> Any:
         """Return the trait of the wire."""
         value = record.value.isoformat() if isinstance(record.value, dt.datetime) else str(record.value)
-        return cls(name=record.name, type=record.type.name.lower(), value=value)
+        return cls.answer(name=record.name, type=record.type.name.lower(), value=value)
 
     def record(self) -> records.Trait:
         """Return the trait to store. Raises a 400 for a value that is not of its type."""
@@ -103,9 +103,9 @@ class Event(Base):
     raw = attribute(json_object)
 
     @classmethod
-    def from_record(cls, record: records.Event) -> "Event":
+    def from_record(cls, record: records.Event) -> Any:
         """Return the event of the wire, its traits sorted by name."""
-        return cls(
+        return cls.answer(
             message_id=record.message_id, event_type=record.event_type, generated=record.generated,
             traits=[Trait.from_record(one) for one in sorted(record.traits, key=lambda one: one.name)],
             raw=dict(record.raw),

@@ -1,6 +1,7 @@
 """Meters, and samples as /v2/meters/{name} takes and gives them."""
 
 import base64
+from typing import Any
 
 from telemetry import metadata
 from telemetry.api.types import base
@@ -21,10 +22,10 @@ class Meter(Base):
     meter_id = attribute(str, mandatory=True)
 
     @classmethod
-    def from_record(cls, record: records.Meter) -> "Meter":
+    def from_record(cls, record: records.Meter) -> Any:
         """Return the meter of the wire."""
         identity = f"{record.resource_id}+{record.name}".encode()
-        return cls(
+        return cls.answer(
             name=record.name, type=record.type, unit=record.unit, resource_id=record.resource_id,
             project_id=record.project_id, user_id=record.user_id, source=record.source,
             meter_id=base64.b64encode(identity).decode(),
@@ -48,9 +49,9 @@ class OldSample(Base):
     message_id = attribute(str)
 
     @classmethod
-    def from_record(cls, record: records.Sample) -> "OldSample":
+    def from_record(cls, record: records.Sample) -> Any:
         """Return the sample of the wire."""
-        return cls(
+        return cls.answer(
             source=record.source, counter_name=record.meter, counter_type=record.type, counter_unit=record.unit,
             counter_volume=record.volume, user_id=record.user_id, project_id=record.project_id,
             resource_id=record.resource_id, timestamp=record.timestamp, recorded_at=record.recorded_at,

@@ -1,5 +1,7 @@
 """Resources and their links."""
 
+from typing import Any
+
 from telemetry import metadata
 from telemetry.api.types import base
 from telemetry.api.types.base import Base, attribute
@@ -26,14 +28,14 @@ class Resource(Base):
     source = attribute(str)
 
     @classmethod
-    def from_record(cls, record: records.Resource, root: str) -> "Resource":
+    def from_record(cls, record: records.Resource, root: str) -> Any:
         """Return the resource of the wire; `root` is the application's URL. Ids in links are not escaped."""
-        links = [Link(href=f"{root}/v2/resources/{record.resource_id}", rel="self")]
+        links = [Link.answer(href=f"{root}/v2/resources/{record.resource_id}", rel="self")]
         links += [
-            Link(href=f"{root}/v2/meters/{meter}?q.field=resource_id&q.value={record.resource_id}", rel=meter)
+            Link.answer(href=f"{root}/v2/meters/{meter}?q.field=resource_id&q.value={record.resource_id}", rel=meter)
             for meter in record.meters
         ]
-        return cls(
+        return cls.answer(
             resource_id=record.resource_id, project_id=record.project_id, user_id=record.user_id,
             first_sample_timestamp=record.first_sample_timestamp, last_sample_timestamp=record.last_sample_timestamp,
             metadata=metadata.flatten(record.metadata), links=links, source=record.source,

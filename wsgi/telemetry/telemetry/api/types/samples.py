@@ -1,5 +1,7 @@
 """Samples as /v2/samples gives them, and what a bulk request did."""
 
+from typing import Any
+
 from telemetry import metadata
 from telemetry.api.types import base
 from telemetry.api.types.base import Base, attribute
@@ -23,9 +25,9 @@ class Sample(Base):
     metadata = attribute({str: str})
 
     @classmethod
-    def from_record(cls, record: records.Sample) -> "Sample":
+    def from_record(cls, record: records.Sample) -> Any:
         """Return the sample of the wire."""
-        return cls(
+        return cls.answer(
             id=record.message_id, meter=record.meter, type=record.type, unit=record.unit, volume=record.volume,
             user_id=record.user_id, project_id=record.project_id, resource_id=record.resource_id,
             source=record.source, timestamp=record.timestamp, recorded_at=record.recorded_at,

@@ -1,10 +1,15 @@
 """Statistics."""
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 from telemetry.api.types import base
 from telemetry.api.types.base import Base, attribute
 from telemetry.storage import records
+
+# What databases give as decimals or texts of their own.
+READ: dict[str, Callable[[Any], Any]] = {"min": float, "max": float, "avg": float, "sum": float, "count": int}
 
 
 class Statistics(Base):
@@ -28,22 +33,17 @@ class Statistics(Base):
     @classmethod
     def from_record(
         cls, record: records.Statistics, selected: bool, start: dt.datetime | None, end: dt.datetime | None
-    ) -> "Statistics":
+    ) -> Any:
         """Return a row of the wire; the duration is cut to start and end, the times that the caller asked for."""
         first = max(record.duration_start, start) if start else record.duration_start
         last = min(record.duration_end, end) if end else record.duration_end
-        if first > last:
-            row = cls(duration=None, duration_start=None, duration_end=None)
-        else:
-            row = cls(duration=(last - first).total_seconds(), duration_start=first, duration_end=last)
-        row.unit = record.unit
-        row.groupby = record.groupby
-        row.period = record.period
-        row.period_start, row.period_end = record.period_start, record.period_end
-        for name in ("min", "max", "avg", "sum", "count"):
-            if name in record.values:
-                value = record.values[name]
-                setattr(row, name, int(value) if name == "count" else float(value))
-        if selected:
-            row.aggregate = {name: float(value) for name, value in record.values.items()}
-        return row
+        duration = (last - first).total_seconds()
+        if duration < 0:
+            duration = first = last = None  # type: ignore[assignment]
+        values = record.values
+        return cls.answer(
+            unit=record.unit, groupby=record.groupby, duration=duration, duration_start=first, duration_end=last,
+            period=record.period, period_start=record.period_start, period_end=record.period_end,
+            **{name: READ[name](values[name]) for name in values.keys() & READ.keys()},
+            **({"aggregate": {name: float(value) for name, value in values.items()}} if selected else {}),
+        )

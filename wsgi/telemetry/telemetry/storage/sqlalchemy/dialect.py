@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import mysql, sqlite
 
 T = TypeVar("T")
 # Below the smallest limit of bound values in a statement, SQLite's.
@@ -65,6 +65,9 @@ def merge(
 
 def _from_arrays(table: sa.Table, rows: Sequence[dict[str, Any]]) -> Any:
     """Return an insert of rows that are sent as one array a column: psycopg2 would send row after row."""
+    # The tables' options load the other dialects anyway; this one costs a process that does not need it 3 MB.
+    from sqlalchemy.dialects import postgresql
+
     columns = []
     for name in rows[0]:
         kind = table.c[name].type

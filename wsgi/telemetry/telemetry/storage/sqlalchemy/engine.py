@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import os
 import re
 import sqlite3
 import threading
@@ -24,6 +25,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql"}
 WRITE_ATTEMPTS = 8
+SQLITE_KEPT = 2
 # What a database says of a value or an expression of the caller's, as opposed to trouble of its own.
 BAD_VALUE = re.compile(
     r"regular expression|regexp|invalid input syntax|out of range|user-defined function raised", re.IGNORECASE
@@ -129,7 +131,7 @@ class Database:
                     connection_recycle_time=options.connection_recycle_time,
                     max_retries=0,
                     connection_parameters=urlencode(parameters),
-                    **({} if self.backend == "sqlite" else {
+                    **({"_engine_target": _pooled} if self.backend == "sqlite" else {
                         "max_pool_size": options.max_pool_size,
                         "max_overflow": options.max_overflow,
                         "pool_timeout": options.pool_timeout or options.connect_timeout,
@@ -146,6 +148,8 @@ class Database:
             patience.limit(self._conf.database.answer_timeout)
         elif self.backend == "sqlite":
             sa.event.listen(engine, "connect", _prepare_sqlite)
+            if isinstance(engine.pool, sa.QueuePool):
+                _follow_file(engine, str(self.url.database))
         elif self.backend == "mysql":
             sa.event.listen(engine, "connect", _prepare_mysql)
 
@@ -215,6 +219,39 @@ class Database:
                 self._engine.dispose()
                 self._engine = None
             self._checked = False
+
+
+def _pooled(url: sa.URL, **arguments: Any) -> tuple[sa.Engine, sa.Engine]:
+    """Make SQLite's engine, which oslo.db would let connect anew for each transaction.
+
+    Whoever closes the last connection waits for a checkpoint of the whole log; and a new one reads the schema again.
+    """
+    if arguments.get("poolclass") is sa.NullPool:
+        # Few are kept, since each has a cache of its own; as many more as there are threads come and go.
+        arguments.update(poolclass=sa.QueuePool, pool_size=SQLITE_KEPT, max_overflow=-1)
+    engine = sa.create_engine(url, **arguments)
+    return engine, engine
+
+
+def _follow_file(engine: sa.Engine, path: str) -> None:
+    """Let no kept connection serve a file that has been moved away or replaced."""
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def remember(connection: Any, record: Any) -> None:
+        record.info["file"] = identity()
+
+    def compare(connection: Any, record: Any, proxy: Any) -> None:
+        if record.info["file"] != identity():
+            raise exc.DisconnectionError(f"{path} is another file now")
+
+    sa.event.listen(engine, "connect", remember)
+    sa.event.listen(engine, "checkout", compare)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

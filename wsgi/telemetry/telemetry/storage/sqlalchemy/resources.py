@@ -93,9 +93,12 @@ def _from_samples(connection: sa.Connection, keys: list[int], of_state: list[Any
         if of_state:
             query = query.join(resource_state, resource_state.c.id == sample.c.state_id).where(*of_state)
         first = connection.execute(query.order_by(sample.c.timestamp).limit(1)).first()
-        last = connection.execute(query.order_by(sample.c.timestamp.desc(), sample.c.id.desc()).limit(1)).first()
+        last = connection.execute(query.order_by(sample.c.timestamp.desc()).limit(1)).first()
         if first and last:
-            spans[key] = (first.timestamp, last.timestamp, last.state_id)
+            # Apart, since MariaDB sorts all matches when an index gives it the first of two sort columns only.
+            same = query.where(sample.c.timestamp == last.timestamp)
+            state = connection.scalar(same.with_only_columns(sample.c.state_id).order_by(sample.c.id.desc()).limit(1))
+            spans[key] = (first.timestamp, last.timestamp, state or last.state_id)
     return spans
 
 

@@ -10,6 +10,7 @@ from telemetry.storage import marker
 from telemetry.storage.filters import Page, PageRequest, SampleFilter
 from telemetry.storage.records import Sample
 from telemetry.storage.sqlalchemy import conditions
+from telemetry.storage.sqlalchemy.dialect import CHUNK
 from telemetry.storage.sqlalchemy.models import meter, resource, resource_state, sample
 
 COLUMNS = (
@@ -23,6 +24,9 @@ SOURCE = (
     .join(resource_state, resource_state.c.id == sample.c.state_id)
 )
 
+# How many times the wanted number of samples are looked at before all those of an owner are.
+WINDOW = 50
+
 
 def from_row(row: Any) -> Sample:
     """Return the sample of a row of COLUMNS."""
@@ -35,31 +39,65 @@ def from_row(row: Any) -> Sample:
     )
 
 
+def _newest_first(query: Any, of: Any) -> Any:
+    return query.order_by(of.c.timestamp.desc(), of.c.id.desc())
+
+
+def _edge(connection: sa.Connection, query: Any, offset: int) -> int | None:
+    """Return the time of the sample that so many newer ones precede, or None when there are not as many."""
+    newest = query.with_only_columns(sample.c.timestamp).order_by(sample.c.timestamp.desc())
+    found: int | None = connection.scalar(newest.offset(offset).limit(1))
+    return found
+
+
+def _among_newest(connection: sa.Connection, of_sample: list[Any], of_state: list[Any], count: int) -> Any:
+    """Choose from the newest samples alone, or return None when too few of them match.
+
+    A database that looks for an owner first sorts all that the owner ever had, to show the last hundred.
+    """
+    query = sa.select(sample.c.id, sample.c.timestamp, sample.c.state_id).where(*of_sample)
+    edge = _edge(connection, query, count * WINDOW)
+    if edge is None:
+        return None
+    # What the limit cuts off is nothing: it keeps the database from beginning elsewhere.
+    newest = query.where(sample.c.timestamp > edge).limit(count * WINDOW).subquery()
+    found = sa.select(newest.c.id, newest.c.timestamp).join(
+        resource_state, resource_state.c.id == newest.c.state_id
+    ).where(*of_state)
+    rows = connection.execute(_newest_first(found, newest).limit(count)).all()
+    if len(rows) < count:
+        return None
+    return sa.select(sample.c.id).where(sample.c.id.in_([row.id for row in rows])).subquery()
+
+
+def _among_all(connection: sa.Connection, of_sample: list[Any], of_state: list[Any], limit: int | None) -> Any:
+    # The ids first, from an index: what is shown of a sample is read for the page alone.
+    ids = sa.select(sample.c.id).where(*of_sample)
+    if of_state:
+        ids = ids.join(resource_state, resource_state.c.id == sample.c.state_id).where(*of_state)
+    if limit is not None and connection.dialect.name == "mysql":
+        # MariaDB sorts all matches when an index gives it the first of two sort columns only.
+        edge = _edge(connection, ids, limit)
+        if edge is not None:
+            ids = ids.where(sample.c.timestamp >= edge)
+    ids = _newest_first(ids, sample)
+    return (ids if limit is None else ids.limit(limit + 1)).subquery()
+
+
 def listing(connection: sa.Connection, wanted: SampleFilter, page: PageRequest) -> Page[Sample]:
     """List samples, newest first; equal times in the order of arrival, last first."""
     of_sample = conditions.of_sample(connection, wanted)
     if of_sample is None:
         return Page([])
     of_state = conditions.of_state(wanted)
-    # The ids first, from an index: what is shown of a sample is read for the page alone.
-    ids = sa.select(sample.c.id, sample.c.timestamp).where(*of_sample)
-    if of_state:
-        ids = ids.join(resource_state, resource_state.c.id == sample.c.state_id).where(*of_state)
     if page.marker:
         time, key = marker.decode(page.marker, (int, int))
-        ids = ids.where(
-            sample.c.timestamp <= time, sa.or_(sample.c.timestamp < time, sample.c.id < key)
-        )
-    if page.limit is not None and connection.dialect.name == "mysql":
-        # MariaDB sorts all matches when an index gives it the first of two sort columns only.
-        newest = ids.with_only_columns(sample.c.timestamp).order_by(sample.c.timestamp.desc())
-        edge = connection.scalar(newest.offset(page.limit).limit(1))
-        if edge is not None:
-            ids = ids.where(sample.c.timestamp >= edge)
-    ids = ids.order_by(sample.c.timestamp.desc(), sample.c.id.desc())
-    if page.limit is not None:
-        ids = ids.limit(page.limit + 1)
-    chosen = ids.subquery()
+        of_sample += [sample.c.timestamp <= time, sa.or_(sample.c.timestamp < time, sample.c.id < key)]
+    chosen = None
+    if page.limit is not None and page.limit < CHUNK and of_state:
+        chosen = _among_newest(connection, of_sample, of_state, page.limit + 1)
+    if chosen is None:
+        chosen = _among_all(connection, of_sample, of_state, page.limit)
     rows = connection.execute(
         sa.select(*COLUMNS).select_from(SOURCE.join(chosen, chosen.c.id == sample.c.id))
         .order_by(sample.c.timestamp.desc(), sample.c.id.desc())

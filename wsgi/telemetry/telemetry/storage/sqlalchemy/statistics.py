@@ -132,30 +132,29 @@ def _rows(
     for number, aggregate in enumerate(question.aggregates):
         columns.append(_function(aggregate).label(f"value_{number}"))
     query = sa.select(*groups, *columns).select_from(_source(joins)).where(*where)
-    if groups:
-        query = query.group_by(*groups)
+    # By name: SQLite would compute an expression with bound values twice, once to group by it and once to show it.
+    query = query.group_by(*(group.name for group in groups))
+    keys = [aggregate.key for aggregate in question.aggregates]
+    named = len(question.groupby)
+    times = len(groups)
+    moment = timestamps.from_microseconds
     found = []
-    for row in connection.execute(query):
-        values = row._mapping
-        if values["first"] is None:
+    for row in connection.execute(query).all():
+        first, last, *values = row[times:]
+        if first is None:
             continue
-        first, last = (timestamps.from_microseconds(values[name]) for name in ("first", "last"))
         begin, end = first, last
         if span:
-            try:
-                begin = timestamps.from_microseconds(start + int(values["bucket"]) * span)
-                end = timestamps.from_microseconds(start + (int(values["bucket"]) + 1) * span)
-            except OverflowError as error:
-                raise BadQueryError(f"Invalid period {question.period}: {error}") from error
-        found.append(Statistics(
-            unit=unit,
-            values={
-                aggregate.key: values[f"value_{number}"] for number, aggregate in enumerate(question.aggregates)
-            },
-            duration_start=first, duration_end=last, period=question.period, period_start=begin, period_end=end,
-            groupby={name: values[f"group_{n}"] for n, name in enumerate(question.groupby)}
-            if question.groupby else None,
-        ))
+            begin = start + int(row[named]) * span
+            end = begin + span
+        try:
+            found.append(Statistics(
+                unit=unit, values=dict(zip(keys, values, strict=True)), duration_start=moment(first),
+                duration_end=moment(last), period=question.period, period_start=moment(begin), period_end=moment(end),
+                groupby=dict(zip(question.groupby, row, strict=False)) if named else None,
+            ))
+        except OverflowError as error:
+            raise BadQueryError(f"Invalid period {question.period}: {error}") from error
     return found
 
 

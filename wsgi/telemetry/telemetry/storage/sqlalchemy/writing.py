@@ -15,6 +15,8 @@ from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
 
 BATCH = 1000
 BIGGEST_INT = 2**63 - 1
+# json.dumps would make one for every sample.
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MeterKey = tuple[str, str, str]
 
 
@@ -116,7 +118,7 @@ class _Batch:
         digests: dict[str, str] = {}
         wanted: dict[str, tuple[Sample, str]] = {}
         for sample in self.samples:
-            text = json.dumps(sample.metadata, sort_keys=True, separators=(",", ":"))
+            text = ENCODER.encode(sample.metadata)
             identity = [sample.resource_id, sample.user_id, sample.project_id, sample.source, text]
             digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
             digests[sample.message_id] = digest
