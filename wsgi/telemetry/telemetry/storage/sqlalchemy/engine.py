@@ -124,6 +124,8 @@ class Database:
             if self._engine is None or create:
                 options = self._conf.database
                 url, parameters = self._parameters(create)
+                # What the URL says itself must not be there twice.
+                parameters = {name: value for name, value in parameters.items() if name not in url.query}
                 engine: sa.Engine = engines.create_engine(
                     url,
                     sqlite_fk=True,

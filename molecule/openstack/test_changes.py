@@ -1,0 +1,214 @@
+"""What changes do to the control plane while it is asked: an upgrade, filters, rotations, and what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import main_job
+import pytest
+from cloud import Cloud
+from served import Host
+
+LOAD = Path(__file__).with_name("load.py")
+SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "secrets")
+URLS = [
+    *("http://127.0.0.1:5000/v3/projects", "http://127.0.0.1:8778/resource_providers"),
+    *("http://127.0.0.1:8774/v2.1/flavors", "http://127.0.0.1:9696/v2.0/networks"),
+    *("http://127.0.0.1:9292/v2/images", "http://127.0.0.1:8777/v2/meters"),
+]
+COUNTER = {
+    "sections": {"filter:count": {"paste.filter_factory": "nova_extras.client_count:filter_factory"}},
+    "pipelines": {"openstack_compute_api_v21.keystone": {"add": [{"filter": "count"}]}},
+}
+
+
+@pytest.fixture(scope="module")
+def control(hosts: dict[str, Host]) -> Host:
+    """The host with the control plane."""
+    return hosts["control"]
+
+
+@pytest.fixture(scope="module")
+def admin(control: Host) -> Cloud:
+    """Root's own account."""
+    return Cloud(control, {})
+
+
+@contextlib.contextmanager
+def asked(admin: Cloud) -> Iterator[dict[str, Any]]:
+    """Ask all APIs while the block runs; the dictionary is filled when it has ended."""
+    token = admin.show("openstack token issue")["id"]
+    stop = "/run/load-stops"
+    admin.host.run("rm", "-f", stop)
+    podman = ["podman", "exec", "--interactive", admin.host.container, "python3", "-", token, stop, *URLS]
+    seen: dict[str, Any] = {}
+    with LOAD.open() as program, subprocess.Popen(podman, stdin=program, stdout=subprocess.PIPE, text=True) as load:
+        try:
+            yield seen
+        finally:
+            admin.host.run("touch", stop)
+            said, _ = load.communicate(timeout=120)
+    seen.update(json.loads(said))
+
+
+def all_live(host: Host) -> dict[str, str]:
+    names = host.run("ls", "/srv/wsgi").split()
+    return {name: host.live(name)[1] for name in names}
+
+
+def test_an_upgrade_loses_no_request(control: Host, admin: Cloud) -> None:
+    before = all_live(control)
+    with asked(admin) as seen:
+        outcome = main_job.run(control, openstack_version_overrides={})
+    assert (outcome.status, outcome.messages) == (0, [])
+    after = all_live(control)
+    assert {name for name in after if after[name] != before[name]} == {"placement"}
+    assert seen["failed"] == []
+    assert seen["requests"] > 500
+    made = control.run("cat", f"/srv/wsgi/placement/releases/{after['placement']}/RELEASE.json")
+    assert json.loads(made)["made_from"] == "openstack-placement==16.0.0"
+
+
+def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Host, admin: Cloud) -> None:
+    """The rotation touches every account of database, broker and keystone, and every configuration."""
+    before = all_live(control)
+    known = secrets()
+    environment = os.environ | {"ANSIBLE_NOCOLOR": "1"}
+    command = main_job.command(control, playbook="playbooks/rotate_secrets.yml", openstack_version_overrides={})
+    with asked(admin) as seen:
+        done = subprocess.run(
+            [*command, "-vvv", "--diff"],
+            cwd=main_job.REPOSITORY, env=environment, capture_output=True, text=True, check=False,
+        )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert seen["failed"] == []
+    fresh = secrets()
+    assert set(known.values()).isdisjoint(fresh.values())
+    text = done.stdout + done.stderr
+    # Where it is said under which name a secret is kept, -vvv was really on.
+    assert "module_args" in text
+    shown = [name for name, secret in {**known, **fresh}.items() if secret in text]
+    assert shown == []
+    after = all_live(control)
+    assert {name for name in after if after[name] == before[name]} == set()
+    users = {user["Name"] for user in admin.show("openstack user list")}
+    assert "nova_2" in users
+    assert "nova_1" not in users
+    assert admin.host.run("mariadb", "-BN", "-e", "select user from mysql.user where user like '%\\_1'") == ""
+    again = main_job.run(control, openstack_version_overrides={})
+    assert (again.status, again.changed, again.messages) == (0, 0, [])
+
+
+def secrets() -> dict[str, str]:
+    """Return the inventory's secrets by the paths of their files."""
+    files = [path for path in SECRETS.rglob("*") if path.is_file() and path.name != "generation"]
+    found = {str(path.relative_to(SECRETS)): path.read_text().split()[0] for path in files}
+    assert len(found) >= 9
+    return found
+
+
+def test_tokens_outlive_a_rotation_of_their_keys(control: Host, admin: Cloud) -> None:
+    token = admin.show("openstack token issue")["id"]
+    keys = control.run("ls", "/var/lib/keystone/fernet-keys")
+    command = main_job.command(control, playbook="playbooks/rotate_fernet.yml", openstack_version_overrides={})
+    subprocess.run(command, cwd=main_job.REPOSITORY, check=True, capture_output=True)
+    assert control.run("ls", "/var/lib/keystone/fernet-keys") != keys
+    program = """
+import urllib.request
+asked = urllib.request.Request("http://127.0.0.1:5000/v3/projects", headers={"X-Auth-Token": arguments[0]})
+print(urllib.request.urlopen(asked).status)
+"""
+    assert control.python(program, token) == 200
+
+
+def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(control: Host, admin: Cloud) -> None:
+    with asked(admin) as seen:
+        outcome = main_job.run(
+            control,
+            openstack_version_overrides={},
+            nova_paste_overlay="{{ nova_paste_overlay_example }}",
+            nova_record={"extras": ["wsgi/nova_extras"]},
+        )
+    assert (outcome.status, outcome.messages) == (0, [])
+    assert seen["failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        (
+            {"pipelines": {"openstack_compute_api_v3.keystone": {"remove": ["sizelimit"]}}},
+            "record nova: key paste.api-paste.ini.overlay: pipelines.openstack_compute_api_v3.keystone: no such"
+            " pipeline",
+        ),
+        (
+            {"pipelines": {"openstack_compute_api_v21.keystone": {"add": [{"filter": "count"}]}}},
+            "record nova: key paste.api-paste.ini.overlay: pipelines.openstack_compute_api_v21.keystone.add: no such"
+            " filter 'count'",
+        ),
+        (
+            COUNTER,
+            "record nova: key paste.api-paste.ini.overlay.sections.filter:count: found the factory"
+            " 'nova_extras.client_count:filter_factory', which cannot be imported",
+        ),
+    ],
+)
+def test_an_overlay_that_does_not_fit_changes_nothing(control: Host, overlay: dict[str, Any], words: str) -> None:
+    before = all_live(control)
+    outcome = main_job.run(control, openstack_version_overrides={}, wsgi_app_only=["nova"], nova_paste_overlay=overlay)
+    assert outcome.status == 2
+    assert outcome.messages[0].startswith(words)
+    assert all_live(control) == before
+
+
+@pytest.mark.parametrize(
+    ("app", "variables", "words"),
+    [
+        (
+            "glance",
+            {"glance_config": {"database": {"connection": "mysql+pymysql://glance_2:wrong@127.0.0.1/glance"}}},
+            ["database.connection: the database at 127.0.0.1 cannot be used as glance_2", "compare its password"],
+        ),
+        (
+            "placement",
+            {"openstack_database_address": "127.0.0.1:3307"},
+            [
+                "placement_database.connection: the database at 127.0.0.1:3307 cannot be used",
+                "see that the server runs",
+            ],
+        ),
+        (
+            "neutron",
+            {"openstack_message_bus_address": "127.0.0.1:5673"},
+            ["DEFAULT.transport_url: the message broker at 127.0.0.1:5673 cannot be used", "see that the server runs"],
+        ),
+        (
+            "glance",
+            {"glance_config": {"DEFAULT": {"enabled_backends": "store"}}},
+            ["key migrate"],
+        ),
+    ],
+)
+def test_what_does_not_work_is_named_and_replaces_nothing(
+    control: Host, app: str, variables: dict[str, Any], words: list[str]
+) -> None:
+    before = all_live(control)
+    outcome = main_job.run(control, openstack_version_overrides={}, wsgi_app_only=[app], **variables)
+    assert outcome.status == 2
+    [message] = outcome.messages
+    assert message.startswith(f"record {app}: ")
+    assert [word for word in words if word not in message] == [], message
+    assert all_live(control) == before
+
+
+def test_a_service_that_the_catalogue_lacks_is_refused(control: Host) -> None:
+    services = ["keystone", "glance", "neutron", "nova"]
+    outcome = main_job.run(control, openstack_version_overrides={}, wsgi_services=services)
+    assert outcome.status == 2
+    assert "add placement to wsgi_services" in outcome.messages[0]

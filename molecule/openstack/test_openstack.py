@@ -1,0 +1,145 @@
+"""What the control plane is for: the clients' commands, from a token to a server that is ACTIVE."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import main_job
+import pytest
+from cloud import Cloud
+from served import Host
+
+SHIPPED = main_job.REPOSITORY / "inventory" / "openstack" / "group_vars" / "all" / "main.yml"
+
+
+@pytest.fixture(scope="module")
+def control(hosts: dict[str, Host]) -> Host:
+    """The host with the control plane."""
+    return hosts["control"]
+
+
+@pytest.fixture(scope="module")
+def admin(control: Host) -> Cloud:
+    """Root's own account."""
+    return Cloud(control, {})
+
+
+@pytest.fixture(scope="module")
+def member(admin: Cloud) -> Cloud:
+    """A user of a project of its own."""
+    project = admin.show("openstack project create shop")["id"]
+    admin.run("openstack user create --project shop --password over-the-counter clerk")
+    admin.run("openstack role add --project shop --user clerk member")
+    assert re.fullmatch("[0-9a-f]{32}", project)
+    return Cloud(admin.host, {"OS_PROJECT_NAME": "shop", "OS_USERNAME": "clerk", "OS_PASSWORD": "over-the-counter"})
+
+
+@pytest.fixture(scope="module")
+def server(admin: Cloud, member: Cloud) -> Iterator[dict[str, Any]]:
+    """A server that has reached ACTIVE, with an image, a flavor and a network that were made for it."""
+    admin.run("openstack flavor create --ram 64 --disk 1 --vcpus 1 tiny")
+    admin.run("sh -c 'head -c 65536 /dev/urandom >/run/disk.raw'")
+    image = admin.show("openstack image create --public --disk-format raw --file /run/disk.raw plain")
+    assert image["status"] == "active"
+    member.run("openstack network create net")
+    member.run("openstack subnet create --network net --subnet-range 192.0.2.0/24 sub")
+    made = member.show("openstack server create --wait --flavor tiny --image plain --network net first")
+    yield made
+    member.run("openstack server delete --wait first")
+    assert member.show("openstack server list") == []
+
+
+def test_the_inventory_is_the_one_that_is_shipped() -> None:
+    """The scenario takes over every variable of it but the bundle, which is the test host's own."""
+    scenario = (main_job.REPOSITORY / "molecule" / "openstack" / "molecule.yml").read_text()
+    names = set(re.findall(r"(?m)^(\w+):", SHIPPED.read_text())) - {"uv_ca_bundle"}
+    assert names == set(re.findall(r"shipped\.(\w+)", scenario))
+
+
+def test_a_token(admin: Cloud) -> None:
+    assert len(admin.show("openstack token issue")["id"]) > 100
+    wrong = Cloud(admin.host, {"OS_PASSWORD": "wrong"}).try_run("openstack token issue")
+    assert wrong.returncode == 1
+    assert "401" in wrong.stderr
+
+
+def test_every_service_is_in_the_catalogue(admin: Cloud) -> None:
+    entries = {entry["Type"]: entry for entry in admin.show("openstack catalog list")}
+    assert set(entries) == {
+        *("identity", "placement", "image", "network", "block-storage", "compute", "metric", "alarming", "metering"),
+    }
+
+
+def test_a_server_reaches_active(server: dict[str, Any], member: Cloud) -> None:
+    assert server["status"] == "ACTIVE"
+    assert "192.0.2." in json.dumps(server["addresses"])
+    assert [one["Name"] for one in member.show("openstack server list")] == ["first"]
+
+
+def test_the_image_comes_back_as_it_was_sent(server: dict[str, Any], admin: Cloud) -> None:
+    admin.run("openstack image save --file /run/back.raw plain")
+    admin.host.run("cmp", "/run/disk.raw", "/run/back.raw")
+
+
+def test_the_metadata_service_answers_for_the_server(server: dict[str, Any], control: Host, member: Cloud) -> None:
+    project = member.show("openstack server show first")["project_id"]
+    _, release = control.live("nova-metadata")
+    text = control.run("cat", f"/srv/wsgi/nova-metadata/releases/{release}/etc/nova.conf")
+    [secret] = re.findall(r"(?m)^metadata_proxy_shared_secret = (\S+)$", text)
+    signature = hmac.new(secret.encode(), server["id"].encode(), hashlib.sha256).hexdigest()
+    headers = {"X-Instance-ID": server["id"], "X-Tenant-ID": project, "X-Instance-ID-Signature": signature}
+    program = """
+import urllib.error, urllib.request
+asked = urllib.request.Request("http://127.0.0.1:8775/openstack/latest/meta_data.json", headers=arguments[0])
+try:
+    print(urllib.request.urlopen(asked).read().decode())
+except urllib.error.HTTPError as error:
+    print(json.dumps({"status": error.code}))
+"""
+    given = control.python(program, {**headers, "X-Forwarded-For": "192.0.2.7"})
+    assert (given["uuid"], given["name"]) == (server["id"], "first")
+    forged = {**headers, "X-Instance-ID-Signature": "0" * 64, "X-Forwarded-For": "192.0.2.7"}
+    assert control.python(program, forged) == {"status": 403}
+
+
+def test_a_volume_becomes_available(admin: Cloud) -> None:
+    admin.run("openstack volume type create plain")
+    admin.run("openstack volume create --size 1 --type plain disk")
+    admin.wait("openstack volume show disk", "status", "available")
+    admin.run("openstack volume delete disk")
+
+
+def test_measures_are_aggregated(admin: Cloud) -> None:
+    metric = admin.show("gnocchi metric create --archive-policy-name low visitors")["id"]
+    admin.run(f"gnocchi measures add -m 2026-01-01T00:00:00@4 -m 2026-01-01T00:00:01@8 {metric}")
+    rows = admin.show(f"gnocchi measures show --refresh --aggregation mean {metric}")
+    assert {row["value"] for row in rows} == {6.0}
+
+
+def test_alarms(admin: Cloud) -> None:
+    created = admin.show(
+        "aodh alarm create --name crowd --type event --event-type 'shop.*' --alarm-action log://"
+    )
+    assert created["name"] == "crowd"
+    assert [alarm["name"] for alarm in admin.show("aodh alarm list")] == ["crowd"]
+
+
+def test_a_project_sees_its_own_meters_only(admin: Cloud, member: Cloud) -> None:
+    sample = "ceilometer sample-create --meter-type gauge --meter-unit visitor --sample-volume 1"
+    admin.run(f"{sample} -r hall -m admins.visitors")
+    member.run(f"{sample} -r shop -m shop.visitors")
+    for cloud, expected in ((admin, {"admins.visitors", "shop.visitors"}), (member, {"shop.visitors"})):
+        listed = cloud.run("ceilometer meter-list")
+        assert {name for name in ("admins.visitors", "shop.visitors") if name in listed} == expected
+
+
+def test_every_agent_runs(control: Host) -> None:
+    units = control.run("sh", "-c", "cd /etc/systemd/system && ls grove-*.service").split()
+    agents = [unit for unit in units if "--agent" in control.run("cat", f"/etc/systemd/system/{unit}")]
+    assert len(agents) >= 10
+    assert control.run("systemctl", "is-active", *agents).split() == ["active"] * len(agents)
