@@ -190,7 +190,7 @@ def mariadb() -> Iterator[tuple[str, Server]]:
         server.start()
         try:
             subprocess.run([*base, "create database telemetry"], check=True)
-            yield f"mysql://root@/telemetry?unix_socket={path}", server
+            yield f"mysql://root@/telemetry?charset=utf8mb4&unix_socket={path}", server
         finally:
             server.stop()
     finally:
