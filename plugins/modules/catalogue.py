@@ -37,10 +37,28 @@ options:
     type: str
     default: service
   users:
-    description: Service users, each with C(service), C(name), C(password) and C(roles).
+    description: Service users.
     type: list
     elements: dict
     default: []
+    suboptions:
+      service:
+        description: The service whose user it is.
+        type: str
+        required: true
+      name:
+        description: The user's name.
+        type: str
+        required: true
+      password:
+        description: The user's password.
+        type: str
+        required: true
+      roles:
+        description: The user's roles on C(service_project).
+        type: list
+        elements: str
+        default: [service]
   endpoints:
     description:
       - Entries of the catalogue, each with C(service), C(type), C(name), C(description) and C(url), and with
@@ -83,6 +101,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils import keystone_catalogue as catalogue
 
+# Names may be seen, so that changes and errors can say whose they are.
+USER: dict[str, dict[str, Any]] = {
+    "service": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "roles": {"type": "list", "elements": "str", "default": ["service"]},
+}
 REMEDY = "run again when the cause is gone; what is done stays"
 
 
@@ -184,7 +209,7 @@ def main() -> None:
             "project_name": {"type": "str", "default": "admin"},
             "region": {"type": "str", "default": "RegionOne"},
             "service_project": {"type": "str", "default": "service"},
-            "users": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+            "users": {"type": "list", "elements": "dict", "default": [], "options": USER},
             "endpoints": {"type": "list", "elements": "dict", "default": []},
             "retire": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 30},

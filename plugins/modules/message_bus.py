@@ -11,10 +11,28 @@ description:
     is on a command line, and an existing one is compared, not set again.
 options:
   users:
-    description: Accounts, each with C(name), C(service), C(password) and C(vhosts), where it may do everything.
+    description: Accounts to have.
     type: list
     elements: dict
     default: []
+    suboptions:
+      service:
+        description: The service that uses the account.
+        type: str
+        required: true
+      name:
+        description: The account's name.
+        type: str
+        required: true
+      password:
+        description: The account's password.
+        type: str
+        required: true
+      vhosts:
+        description: The virtual hosts in which it may do everything, and in others nothing.
+        type: list
+        elements: str
+        required: true
   absent_users:
     description: Accounts that are removed.
     type: list
@@ -43,16 +61,25 @@ changes:
 """
 
 import shutil
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils import broker
+
+# Names may be seen, so that changes and errors can say whose they are.
+USER: dict[str, dict[str, Any]] = {
+    "service": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "vhosts": {"type": "list", "elements": "str", "required": True},
+}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "users": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+            "users": {"type": "list", "elements": "dict", "default": [], "options": USER},
             "absent_users": {"type": "list", "elements": "str", "default": []},
             "unread_notifications": {"type": "int", "default": 0},
         },
