@@ -177,12 +177,14 @@ def mariadb() -> Iterator[tuple[str, Server]]:
     path = folder / "socket"
     try:
         subprocess.run(
-            [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-             "--skip-test-db"],
+            [install, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}", "--skip-test-db",
+             "--auth-root-authentication-method=normal"],
             check=True, capture_output=True, preexec_fn=become, cwd=folder,
         )
         command = [
             binary, "--no-defaults", f"--datadir={folder}/data", f"--socket={path}", "--skip-networking",
+            # A server that starts deletes what looks like its temporary tables: those of other servers, too.
+            f"--tmpdir={folder}",
             f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--max-connections=200",
         ]
         base = [client, "--no-defaults", f"--socket={path}", "-uroot", "-e"]

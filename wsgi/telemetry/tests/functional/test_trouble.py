@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -101,6 +103,25 @@ def test_sqlite_file_that_is_replaced(tmp_path: Path) -> None:
     assert api.get("/v2/samples").json == []
     api.post_json("/v2/meters/cpu", [sample()], status=201)
     assert len(application(url).get("/v2/samples").json) == 1
+
+
+def test_sqlite_used_by_other_processes(tmp_path: Path) -> None:
+    """What another process closes last is not the log that this one has open."""
+    url = f"sqlite:///{tmp_path / 'telemetry.sqlite'}"
+    SQLDriver(configuration(url), url).upgrade()
+    apis = [application(url), application(url)]
+    other = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]);"
+        "print(connection.execute('SELECT count(*) FROM sample').fetchone()[0]); connection.close()"
+    )
+    for turn in range(1, 4):
+        for api in apis:
+            api.post_json("/v2/meters/cpu", [sample()], status=201)
+            # As every process does that starts, with this one's connections open.
+            SQLDriver(configuration(url), url).check()
+        done = subprocess.run([sys.executable, "-c", other, str(tmp_path / "telemetry.sqlite")],
+                              check=True, capture_output=True, text=True)
+        assert int(done.stdout) == turn * 2
 
 
 def test_locked_sqlite(tmp_path: Path) -> None:

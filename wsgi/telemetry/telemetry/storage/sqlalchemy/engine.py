@@ -160,8 +160,9 @@ class Database:
         path = self.url.database
         if self.backend == "sqlite" and path not in (None, "", ":memory:"):
             try:
-                with open(str(path), "rb"):
-                    pass
+                # Not opened: closing it would drop the locks of this process's connections, and another process would
+                # take away the log that they use.
+                os.stat(str(path))
             except FileNotFoundError:
                 raise SchemaMismatchError(f"There is no database {path}. Run: telemetry-upgrade") from None
             except OSError as error:
