@@ -88,11 +88,15 @@ class PasteFile:
             kind, _, name = section.partition(":")
             if kind == "pipeline" and self._parser.has_option(section, "pipeline"):
                 found[name.strip()] = (section, "pipeline")
-            if kind == "composite" and "pipeline" in self._parser.get(section, "use", fallback=""):
+            if kind == "composite" and "pipeline" in self._factory(section):
                 for option in self._parser.options(section):
-                    if option != "use":
+                    if option not in ("use", "paste.composite_factory"):
                         found[f"{name.strip()}.{option}"] = (section, option)
         return found
+
+    def _factory(self, section: str) -> str:
+        use = self._parser.get(section, "use", fallback="")
+        return use or self._parser.get(section, "paste.composite_factory", fallback="")
 
     def _change(self, name: str, changes: Mapping[str, Any]) -> None:
         pipelines = self._pipelines()
@@ -133,7 +137,7 @@ class PasteFile:
         urlmaps = [
             composite
             for composite in self._names("composite")
-            if "urlmap" in self._parser.get(f"composite:{composite}", "use", fallback="")
+            if any(option.startswith("/") for option in self._parser.options(f"composite:{composite}"))
         ]
         if name not in urlmaps:
             raise PasteError(f"urlmaps.{name}: no such urlmap; the file has {', '.join(urlmaps) or 'none'}")

@@ -19,7 +19,9 @@ options:
     type: str
     required: true
   restart:
-    description: Which agents, those that are restarted C(before) the switch or C(after) it.
+    description:
+      - With C(before) those agents that go before the switch and have run another release, with C(after) all that do not
+        run this one.
     type: str
     choices: [before, after]
     required: true
@@ -87,7 +89,12 @@ def main() -> None:
     run = deployment_lease.Run.of(params["run"])
     late: list[str] = []
     try:
-        late = agents.behind(folder, release, agents.of_release(folder, release, restart))
+        late = agents.behind(folder, release, agents.of_release(folder, release))
+        if restart == "before":
+            # One that never ran replaces nothing, and may need what a first deployment makes after the switch.
+            had = folder.agent_releases()
+            first = agents.of_release(folder, release, "before")
+            late = [name for name in late if name in first and had.get(name) not in (None, release)]
         if late and not module.check_mode:
             with folder.locked():
                 deployment_lease.renew(folder, run)

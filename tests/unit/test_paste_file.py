@@ -19,6 +19,10 @@ use = call:shop.urlmap:urlmap_factory
 use = call:shop.auth:pipeline_factory_v21
 keystone = cors authtoken api
 
+[composite:v2]
+paste.composite_factory = shop.api:pipeline_factory
+keystone = cors api
+
 [pipeline:versions]
 pipeline = cors api
 [filter:cors]
@@ -107,8 +111,8 @@ def test_factories_of_given_sections() -> None:
     ("overlay", "expected"),
     [
         (
-            {"pipelines": {"v2": {"remove": ["cors"]}}},
-            "pipelines.v2: no such pipeline; the file has v21.keystone, versions",
+            {"pipelines": {"v3": {"remove": ["cors"]}}},
+            "pipelines.v3: no such pipeline; the file has v2.keystone, v21.keystone, versions",
         ),
         (
             {"pipelines": {"versions": {"add": [{"filter": "count"}]}}},
@@ -129,7 +133,7 @@ def test_factories_of_given_sections() -> None:
         ({"urlmaps": {"v22": {"/x": "api"}}}, "urlmaps.v22: no such urlmap; the file has osapi"),
         (
             {"urlmaps": {"osapi": {"/x": "groups"}}},
-            "urlmaps.osapi./x: found 'groups'; the file has api, osapi, v21, versions; others go into sections",
+            "urlmaps.osapi./x: found 'groups'; the file has api, osapi, v2, v21, versions; others go into sections",
         ),
         ({"urlmaps": {"osapi": {"/x": None}}}, "urlmaps.osapi./x: nothing is mounted there"),
         (
