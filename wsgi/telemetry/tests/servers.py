@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -96,7 +97,8 @@ def _succeeds(command: list[str]) -> Callable[[], bool]:
 def free_ports(count: int) -> list[int]:
     """Return ports of the loopback address that nobody listens on."""
     found = []
-    for port in PORTS:
+    # In no order, so that two runs at once rarely choose the same before either listens.
+    for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
