@@ -20,8 +20,8 @@ options:
     required: true
   restart:
     description:
-      - With C(before) those agents that go before the switch and have run another release, with C(after) all that do not
-        run this one.
+      - With C(before) those agents that go before the switch and have run another release, with C(after) all that do
+        not run this one.
     type: str
     choices: [before, after]
     required: true
