@@ -12,6 +12,7 @@ from typing import Any
 
 import main_job
 import pytest
+import yaml
 from cloud import Cloud
 from served import Host
 
@@ -22,10 +23,10 @@ URLS = [
     *("http://127.0.0.1:8774/v2.1/flavors", "http://127.0.0.1:9696/v2.0/networks"),
     *("http://127.0.0.1:9292/v2/images", "http://127.0.0.1:8777/v2/meters"),
 ]
-COUNTER = {
-    "sections": {"filter:count": {"paste.filter_factory": "nova_extras.client_count:filter_factory"}},
-    "pipelines": {"openstack_compute_api_v21.keystone": {"add": [{"filter": "count"}]}},
-}
+# What the README of wsgi/nova_extras shows.
+EXAMPLE = yaml.safe_load(
+    (main_job.REPOSITORY / "wsgi" / "nova_extras" / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +130,23 @@ print(urllib.request.urlopen(asked).status)
 
 def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(control: Host, admin: Cloud) -> None:
     with asked(admin) as seen:
-        outcome = main_job.run(
-            control,
-            openstack_version_overrides={},
-            nova_paste_overlay="{{ nova_paste_overlay_example }}",
-            nova_record={"extras": ["wsgi/nova_extras"]},
-        )
+        outcome = main_job.run(control, openstack_version_overrides={}, wsgi_app_only=["nova"], **EXAMPLE)
     assert (outcome.status, outcome.messages) == (0, [])
     assert seen["failed"] == []
+    program = """
+import urllib.request
+def ask(path):
+    asked = urllib.request.Request("http://127.0.0.1:8774" + path, headers={"X-Auth-Token": arguments[0]})
+    answer = urllib.request.urlopen(asked)
+    return json.loads(answer.read()), int(answer.headers["X-Request-Count"])
+first, second = ask("/v2.1/flavors")[1], ask("/v2.1/flavors")[1]
+print(json.dumps({"counted": second - first, "groups": ask("/groups")[0]["groups"]}))
+"""
+    given = control.python(program, admin.show("openstack token issue")["id"])
+    assert given["counted"] == 1
+    assert "operators" in {group["name"] for group in given["groups"]}
+    back = main_job.run(control, openstack_version_overrides={}, wsgi_app_only=["nova"])
+    assert (back.status, back.messages) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -153,9 +163,9 @@ def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(control: H
             " filter 'count'",
         ),
         (
-            COUNTER,
-            "record nova: key paste.api-paste.ini.overlay.sections.filter:count: found the factory"
-            " 'nova_extras.client_count:filter_factory', which cannot be imported",
+            EXAMPLE["nova_paste_overlay"],
+            "record nova: key paste.api-paste.ini.overlay.sections.filter:request_count: found the factory"
+            " 'nova_extras.request_count:factory', which cannot be imported",
         ),
     ],
 )

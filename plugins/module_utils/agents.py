@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.accounts import without_passwords
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, replace_text
 
 FILE = "commands.json"
 PROPERTIES = "ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload"
@@ -48,6 +48,14 @@ class State:
 def unit(app: str, agent: str) -> str:
     """Return the name of an agent's unit."""
     return f"grove-{app}-{agent}.service"
+
+
+def write_units(app: str, units: Mapping[str, str], *, dry: bool = False) -> list[str]:
+    """Write the units that differ from those on the host; return the agents whose units these are."""
+    changed = [name for name, text in units.items() if _text(UNITS / unit(app, name)) != text]
+    for name in changed if not dry else []:
+        replace_text(UNITS / unit(app, name), units[name], mode=0o644)
+    return changed
 
 
 def of_release(folder: AppFolder, release: str, restart: str | None = None) -> list[str]:

@@ -44,6 +44,7 @@ def try_out(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
         done = run_as(account, command, environment=environment, folder=Path("/"), timeout=trial.seconds)
     except subprocess.TimeoutExpired:
         said = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
-        return Verdict(well=False, whole=False, said=said)
+        # It may be waiting for a database, of which its migration knows more.
+        return Verdict(well=False, whole=True, said=said)
     said = without_passwords("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]))
     return Verdict(well=done.returncode == WELL, whole=done.returncode in (WELL, UNWELL), said=said)

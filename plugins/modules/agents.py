@@ -6,6 +6,7 @@ DOCUMENTATION = r"""
 module: agents
 short_description: An application's agents run a release
 description:
+  - Writes the agents' units, and removes none.
   - Restarts the agents of a release that run another one or none, or under an older unit, and waits until each has
     stayed up.
   - When those that are restarted before the switch do not stay up, they are brought back to the live release.
@@ -25,6 +26,10 @@ options:
     type: str
     choices: [before, after]
     required: true
+  units:
+    description: The units of systemd by the agents' names, as text. They are written first.
+    type: dict
+    default: {}
   timeout:
     description: Seconds that all of them may take.
     type: int
@@ -41,6 +46,7 @@ EXAMPLES = r"""
     record: "{{ record }}"
     release: 0123456789ab
     restart: before
+    units: {conductor: "{{ unit }}"}
 """
 
 RETURN = r"""
@@ -78,6 +84,7 @@ def main() -> None:
             "record": {"type": "dict", "required": True},
             "release": {"type": "str", "required": True},
             "restart": {"type": "str", "required": True, "choices": ["before", "after"]},
+            "units": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 120},
             "run": {"type": "dict"},
         },
@@ -88,13 +95,17 @@ def main() -> None:
     folder = AppFolder(record["name"], Path(record["folder"]))
     run = deployment_lease.Run.of(params["run"])
     late: list[str] = []
+    written: list[str] = []
     try:
+        written = agents.write_units(folder.name, params["units"], dry=module.check_mode)
         late = agents.behind(folder, release, agents.of_release(folder, release))
         if restart == "before":
             # One that never ran replaces nothing, and may need what a first deployment makes after the switch.
             had = folder.agent_releases()
             first = agents.of_release(folder, release, "before")
             late = [name for name in late if name in first and had.get(name) not in (None, release)]
+        elif module.check_mode:
+            late = sorted({*late, *written})
         if late and not module.check_mode:
             with folder.locked():
                 deployment_lease.renew(folder, run)
@@ -108,8 +119,10 @@ def main() -> None:
         module.fail_json(msg=f"record {record['name']}: {error}\n{ending}")
     except (FolderError, OSError, ValueError) as error:
         module.fail_json(msg=f"record {record['name']}: {error}")
-    diff = {"before": "", "after": "".join(f"{name}: {release}\n" for name in late)} if late else {}
-    module.exit_json(changed=bool(late), restarted=late, diff=diff)
+    after = "".join(f"{agents.unit(folder.name, name)} written\n" for name in written)
+    after += "".join(f"{name}: {release}\n" for name in late)
+    diff = {"before": "", "after": after} if after else {}
+    module.exit_json(changed=bool(late or written), restarted=late, diff=diff)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh host to a server that is ACTIVE, and what each service takes of that, in time and in memory.
 
-Run as root: `bench/openstack.py [--release bookworm] [--rounds N] [--keep]`. It makes a fresh host, types what the
+Run as root: `bench/control_plane.py [--release bookworm] [--rounds N] [--keep]`. It makes a fresh host, types what the
 documentation says (`./grove site -i inventory/openstack`, then the clients' commands), runs the site again, and prints
 tables. The wheels are downloaded anew. Nothing else should run on the machine.
 """
