@@ -16,10 +16,11 @@ import yaml
 from cloud import Cloud
 from served import Host
 
+pytest_plugins = ["given"]
 # Each deploys at least once.
 pytestmark = pytest.mark.timeout(1200)
 
-LOAD = Path(__file__).with_name("load.py")
+LOAD = Path(__file__).with_name("asking.py")
 SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "secrets")
 URLS = [
     *("http://127.0.0.1:5000/v3/projects", "http://127.0.0.1:8778/resource_providers"),
@@ -30,18 +31,6 @@ URLS = [
 EXAMPLE = yaml.safe_load(
     (main_job.REPOSITORY / "wsgi" / "nova_extras" / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
 )
-
-
-@pytest.fixture(scope="module")
-def control(hosts: dict[str, Host]) -> Host:
-    """The host with the control plane."""
-    return hosts["control"]
-
-
-@pytest.fixture(scope="module")
-def admin(control: Host) -> Cloud:
-    """Root's own account."""
-    return Cloud(control, {})
 
 
 @contextlib.contextmanager

@@ -14,19 +14,8 @@ import pytest
 from cloud import Cloud
 from served import Host
 
+pytest_plugins = ["given"]
 SHIPPED = main_job.REPOSITORY / "inventory" / "openstack" / "group_vars" / "all" / "main.yml"
-
-
-@pytest.fixture(scope="module")
-def control(hosts: dict[str, Host]) -> Host:
-    """The host with the control plane."""
-    return hosts["control"]
-
-
-@pytest.fixture(scope="module")
-def admin(control: Host) -> Cloud:
-    """Root's own account."""
-    return Cloud(control, {})
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Ask URLs again and again until told to stop, and count; runs on the host, which has Python and nothing more.
 
-Usage: load.py TOKEN STOP URL...
+Usage: asking.py TOKEN STOP URL...
 
 One thread a URL keeps its connection, and one opens a connection for each request. When the file STOP is there, prints
 JSON: ``requests``, ``failed`` (a list of what went wrong, at most 20), ``slowest`` in seconds.

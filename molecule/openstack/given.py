@@ -1,0 +1,19 @@
+"""What the checks of the control plane are given."""
+
+from __future__ import annotations
+
+import pytest
+from cloud import Cloud
+from served import Host
+
+
+@pytest.fixture(scope="session")
+def control(hosts: dict[str, Host]) -> Host:
+    """The host with the control plane."""
+    return hosts["control"]
+
+
+@pytest.fixture(scope="session")
+def admin(control: Host) -> Cloud:
+    """Root's own account."""
+    return Cloud(control, {})
