@@ -14,7 +14,9 @@ import os
 import re
 import statistics
 import subprocess
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from fresh_host import FRONT, HOST, fresh, on
 
@@ -33,8 +35,12 @@ BACKING = {"mysql": "MariaDB", "rabbitmq": "RabbitMQ", "memcache": "memcached", 
 
 
 def shares(printed: str) -> dict[str, float]:
-    """Return the seconds that the steps of each application took on the host: build, hooks, switch."""
+    """Return the seconds that the steps of each application took on the host: build, hooks, switch, agents.
+
+    The first play's, with the servers that they lean on, and what is none of these, have rows of their own.
+    """
     told = json.loads(printed[printed.index("{") :])
+    first, whole = duration(told["plays"][0]), sum(duration(play) for play in told["plays"])
     found: dict[str, float] = {}
     results = [result for play in told["plays"] for task in play["tasks"] for result in task["hosts"].values()]
     for item in (item for result in results for item in result.get("results", [])):
@@ -42,7 +48,14 @@ def shares(printed: str) -> dict[str, float]:
         if isinstance(item.get("item"), str) and took:
             spent = sum(took.values()) if isinstance(took, dict) else float(took)
             found[item["item"]] = found.get(item["item"], 0.0) + spent
-    return found
+    rest = whole - first - sum(found.values())
+    return {**found, "MariaDB, RabbitMQ, memcached": first, "packages, mod_wsgi, Apache, clients, Ansible": rest}
+
+
+def duration(play: dict[str, Any]) -> float:
+    """Return the seconds of a play."""
+    moments = [datetime.fromisoformat(play["play"]["duration"][key]) for key in ("start", "end")]
+    return (moments[1] - moments[0]).total_seconds()
 
 
 def memory(host: str) -> dict[str, float]:
@@ -88,7 +101,7 @@ def main() -> None:
     print(f"{asked.release}, {os.cpu_count()} cores, {asked.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.1f} | {', '.join(f'{value:.1f}' for value in values)} |")
-    print("\n| application | build, hooks and switch, s | share of ./grove site |\n|---|---|---|")
+    print("\n| application | build, hooks, switch and agents, s | share of ./grove site |\n|---|---|---|")
     for name, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
         print(f"| {name} | {seconds:.1f} | {seconds / figures['of that, ./grove site'][-1]:.0%} |")
     print("\n| account | memory, MB (Pss) |\n|---|---|")

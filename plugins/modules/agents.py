@@ -55,9 +55,14 @@ restarted:
   type: list
   elements: str
   returned: success
+seconds:
+  description: How long that took.
+  type: float
+  returned: success
 """
 
 import contextlib
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -96,6 +101,7 @@ def main() -> None:
     run = deployment_lease.Run.of(params["run"])
     late: list[str] = []
     written: list[str] = []
+    begun = time.monotonic()
     try:
         written = agents.write_units(folder.name, params["units"], dry=module.check_mode)
         late = agents.behind(folder, release, agents.of_release(folder, release))
@@ -122,7 +128,8 @@ def main() -> None:
     after = "".join(f"{agents.unit(folder.name, name)} written\n" for name in written)
     after += "".join(f"{name}: {release}\n" for name in late)
     diff = {"before": "", "after": after} if after else {}
-    module.exit_json(changed=bool(late or written), restarted=late, diff=diff)
+    seconds = round(time.monotonic() - begun, 3)
+    module.exit_json(changed=bool(late or written), restarted=late, seconds=seconds, diff=diff)
 
 
 if __name__ == "__main__":
