@@ -728,3 +728,28 @@ def test_a_folder_that_belongs_to_somebody_else(settings: Settings, host: Host) 
         "record shop, key name: found /var/log/shop, which exists and belongs to root; Grove would give it to the"
         " application's account; choose another name, or move the folder away"
     ]
+
+
+def test_agents_need_systemd(settings: Settings, host: Host) -> None:
+    given = [record(agents={"worker": {"command": "shop-worker"}})]
+    assert problems(given, settings, {**host, "systemd": True}) == []
+    assert problems(given, settings, {**host, "systemd": False}) == [
+        "record shop, key agents: found worker on a host that systemd does not run; agents are services of systemd;"
+        " take them out of this host"
+    ]
+
+
+def test_the_inventory_may_say_how_many_processes_there_are(settings: Settings, host: Host) -> None:
+    few = dataclasses.replace(settings, processes=1)
+    checked = records.check([record(), {**record(name="cart", listen=8081), "processes": 3}], SPEC, few, host)
+    assert [one["processes"] for one in checked.records] == [1, 3]
+
+
+def test_extras_are_packages(settings: Settings, host: Host, project: Path) -> None:
+    (project / "more").mkdir()
+    assert problems([record(extras=["more"])], settings, host)[0].startswith(
+        "record shop, key extras: found 'more', which is no package: it has no __init__.py; it has to be the folder of"
+    )
+    (project / "more" / "__init__.py").write_text("")
+    [checked] = records.check([record(extras=["more"])], SPEC, settings, host).records
+    assert checked["extras"] == [str(project / "more")]
