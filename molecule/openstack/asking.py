@@ -45,7 +45,8 @@ def ask(url: str, keep: bool) -> None:
                 counts["failures"] += 1
                 failed[20:] = []
                 failed.append(problem)
-        time.sleep(0.05)
+        # Enough to notice, and little enough to leave the machine to the deployment.
+        time.sleep(0.25)
 
 
 threads = [threading.Thread(target=ask, args=(url, keep)) for url in urls for keep in (True, False)]
