@@ -35,9 +35,10 @@ BACKING = {"mysql": "MariaDB", "rabbitmq": "RabbitMQ", "memcache": "memcached", 
 
 
 def shares(printed: str) -> dict[str, float]:
-    """Return the seconds that the steps of each application took on the host: build, hooks, switch, agents.
+    """Return the seconds that the steps of each application took on the host: build, hooks and switch.
 
-    The first play's, with the servers that they lean on, and what is none of these, have rows of their own.
+    Agents, which start together, have a row of their own. So have the first play, with the servers that they lean on,
+    and what is none of these.
     """
     told = json.loads(printed[printed.index("{") :])
     first, whole = duration(told["plays"][0]), sum(duration(play) for play in told["plays"])
@@ -48,6 +49,7 @@ def shares(printed: str) -> dict[str, float]:
         if isinstance(item.get("item"), str) and took:
             spent = sum(took.values()) if isinstance(took, dict) else float(took)
             found[item["item"]] = found.get(item["item"], 0.0) + spent
+    found["agents"] = sum(float(result["seconds"]) for result in results if "restarted" in result)
     rest = whole - first - sum(found.values())
     return {**found, "MariaDB, RabbitMQ, memcached": first, "packages, mod_wsgi, Apache, clients, Ansible": rest}
 
@@ -101,7 +103,7 @@ def main() -> None:
     print(f"{asked.release}, {os.cpu_count()} cores, {asked.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.1f} | {', '.join(f'{value:.1f}' for value in values)} |")
-    print("\n| application | build, hooks, switch and agents, s | share of ./grove site |\n|---|---|---|")
+    print("\n| application | build, hooks and switch, s | share of ./grove site |\n|---|---|---|")
     for name, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
         print(f"| {name} | {seconds:.1f} | {seconds / figures['of that, ./grove site'][-1]:.0%} |")
     print("\n| account | memory, MB (Pss) |\n|---|---|")

@@ -91,6 +91,29 @@ def test_an_agent_that_does_not_stay_up_keeps_the_release_from_the_traffic(web1:
     assert releases(web1) == {"early": live, "late": live}
 
 
+def test_an_agent_whose_workers_end_again_and_again_does_not_run(web1: Host) -> None:
+    _, live = web1.live("busy")
+    agents = web1.app("busy")["agents"]
+    hollow = {"command": "python {etc}/beside.py workers", "restart": "before", "notify": True}
+    outcome = deploy(web1, agents={**agents, "early": hollow})
+    assert outcome.status == 2
+    [message] = outcome.messages
+    assert message.startswith("record busy: key agents.early: grove-busy-early.service did not stay up for 4 s within")
+    assert "\nout of work\n" in message
+    assert web1.live("busy")[1] == live
+    assert releases(web1) == {"early": live, "late": live}
+
+
+def test_agents_that_say_so_are_ready_then(web1: Host) -> None:
+    def state(agent: str) -> list[str]:
+        return web1.run("systemctl", "show", "--property=Type", "--property=SubState", "--value", unit(agent)).split()
+
+    assert state("early") == ["exec", "running"]
+    web1.run("systemctl", "restart", "--no-block", unit("late"))
+    assert wait_for(lambda: "start" if state("late") == ["notify", "start"] else "", 10)
+    assert wait_for(lambda: "running" if state("late") == ["notify", "running"] else "", 10)
+
+
 def test_agents_that_no_record_has_are_removed(web1: Host) -> None:
     assert deploy(web1, agents={"late": web1.app("busy")["agents"]["late"]}).status == 0
     assert web1.try_run("systemctl", "cat", unit("early")).returncode == 1

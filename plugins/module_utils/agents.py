@@ -7,11 +7,13 @@ those which have to be replaced before the traffic moves can be, and the others 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.accounts import without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, replace_text
@@ -20,10 +22,13 @@ FILE = "commands.json"
 PROPERTIES = "ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload"
 UNITS = Path("/etc/systemd/system")
 RUN = Path("/run")
-# Seconds that an agent has to stay up to count as started; most that cannot work end within two.
-SETTLED = 4.0
-# Seconds that restarting them may take.
-LONGEST = 120
+PROC = Path("/proc")
+# Most programs that cannot work end within two seconds. Releases of before the key settle say nothing of it.
+SETTLE = 4
+# Seconds that restarting them may take: all of a control plane, on a small host, import for a minute.
+LONGEST = 240
+# One that has ended as often as this will not stay up, however long it is waited for.
+ENDINGS = 10
 SHOWN_LINES = 15
 
 
@@ -35,7 +40,7 @@ class AgentError(Exception):
 class State:
     """What systemd and the process say of an agent: whether it is up, its process, and the release that this runs.
 
-    ``stale`` says that its unit has changed since systemd has read it.
+    ``stale`` says that its unit has changed since systemd has read it. ``workers`` are processes that it has forked.
     """
 
     active: bool
@@ -43,6 +48,16 @@ class State:
     pid: int
     restarts: int
     release: str | None
+    workers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Agents of an application that are to run a release."""
+
+    folder: AppFolder
+    release: str
+    names: Collection[str]
 
 
 def unit(app: str, agent: str) -> str:
@@ -60,12 +75,21 @@ def write_units(app: str, units: Mapping[str, str], *, dry: bool = False) -> lis
 
 def of_release(folder: AppFolder, release: str, restart: str | None = None) -> list[str]:
     """Return the agents of a release, or those that are restarted ``before`` or ``after`` the switch."""
+    return sorted(name for name, agent in _described(folder, release).items() if restart in (None, agent["restart"]))
+
+
+def _described(folder: AppFolder, release: str) -> dict[str, dict[str, Any]]:
     try:
         content = json.loads((folder.release(release) / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return []
-    agents: dict[str, dict[str, str]] = content.get("agents", {})
-    return sorted(name for name, agent in agents.items() if restart in (None, agent["restart"]))
+        return {}
+    agents: dict[str, dict[str, Any]] = content.get("agents", {})
+    return agents
+
+
+def settle(folder: AppFolder, release: str, name: str) -> float:
+    """Return the seconds that an agent of a release has to stay up to count as running."""
+    return float(_described(folder, release).get(name, {}).get("settle", SETTLE))
 
 
 def state(app: str, agent: str) -> State:
@@ -78,7 +102,24 @@ def state(app: str, agent: str) -> State:
     pid = int(found.get("MainPID") or 0)
     active = found.get("ActiveState") == "active" and found.get("SubState") == "running"
     stale = found.get("NeedDaemonReload") == "yes"
-    return State(active, stale, pid, int(found.get("NRestarts") or 0), _release_of(unit(app, agent), pid))
+    restarts = int(found.get("NRestarts") or 0)
+    return State(active, stale, pid, restarts, _release_of(unit(app, agent), pid), workers_of(pid))
+
+
+def workers_of(pid: int) -> frozenset[int]:
+    """Return the processes that a process has forked and that run the same program still."""
+    found = []
+    for children in (PROC / str(pid) / "task").glob("*/children") if pid else []:
+        found += [int(child) for child in _text(children).split()]
+    program = _program(pid)
+    return frozenset(child for child in found if program and _program(child) == program)
+
+
+def _program(pid: int) -> str:
+    try:
+        return os.readlink(PROC / str(pid) / "exe")
+    except OSError:
+        return ""
 
 
 def _release_of(service: str, pid: int) -> str | None:
@@ -102,39 +143,66 @@ def bring(folder: AppFolder, release: str, names: Collection[str], seconds: floa
 
     Raises AgentError for those that have not within ``seconds``; they are left to systemd, which starts them again.
     """
-    if not names:
+    change = Change(folder, release, names)
+    start(change)
+    for complaint in wait([change], seconds).values():
+        raise AgentError(complaint)
+
+
+def start(change: Change) -> None:
+    """Restart agents in a release, without waiting for them. Raises AgentError when systemd does not take it."""
+    if not change.names:
         return
-    for name in names:
-        folder.point_agent(name, release)
-    units = [unit(folder.name, name) for name in names]
+    for name in change.names:
+        change.folder.point_agent(name, change.release)
+    units = [unit(change.folder.name, name) for name in change.names]
     _systemctl("daemon-reload")
     _systemctl("enable", "--quiet", *units)
     _systemctl("reset-failed", *units)
     _systemctl("restart", "--no-block", *units)
-    end = time.monotonic() + seconds
-    since: dict[str, tuple[int, float]] = {}
-    waiting = list(names)
-    while waiting and time.monotonic() < end:
-        time.sleep(0.2)
-        for name in list(waiting):
-            now = state(folder.name, name)
-            if not now.active or now.release != release:
-                since.pop(name, None)
-                continue
-            pid, at = since.setdefault(name, (now.pid, time.monotonic()))
-            if pid != now.pid:
-                since[name] = (now.pid, time.monotonic())
-            elif time.monotonic() - at >= SETTLED:
-                waiting.remove(name)
-    if waiting:
-        raise AgentError("\n".join(_complaint(folder.name, name, seconds) for name in waiting))
 
 
-def _complaint(app: str, name: str, seconds: float) -> str:
+def wait(changes: Iterable[Change], seconds: float) -> dict[str, str]:
+    """Wait until each agent has stayed up for a while, and its workers, too, which a program may start again for ever.
+
+    Returns by application what is to be said of those that have not within ``seconds``.
+    """
+    begun = time.monotonic()
+    since: dict[tuple[str, str], tuple[State, float]] = {}
+    endings: dict[tuple[str, str], int] = {}
+    waiting = [(change, name) for change in changes for name in change.names]
+    long = {(change.folder.name, name): settle(change.folder, change.release, name) for change, name in waiting}
+    hopeless: list[tuple[Change, str]] = []
+    while waiting and time.monotonic() - begun < seconds:
+        time.sleep(0.4)
+        for change, name in list(waiting):
+            key = (change.folder.name, name)
+            now = state(*key)
+            last, at = since.get(key, (now, time.monotonic()))
+            # Of the process that is replaced, they are meant to end.
+            ended = now.release == change.release and last.pid == now.pid and bool(last.workers - now.workers)
+            endings[key] = endings.get(key, 0) + max(now.restarts - last.restarts, int(ended))
+            if endings[key] >= ENDINGS:
+                waiting.remove((change, name))
+                hopeless.append((change, name))
+            elif not now.active or now.release != change.release or (last.pid, last.workers) != (now.pid, now.workers):
+                since[key] = (now, time.monotonic())
+            elif time.monotonic() - at >= long[key]:
+                waiting.remove((change, name))
+            else:
+                since[key] = (last, at)
+    complaints: dict[str, list[str]] = {}
+    for change, name in [*hopeless, *waiting]:
+        key = (change.folder.name, name)
+        complaints.setdefault(key[0], []).append(_complaint(*key, long[key], time.monotonic() - begun))
+    return {app: "\n".join(found) for app, found in complaints.items()}
+
+
+def _complaint(app: str, name: str, up: float, seconds: float) -> str:
     asked = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={SHOWN_LINES}", "--unit", unit(app, name)]
     said = subprocess.run(asked, capture_output=True, text=True, errors="replace", check=False).stdout.strip()
     return (
-        f"key agents.{name}: {unit(app, name)} did not stay up for {SETTLED:.0f} s within {seconds:.0f} s:\n"
+        f"key agents.{name}: {unit(app, name)} did not stay up for {up:.0f} s within {seconds:.0f} s:\n"
         f"{without_passwords(said)}"
     )
 

@@ -7,16 +7,20 @@ other commands take as an argument can be read in the process table.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import pwd
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 ALL = {"configure": ".*", "write": ".*", "read": ".*"}
 HASHING = "rabbit_password_hashing_sha256"
+ACCOUNT = "rabbitmq"
 LIMIT = "grove-unread-notifications"
 
 
@@ -127,16 +131,28 @@ class Broker:
     def apply(self, wanted: Changes) -> None:
         """Do what ``wanted`` says. Raises BrokerError."""
         if wanted.add:
-            self._run("import_definitions", stdin=json.dumps(wanted.add))
+            self._import(wanted.add)
         for name, vhost in wanted.permissions:
             self._run("clear_permissions", "-p", vhost, name)
         for name in wanted.users:
             self._run("delete_user", name)
 
-    def _run(self, *words: str, stdin: str = "") -> str:
+    def _import(self, definitions: Mapping[str, Any]) -> None:
+        # Through a file, since RabbitMQ 4 on Erlang 27 waits for ever for the end of its standard input. rabbitmqctl
+        # becomes the server's account when root calls it.
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(definitions, file)
+            file.flush()
+            with contextlib.suppress(KeyError, PermissionError):
+                os.chown(file.name, pwd.getpwnam(ACCOUNT).pw_uid, -1)
+            self._run("import_definitions", file.name)
+
+    def _run(self, *words: str) -> str:
         command = [self.program, "--quiet", "--timeout", "30", *words]
         try:
-            done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BrokerError(f"{words[0]}: {error}") from None
         if done.returncode:

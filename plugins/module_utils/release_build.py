@@ -102,6 +102,14 @@ class Plan:
     places: Mapping[str, str] = field(default_factory=dict)
 
 
+def the_error(text: str) -> str:
+    """Return the line of a traceback that names the error; in other output, the last one."""
+    lines = text.strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = [line for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else []
+    return [*after, *lines[-1:]][0] if lines else ""
+
+
 def last_lines(text: str, count: int = 15) -> str:
     """Return the end of a program's output."""
     return "\n".join(text.strip().splitlines()[-count:])
@@ -404,8 +412,8 @@ def _try_out(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     said = verdict.said.replace(str(release), f"releases/{plan.identifier}")
     if verdict.whole and plan.migrates:
         # It may be waiting for its migration, and is tried again after that.
-        last = said.splitlines()[-1] if said else "it said nothing"
-        note(release, warning=f"before the migration, {plan.health} was not well: {last}", trial=asdict(trial))
+        why = the_error(said) or "it said nothing"
+        note(release, warning=f"before the migration, {plan.health} was not well: {why}", trial=asdict(trial))
         return
     raise BuildError(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for"

@@ -61,6 +61,7 @@ changes:
 """
 
 import shutil
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -73,6 +74,16 @@ USER: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "required": True, "no_log": True},
     "vhosts": {"type": "list", "elements": "str", "required": True},
 }
+
+
+# Until an import has been done.
+SECONDS = 30
+
+
+def lacking(server: broker.Broker | None, params: dict[str, Any]) -> broker.Changes:
+    """Return what a broker, or one that is not there yet, lacks of what is asked for. Raises BrokerError."""
+    current = server.definitions() if server else {}
+    return broker.changes(current, params["users"], params["absent_users"], params["unread_notifications"])
 
 
 def main() -> None:
@@ -89,10 +100,15 @@ def main() -> None:
     server = broker.Broker()
     try:
         absent = module.check_mode and shutil.which(server.program) is None
-        current = {} if absent else server.definitions()
-        wanted = broker.changes(current, users, module.params["absent_users"], module.params["unread_notifications"])
+        wanted = lacking(None if absent else server, module.params)
         if not module.check_mode:
             server.apply(wanted)
+            # An import is taken before it is done.
+            end = time.monotonic() + SECONDS
+            while wanted.said and (missing := lacking(server, module.params).said):
+                if time.monotonic() > end:
+                    raise broker.BrokerError(f"import_definitions: after {SECONDS} s it lacks {', '.join(missing)}")
+                time.sleep(0.2)
     except broker.BrokerError as error:
         services = ", ".join(dict.fromkeys(user["service"] for user in users)) or "no service"
         module.fail_json(

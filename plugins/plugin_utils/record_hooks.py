@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ..module_utils.agents import SETTLE
 from .record_files import PLACEHOLDER, PLACEHOLDERS
 from .record_problems import Check, shown
 
@@ -62,19 +63,22 @@ def _check_agents(record: dict[str, Any], result: Check) -> None:
         _check_unit_name(record["name"], key, name, result)
         if name in record["timers"]:
             result.add(record["name"], key, f"timers.{name}, too", "an agent and a timer need names of their own")
-        keys = ("command", "restart", "stop_timeout")
+        keys = ("command", "restart", "stop_timeout", "notify", "settle")
         if not isinstance(agent, Mapping) or "command" not in agent or set(agent) - set(keys):
             found = f"the keys {', '.join(map(str, agent)) or 'none'}" if isinstance(agent, Mapping) else shown(agent)
-            right = "it has to be a dictionary with command, and perhaps restart and stop_timeout"
+            right = "it has to be a dictionary with command, and perhaps restart, stop_timeout, notify and settle"
             result.add(record["name"], key, found, right)
             continue
-        one = {"restart": "after", "stop_timeout": STOP_TIMEOUT, **agent}
+        one = {"restart": "after", "stop_timeout": STOP_TIMEOUT, "notify": False, "settle": SETTLE, **agent}
         if one["restart"] not in RESTARTS:
             right = f"it has to be one of {', '.join(RESTARTS)} (the switch)"
             result.add(record["name"], f"{key}.restart", shown(one["restart"]), right)
-        seconds = one["stop_timeout"]
-        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= 3600:
-            result.add(record["name"], f"{key}.stop_timeout", shown(seconds), "it has to be from 1 to 3600")
+        for field, most in (("stop_timeout", 3600), ("settle", 120)):
+            seconds = one[field]
+            if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= most:
+                result.add(record["name"], f"{key}.{field}", shown(seconds), f"it has to be from 1 to {most}")
+        if not isinstance(one["notify"], bool):
+            result.add(record["name"], f"{key}.notify", shown(one["notify"]), "it has to be true or false")
         if not isinstance(one["command"], str):
             result.add(record["name"], f"{key}.command", shown(one["command"]), "it has to be a text")
         else:

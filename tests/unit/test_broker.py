@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,16 @@ def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(broker.BrokerError) as caught:
         broker.Broker(str(program)).definitions()
     assert str(caught.value) == "export_definitions: Error: unable to perform an operation on node rabbit@localhost"
+
+
+def test_definitions_are_imported_from_a_file_that_goes_again(tmp_path: Path) -> None:
+    program = tmp_path / "rabbitmqctl"
+    program.write_text(
+        f"#!/bin/sh\n[ $4 = import_definitions ] && cp $5 {tmp_path}/taken && stat -c %a $5 >{tmp_path}/mode\n"
+        f"echo $5 >{tmp_path}/path\n"
+    )
+    program.chmod(0o755)
+    broker.Broker(str(program)).apply(broker.Changes(add={"vhosts": [{"name": "nova"}]}))
+    assert json.loads((tmp_path / "taken").read_text()) == {"vhosts": [{"name": "nova"}]}
+    assert (tmp_path / "mode").read_text() == "600\n"
+    assert not Path((tmp_path / "path").read_text().strip()).exists()

@@ -94,9 +94,8 @@ def test_hooks_of_several_commands() -> None:
 def test_agents_are_completed() -> None:
     record = {**NOTHING, "agents": {"worker": {"command": "shop-worker {etc}/shop.ini"}}}
     record_hooks.check_hooks(record, Check())
-    assert record["agents"] == {
-        "worker": {"command": "shop-worker {etc}/shop.ini", "restart": "after", "stop_timeout": 60}
-    }
+    given = {"restart": "after", "stop_timeout": 60, "notify": False, "settle": 4}
+    assert record["agents"] == {"worker": {"command": "shop-worker {etc}/shop.ini", **given}}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +113,16 @@ def test_agents_are_completed() -> None:
             "worker",
             {"command": "true", "stop_timeout": 0},
             "agents.worker.stop_timeout: found 0 (a whole number); it has to be from 1 to 3600",
+        ),
+        (
+            "worker",
+            {"command": "true", "settle": 600},
+            "agents.worker.settle: found 600 (a whole number); it has to be from 1 to 120",
+        ),
+        (
+            "worker",
+            {"command": "true", "notify": "ready"},
+            "agents.worker.notify: found 'ready' (a text); it has to be true or false",
         ),
         ("worker", {"command": "run {venv}"}, "agents.worker.command: found {venv}; the placeholders are {etc},"),
     ],

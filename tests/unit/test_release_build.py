@@ -432,3 +432,21 @@ def test_an_overlay_that_does_not_fit_the_package_is_refused(
     place: Place, files: dict[str, str], expected: str
 ) -> None:
     assert place.refused(paste_plan(place, files)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "two"),
+        (
+            "Traceback (most recent call last):\n"
+            '  File "a.py", line 1, in <module>\n    load()\n    ~~~~^^\n'
+            "sqlalchemy.exc.OperationalError: no such table: users\n[SQL: select 1]\n(Background on this error)\n",
+            "sqlalchemy.exc.OperationalError: no such table: users",
+        ),
+        ('Traceback (most recent call last):\n  File "a.py", line 1\n    x\n', "    x"),
+    ],
+)
+def test_the_line_that_names_an_error(text: str, line: str) -> None:
+    assert release_build.the_error(text) == line

@@ -16,6 +16,7 @@ from neutron.conf.agent import common
 from neutron_lib import constants, context
 from neutron_lib.agent import topics
 from oslo_config import cfg
+from oslo_service import systemd
 
 LOG = logging.getLogger("neutron_fake_agent")
 
@@ -41,6 +42,7 @@ def main() -> None:
         except oslo_messaging.MessagingTimeout:
             LOG.warning("neutron-rpc-server did not answer; trying again")
             continue
+        systemd.notify_once()
         state.pop("start_flag", None)
         time.sleep(cfg.CONF.AGENT.report_interval)
 
