@@ -13,8 +13,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
 ON_REQUEST = {
-    "openstack": "a control plane that is deployed a dozen times, which takes half an hour",
-    "openstack-postgresql": "as long as openstack",
+    "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
+    "openstack-postgresql": "as long as openstack-changes",
     "switch": "load on two hosts for half an hour, for a machine that does nothing else",
 }
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""

@@ -1,12 +1,9 @@
-"""What changes do to the control plane while it is asked: an upgrade, filters, rotations, and what is wrong."""
+"""What changes do to the control plane while it is asked: filters, rotations, and what is wrong."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +12,13 @@ import pytest
 import yaml
 from cloud import Cloud
 from served import Host
+from under_load import all_live, asked
 
 pytest_plugins = ["given"]
 # Each deploys at least once.
 pytestmark = pytest.mark.timeout(1200)
 
-LOAD = Path(__file__).with_name("asking.py")
 SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "secrets")
-URLS = [
-    *("http://127.0.0.1:5000/v3/projects", "http://127.0.0.1:8778/resource_providers"),
-    *("http://127.0.0.1:8774/v2.1/flavors", "http://127.0.0.1:9696/v2.0/networks"),
-    *("http://127.0.0.1:9292/v2/images", "http://127.0.0.1:8777/v2/meters"),
-]
 # Glance's own, with another password.
 WRONG = "{{ __openstack_database_url.glance | regex_replace('(?<=_2:)[^@]+', 'wrong') }}"
 # What the README of wsgi/nova_extras shows.
@@ -35,53 +27,10 @@ EXAMPLE = yaml.safe_load(
 )
 
 
-def watcher(admin: Cloud) -> Cloud:
-    """Return a user who may see all; the administrator's own account goes with a rotation, and its tokens with it."""
-    if "watcher" not in {user["Name"] for user in admin.show("openstack user list")}:
-        admin.run("openstack user create --project admin --password from-the-tower watcher")
-        admin.run("openstack role add --project admin --user watcher admin")
-    return Cloud(admin.host, {"OS_USERNAME": "watcher", "OS_PASSWORD": "from-the-tower"})
-
-
-@contextlib.contextmanager
-def asked(admin: Cloud) -> Iterator[dict[str, Any]]:
-    """Ask all APIs while the block runs; the dictionary is filled when it has ended."""
-    token = watcher(admin).show("openstack token issue")["id"]
-    stop = "/run/load-stops"
-    admin.host.run("rm", "-f", stop)
-    podman = ["podman", "exec", "--interactive", admin.host.container, "python3", "-", token, stop, *URLS]
-    seen: dict[str, Any] = {}
-    with LOAD.open() as program, subprocess.Popen(podman, stdin=program, stdout=subprocess.PIPE, text=True) as load:
-        try:
-            yield seen
-        finally:
-            admin.host.run("touch", stop)
-            said, _ = load.communicate(timeout=120)
-    seen.update(json.loads(said))
-
-
-def all_live(host: Host) -> dict[str, str]:
-    names = host.run("ls", "/srv/wsgi").split()
-    return {name: host.live(name)[1] for name in names}
-
-
 def deploy(host: Host, app: str, **variables: Any) -> main_job.Outcome:
     """Deploy one application with other variables."""
     more = {"openstack_version_overrides": {}, "app": app, **variables}
     return main_job.run(host, playbook="playbooks/deploy.yml", **more)
-
-
-def test_an_upgrade_loses_no_request(control: Host, admin: Cloud) -> None:
-    before = all_live(control)
-    with asked(admin) as seen:
-        outcome = main_job.run(control, openstack_version_overrides={})
-    assert (outcome.status, outcome.messages) == (0, [])
-    after = all_live(control)
-    assert {name for name in after if after[name] != before[name]} == {"placement"}
-    assert seen["failed"] == []
-    assert seen["requests"] > 500
-    made = control.run("cat", f"/srv/wsgi/placement/releases/{after['placement']}/RELEASE.json")
-    assert json.loads(made)["made_from"] == "openstack-placement==16.0.0"
 
 
 def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Host, admin: Cloud) -> None:
