@@ -119,7 +119,8 @@ def _program(pid: int) -> str:
     try:
         return os.readlink(PROC / str(pid) / "exe")
     except OSError:
-        return ""
+        # A container's root may not see it of other accounts; its name is for all to see.
+        return _text(PROC / str(pid) / "comm")
 
 
 def _release_of(service: str, pid: int) -> str | None:
