@@ -72,7 +72,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         commands["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
         if record["agents"]:
             commands["agents"] = {
-                name: {key: agent[key] for key in ("command", "restart", "settle")}
+                name: {key: agent[key] for key in ("command", "restart", "settle", "notify")}
                 for name, agent in record["agents"].items()
             }
         text = json.dumps(commands, indent=1, sort_keys=True, default=str)
