@@ -1,0 +1,8 @@
+"""Neutron's API with its policies loaded: left to the first request, a second one at that moment finds none."""
+
+from neutron import policy
+from neutron.wsgi.api import application
+
+__all__ = ["application"]
+
+policy.init()
