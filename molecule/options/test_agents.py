@@ -77,29 +77,23 @@ def test_agents_follow_a_deployment_and_a_rollback(web1: Host) -> None:
     assert releases(web1) == {"early": first, "late": first}
 
 
-def test_an_agent_that_does_not_stay_up_keeps_the_release_from_the_traffic(web1: Host) -> None:
+@pytest.mark.parametrize(
+    ("early", "words"),
+    [
+        ({"command": "sh -c 'echo out of order; exit 3'"}, "out of order"),
+        # It stays up, and its workers end again and again.
+        ({"command": "python {etc}/beside.py workers", "notify": True}, "out of work"),
+    ],
+)
+def test_an_agent_that_does_not_stay_up_keeps_the_release_from_the_traffic(
+    web1: Host, early: dict[str, Any], words: str
+) -> None:
     _, live = web1.live("busy")
-    agents = web1.app("busy")["agents"]
-    broken = {**agents, "early": {"command": "sh -c 'echo out of order; exit 3'", "restart": "before"}}
-    outcome = deploy(web1, agents=broken)
+    outcome = deploy(web1, agents={**web1.app("busy")["agents"], "early": {**early, "restart": "before"}})
     assert outcome.status == 2
     [message] = outcome.messages
     assert message.startswith("record busy: key agents.early: grove-busy-early.service did not stay up for 4 s within")
-    assert "\nout of order\n" in message
-    assert message.endswith(f"release {live} serves on, and its agents run again. Run again when the cause is gone")
-    assert web1.live("busy")[1] == live
-    assert releases(web1) == {"early": live, "late": live}
-
-
-def test_an_agent_whose_workers_end_again_and_again_does_not_run(web1: Host) -> None:
-    _, live = web1.live("busy")
-    agents = web1.app("busy")["agents"]
-    hollow = {"command": "python {etc}/beside.py workers", "restart": "before", "notify": True}
-    outcome = deploy(web1, agents={**agents, "early": hollow})
-    assert outcome.status == 2
-    [message] = outcome.messages
-    assert message.startswith("record busy: key agents.early: grove-busy-early.service did not stay up for 4 s within")
-    assert "\nout of work\n" in message
+    assert f"\n{words}\n" in message
     assert message.endswith(f"release {live} serves on, and its agents run again. Run again when the cause is gone")
     assert web1.live("busy")[1] == live
     assert releases(web1) == {"early": live, "late": live}

@@ -168,7 +168,7 @@ def main() -> None:
         argument_spec={
             "applications": {"type": "list", "elements": "dict", "required": True, "options": application},
             "restart": {"type": "str", "required": True, "choices": ["before", "after"]},
-            "timeout": {"type": "int", "default": 240},
+            "timeout": {"type": "int", "default": agents.LONGEST},
             "run": {"type": "dict"},
         },
         supports_check_mode=True,
