@@ -46,13 +46,13 @@ def snapshot(root: str) -> dict[str, str]:
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """A copy of this machine's own tree."""
+    """A copy of this machine's own tree, without its sites: the local inventory may have been deployed on it."""
     assert Path("/usr/sbin/apache2").exists(), "apache2 is missing: apt-get install apache2"
     assert Path("/etc/apache2/apache2.conf").exists(), "/etc/apache2 is missing: apt-get install apache2"
     root = tmp_path / "apache2"
     shutil.copytree("/etc/apache2", root, symlinks=True)
-    for enabled in (root / "sites-enabled").iterdir():
-        enabled.unlink()
+    for site in [*(root / "sites-enabled").iterdir(), *(root / "sites-available").glob("wsgi-*")]:
+        site.unlink()
     (root / "ports.conf").write_text("Listen 127.0.0.1:18200\n")
     return dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), root=str(root), envvars=str(root / "envvars"))
 
