@@ -43,12 +43,12 @@ def refusals(host: Host) -> None:
             event = host.history()[-1]
             expect(event["what"] in ("refused", "failed"), f"{label}: the history says {event}")
         victim = next(event["release"] for event in host.history()[::-1] if event["release"] != old)
-        host.run("chown", "root:root", f"/srv/wsgi/load/releases/{victim}/entry.py")
+        host.run("chown", "root:root", f"/srv/wsgi/load/releases/{victim}/app.wsgi")
         with run.window("fault", "a file of a wrong owner"):
             done, text = host.play("molecule/switch/repeat.yml", switches=[victim], rollbacks=0)
         expect(not done and "(start_timeout)" in text, f"a wrong owner was not refused:\n{tail(text)}")
         expect(host.live() == old, f"a wrong owner: {host.live()} is live, not {old}")
-        host.run("chown", "root:load", f"/srv/wsgi/load/releases/{victim}/entry.py")
+        host.run("chown", "root:load", f"/srv/wsgi/load/releases/{victim}/app.wsgi")
     judge(host, run, "refused releases")
 
 

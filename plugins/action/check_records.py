@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
-from ansible_collections.grove.wsgi.plugins.plugin_utils import records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 
 SPECS = Path(__file__).resolve().parents[2] / "roles" / "wsgi_app" / "meta" / "argument_specs.yml"
 

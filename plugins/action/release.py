@@ -12,8 +12,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.grove.wsgi.plugins.plugin_utils import record_sections
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import sections as record_sections
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
@@ -63,8 +63,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for package in record["extras"]:
             payload.add_package(Path(package))
         described = {**record, "environment": self._task.args.get("app_environment") or {}}
-        entry = self._render(str(REPOSITORY / "wsgi" / "entry.py.j2"), {**variables, "record": described})
-        payload.add_file("entry.py", entry, "entry")
+        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": described})
+        payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
         commands: dict[str, Any] = {name: record[name] for name in HOOKS if record[name]}
@@ -96,7 +96,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "script_name": record["path"],
             "release": payload.identifier(),
             "inputs": payload.inputs,
-            "app_wsgi": (REPOSITORY / "wsgi" / "app.wsgi").read_text(),
+            "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
             "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
             "source_kind": record["source"]["kind"],
             "requirement": record["source"]["text"],

@@ -74,9 +74,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import agents, deployment_lease, history
-from ansible_collections.grove.wsgi.plugins.module_utils.agents import Change
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import Change
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 
 
 def back(change: Change, seconds: int) -> str:

@@ -55,8 +55,12 @@ summary:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import agents, deployment_lease, history, served_app, switching
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
 
 
 def act(app: switching.App, release: str, params: dict[str, object], dry: bool) -> switching.Outcome:

@@ -99,7 +99,7 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import keystone_catalogue as catalogue
+from ansible_collections.grove.wsgi.plugins.module_utils.openstack import catalogue
 
 # Names may be seen, so that changes and errors can say whose they are.
 USER: dict[str, dict[str, Any]] = {

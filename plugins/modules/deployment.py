@@ -60,8 +60,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 
 
 def main() -> None:

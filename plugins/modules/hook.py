@@ -56,8 +56,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, hooks, release_trial
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
+from ansible_collections.grove.wsgi.plugins.module_utils.release import trial as release_trial
 
 
 def state_of(folder: AppFolder, what: str, release: str) -> str:

@@ -73,7 +73,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_tree, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
 
 ASK_PYTHON = (
     "import json, platform, sys, sysconfig; "

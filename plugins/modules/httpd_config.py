@@ -90,7 +90,8 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_loaded, httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded as httpd_loaded
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
 
 
 def wanted_from(params: dict[str, Any], layout: httpd_tree.Layout) -> httpd_tree.Wanted:

@@ -39,7 +39,10 @@ because:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_control, httpd_last_good, httpd_loaded, httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control as httpd_control
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import last_good as httpd_last_good
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded as httpd_loaded
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import broker
+from ansible_collections.grove.wsgi.plugins.module_utils.openstack import broker
 
 # Names may be seen, so that changes and errors can say whose they are.
 USER: dict[str, dict[str, Any]] = {

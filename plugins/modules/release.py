@@ -35,7 +35,7 @@ options:
   inputs:
     description: Digests of all that went into the release.
     type: dict
-  app_wsgi:
+  slot_wsgi:
     description: Content of the script that Apache loads.
     type: str
   run_script:
@@ -126,7 +126,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import app_folder, deployment_lease, history, release_build
+from ansible_collections.grove.wsgi.plugins.module_utils.app import folder as app_folder
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.release import building as release_build
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "record": {"type": "dict"},
@@ -136,7 +139,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "release": {"type": "str"},
     "inputs": {"type": "dict"},
-    "app_wsgi": {"type": "str"},
+    "slot_wsgi": {"type": "str"},
     "run_script": {"type": "str"},
     "account": {"type": "str"},
     "python": {"type": "path"},
@@ -226,7 +229,7 @@ def main() -> None:
                 for colour in app_folder.COLOURS:
                     folder.point(colour, params["release"])
                 folder.flip(app_folder.COLOURS[0])
-        for name, content, mode in (("app.wsgi", "app_wsgi", 0o644), ("run", "run_script", 0o755)):
+        for name, content, mode in (("slot.wsgi", "slot_wsgi", 0o644), ("run", "run_script", 0o755)):
             script = folder.path / name
             if not script.exists() or script.read_text() != params[content]:
                 result["changed"] = True

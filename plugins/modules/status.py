@@ -41,8 +41,9 @@ apps:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import served_app, status_report
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
 
 
 def main() -> None:

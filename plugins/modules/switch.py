@@ -68,8 +68,11 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app, switching
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils import agents
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 
 FORKS = """
 import os, subprocess, sys

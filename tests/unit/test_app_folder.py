@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import (
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import (
     AppFolder,
     FolderError,
     give,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import broker
+from ansible_collections.grove.wsgi.plugins.module_utils.openstack import broker
 
 NOVA = {"name": "nova_1", "service": "nova", "password": "first", "vhosts": ["nova"]}
 

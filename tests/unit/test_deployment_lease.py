@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.action import deployment
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
-from ansible_collections.grove.wsgi.plugins.module_utils.deployment_lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 
 ONE = Run("ctl", 100, "Mon", "ann")
 TWO = Run("ctl", 200, "Tue", "ben")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import draining
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import draining
 
 PARENT = 4711
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import MARK, Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK, Layout
 from ansible_collections.grove.wsgi.plugins.modules import host_info
 
 pytestmark = pytest.mark.debian_packages("apache2", "openssl")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_loaded
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import ABSENT, Entry
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded as httpd_loaded
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import ABSENT, Entry
 
 ONE = {"sites-available/one.conf": Entry(content="one\n")}
 TWO = {"sites-available/one.conf": Entry(content="two\n")}

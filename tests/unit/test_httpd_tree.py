@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_control, httpd_tree
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import (
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control as httpd_control
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import (
     ABSENT,
     MARK,
     Entry,
@@ -275,7 +276,7 @@ def run_module(layout: Layout, tmp_path: Path, **arguments: Any) -> dict[str, An
     """
     script = (
         "from pathlib import Path\n"
-        "from ansible_collections.grove.wsgi.plugins.module_utils import httpd_loaded\n"
+        "from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded as httpd_loaded\n"
         f"httpd_loaded.APPLIED = Path({str(tmp_path / 'notes' / 'applied.json')!r})\n"
         "from ansible_collections.grove.wsgi.plugins.modules.httpd_config import main\n"
         "main()\n"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import keystone_catalogue as catalogue
+from ansible_collections.grove.wsgi.plugins.module_utils.openstack import catalogue
 
 NOVA = {"service": "nova", "name": "nova_1", "password": "first", "roles": ["service", "admin"]}
 COMPUTE = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.paste_file import PasteError, PasteFile
+from ansible_collections.grove.wsgi.plugins.module_utils.release.paste_file import PasteError, PasteFile
 from paste.deploy import loadapp
 
 FILE = """

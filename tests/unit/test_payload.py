@@ -30,7 +30,7 @@ def payload(source: Path, **changes: str) -> Payload:
     made.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
     made.add_file("lock.txt", changes.get("lock", "six==1\n"), "lock")
     made.add_file("etc/config.py", changes.get("config", "x = 1\n"), "config config.py")
-    made.add_file("entry.py", changes.get("entry", "application = None\n"), "entry")
+    made.add_file("app.wsgi", changes.get("entry", "application = None\n"), "entry")
     return made
 
 

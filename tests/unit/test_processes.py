@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 
 GONE = 1 << 22
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.plugin_utils import record_paste, record_sections
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_problems import Check
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import paste as record_paste
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import sections as record_sections
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Check
 
 
 def test_sections_are_written_as_oslo_config_reads_them() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.plugin_utils import mod_wsgi_options, record_daemon, record_hooks
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_problems import Check
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import daemon as record_daemon
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import hooks as record_hooks
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import mod_wsgi_options
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Check
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 
 NOTHING: dict[str, Any] = {
     "name": "shop", "migrate": None, "contract": None, "after": None,

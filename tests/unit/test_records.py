@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.plugin_utils import records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_files import source_kind
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.files import source_kind
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPECS = yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import release_build
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.release_build import BuildError, Plan, Tools
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.release import building as release_build
+from ansible_collections.grove.wsgi.plugins.module_utils.release.building import BuildError, Plan, Tools
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
@@ -101,7 +101,7 @@ class Place:
         payload.add_file("etc/secret.ini", changes.pop("config", "password = 1\n"), "config secret.ini")
         for name, content in changes.pop("files", {}).items():
             payload.add_file(name, content, name)
-        payload.add_file("entry.py", changes.pop("entry", ENTRY), "entry")
+        payload.add_file("app.wsgi", changes.pop("entry", ENTRY), "app.wsgi")
         for module in (REPOSITORY / "wsgi" / "grove_runtime").glob("*.py"):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
         archive = self.base / "payload.tar.gz"
@@ -227,7 +227,7 @@ def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> 
     assert mode(release) == (0, group, 0o751)
     for name in ("src", "etc", "runtime", "venv"):
         assert mode(release / name) == (0, group, 0o750)
-    for name in ("RELEASE.json", "entry.py", "lock.txt", "etc/secret.ini"):
+    for name in ("RELEASE.json", "app.wsgi", "lock.txt", "etc/secret.ini"):
         assert mode(release / name) == (0, group, 0o640)
     assert mode(Path(os.path.realpath(release / "dependencies"))) == (0, group, 0o750)
     assert stat.S_IMODE((release / "static/0/logo.svg").stat().st_mode) == 0o644

@@ -18,7 +18,7 @@ import pytest
 from grove_runtime import door, paste_logging
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-APP_WSGI = REPOSITORY / "wsgi" / "app.wsgi"
+SLOT_WSGI = REPOSITORY / "wsgi" / "slot.wsgi"
 TRIAL = REPOSITORY / "wsgi" / "grove_runtime" / "trial.py"
 
 
@@ -81,7 +81,7 @@ def release(tmp_path: Path) -> Path:
 
 
 def trial(release: Path, entry: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (release / "entry.py").write_text(entry)
+    (release / "app.wsgi").write_text(entry)
     command = [sys.executable, "-I", str(TRIAL), str(release), *(arguments or ("/", "/"))]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
@@ -205,7 +205,7 @@ def make_release(folder: Path, name: str) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", path / "venv"], check=True)
     packages = next((path / "venv").glob("lib/python3*/site-packages"))
     (packages / "lazily.py").write_text(f"value = {name!r}\n")
-    (path / "entry.py").write_text(f"application = {name!r}\n")
+    (path / "app.wsgi").write_text(f"application = {name!r}\n")
     return path
 
 
@@ -215,9 +215,9 @@ def test_a_process_keeps_to_the_release_that_it_began_with(tmp_path: Path) -> No
     (folder / "slots").mkdir()
     slot = folder / "slots" / "green"
     slot.symlink_to("../releases/one")
-    (folder / "app.wsgi").write_text(APP_WSGI.read_text())
+    (folder / "slot.wsgi").write_text(SLOT_WSGI.read_text())
     process = subprocess.Popen(
-        [slot / "venv/bin/python", "-c", DAEMON, "shop-two-green", slot, folder / "app.wsgi"],
+        [slot / "venv/bin/python", "-c", DAEMON, "shop-two-green", slot, folder / "slot.wsgi"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

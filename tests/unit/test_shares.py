@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError, other_than
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
-from ansible_collections.grove.wsgi.plugins.module_utils import history, served_app, status_report
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
 
 
 def free_port() -> int:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import deployment_lease, history, served_app
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.deployment_lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
@@ -180,7 +182,7 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
     (release / "venv" / "bin").mkdir(parents=True)
     (release / "venv" / "bin" / "python").symlink_to(sys.executable)
     (release / "runtime").symlink_to(REPOSITORY / "wsgi")
-    (release / "entry.py").write_text(
+    (release / "app.wsgi").write_text(
         "import os\n"
         "if not os.path.exists(os.path.dirname(__file__) + '/table'):\n"
         "    raise OSError('no table')\n"

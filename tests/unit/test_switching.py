@@ -24,9 +24,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils import history, processes, switching
-from ansible_collections.grove.wsgi.plugins.module_utils.app_folder import COLOURS, AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import App, Place, SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.traffic import App, Place, SwitchError
 
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 

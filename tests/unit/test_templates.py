@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils import httpd_tree
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd_tree import Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import Layout
 from ansible_collections.grove.wsgi.plugins.modules.httpd_config import wanted_from
-from ansible_collections.grove.wsgi.plugins.plugin_utils import records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.record_settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 

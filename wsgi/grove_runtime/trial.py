@@ -7,6 +7,7 @@ was loaded, as without its database), 1 that it cannot be imported; the reason s
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -18,13 +19,14 @@ from wsgiref.util import setup_testing_defaults
 
 def load(release: str) -> Any:
     """Return the release's WSGI callable; whatever its import raises comes through."""
-    spec = importlib.util.spec_from_file_location("grove_entry", os.path.join(release, "entry.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{release} has no entry.py")
-    entry = importlib.util.module_from_spec(spec)
-    sys.modules["grove_entry"] = entry
-    spec.loader.exec_module(entry)
-    return entry.application
+    loader = importlib.machinery.SourceFileLoader("grove_app", os.path.join(release, "app.wsgi"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    if spec is None:
+        raise ImportError(f"{release} has no app.wsgi")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    return module.application
 
 
 def ask(application: Any, script_name: str, path_info: str) -> tuple[str, bytes]:

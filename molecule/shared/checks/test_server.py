@@ -82,14 +82,14 @@ print(json.dumps(done))
 @pytest.mark.parametrize("name", NAMES)
 def test_accounts_are_apart(host: Host, name: str) -> None:
     """An app's account reads its own release, writes its own state and logs, and that is all."""
-    release = ["etc", "venv", "src", "runtime", "entry.py", "RELEASE.json", "etc/config.py"]
+    release = ["etc", "venv", "src", "runtime", "app.wsgi", "RELEASE.json", "etc/config.py"]
     own = [f"{BASE}/{name}/slots/blue/{part}" for part in release]
     others = [f"{BASE}/{other}/slots/blue/{part}" for other in NAMES if other != name for part in release]
     others += [f"{place}/{other}" for other in NAMES if other != name for place in ("/var/lib", "/var/log")]
     secret = ["/var/log/apache2", "/etc/shadow", f"{BASE}/{name}/.lock"]
     state = [f"/var/lib/{name}/", f"/var/log/{name}/"]
-    fixed = [f"{BASE}/{name}/slots/blue/{part}" for part in ("", "etc/", "venv/", "src/", "entry.py", "RELEASE.json")]
-    fixed += [f"{BASE}/{name}/{part}" for part in ("", "releases/", "slots/", "slot.map", "app.wsgi")]
+    fixed = [f"{BASE}/{name}/slots/blue/{part}" for part in ("", "etc/", "venv/", "src/", "app.wsgi", "RELEASE.json")]
+    fixed += [f"{BASE}/{name}/{part}" for part in ("", "releases/", "slots/", "slot.map", "slot.wsgi")]
     done = host.python(ATTEMPT, name, own + others + secret, state + fixed)
     allowed = {what for what, worked in done.items() if worked}
     assert allowed == {*own, *(f"write {path}" for path in state)}

@@ -1,0 +1,78 @@
+"""One deployment at a time: a note in an application's folder that says which run of Ansible is at work on it.
+
+``AppFolder.locked`` holds off another process for the length of one module; between the modules of a run this note
+does. It ends with the run. A run that was killed leaves it behind: a later run from the same controller sees that the
+process is gone and takes over, one from elsewhere has to wait until the note has not been renewed for ``SECONDS``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError, replace_text
+
+NAME = "deployment.json"
+SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ansible-playbook: the controller's name, its process there, when that started, and who called it."""
+
+    controller: str
+    pid: int
+    started: str
+    user: str
+
+    @classmethod
+    def of(cls, values: dict[str, Any] | None) -> Run | None:
+        """Take a run out of a module's argument; None where there is none."""
+        if not values:
+            return None
+        return cls(str(values["controller"]), int(values["pid"]), str(values["started"]), str(values["user"]))
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.controller}, process {self.pid}, started {self.started}"
+
+
+def holder(folder: AppFolder) -> tuple[Run, float] | None:
+    """Return the run at work and the time of its last sign of life (seconds since the epoch)."""
+    try:
+        content = json.loads((folder.path / NAME).read_text())
+        run = Run.of(content["run"])
+        return (run, float(content["renewed"])) if run else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> Run | None:
+    """Return the other run that is at work on the application; None when ``run`` may go on."""
+    held = holder(folder)
+    if held is None or held[0] == run or held[0] in dead or time.time() - held[1] > SECONDS:
+        return None
+    return held[0]
+
+
+def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> None:
+    """Begin or renew the note of ``run``; call it with the application's lock held. Without a run only look.
+
+    Raises FolderError when another run is at work.
+    """
+    other = blocking(folder, run, dead)
+    if other is not None:
+        text = f"another deployment ({other}) is at work on {folder.name}; wait for it to end"
+        raise FolderError(text)
+    if run is not None:
+        content = {"run": asdict(run), "renewed": time.time()}
+        replace_text(folder.path / NAME, json.dumps(content) + "\n", mode=0o644)
+
+
+def end(folder: AppFolder, run: Run | None) -> None:
+    """Remove the note if it is the run's own."""
+    held = holder(folder)
+    if run is not None and held is not None and held[0] == run:
+        (folder.path / NAME).unlink(missing_ok=True)

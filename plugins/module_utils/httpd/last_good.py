@@ -1,0 +1,50 @@
+"""The configuration that Apache ran with last, kept so that it can be put back when a new one stops the server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+
+KEPT = Path("/var/lib/grove/httpd-last-good")
+REFUSED = Path("/var/lib/grove/httpd-refused")
+
+
+def keep(root: str) -> None:
+    """Keep a copy of the tree, which the running server has just read."""
+    _copy(root, KEPT)
+
+
+def put_back(root: str) -> bool:
+    """Make the tree what was kept, and keep what it was in ``REFUSED``; return False when nothing was ever kept."""
+    if not KEPT.is_dir():
+        return False
+    _copy(root, REFUSED)
+    kept, standing = set(_paths(KEPT)), set(_paths(Path(root)))
+    for path in sorted(kept | standing):
+        wanted = httpd_tree.current(str(KEPT), path)
+        if httpd_tree.current(root, path) != wanted:
+            httpd_tree.put(root, path, wanted)
+    return True
+
+
+def _copy(root: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(root, temporary, symlinks=True)
+    # The tree may hold keys.
+    temporary.chmod(0o700)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+
+
+def _paths(root: Path) -> Iterator[str]:
+    for folder, subfolders, files in os.walk(root):
+        for name in [*subfolders, *files]:
+            path = Path(folder, name)
+            if path.is_symlink() or path.is_file():
+                yield str(path.relative_to(root))

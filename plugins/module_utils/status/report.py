@@ -1,0 +1,119 @@
+"""What an application on this host is: slots, releases, processes, health, what happened last, and the disk it uses."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
+
+
+def disk_used(path: Path) -> int:
+    """Return the bytes that the files below ``path`` take up, each file once however many names it has."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                found = os.lstat(os.path.join(folder, name))
+            except FileNotFoundError:
+                continue
+            if (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                total += found.st_blocks * 512
+    return total
+
+
+def report(app: switching.App, record: dict[str, Any], last: int = 5) -> dict[str, Any]:
+    """Return the application's state as plain data; ``last`` is how many events of its history are in it.
+
+    Sizes are bytes, times UTC, ages seconds. What cannot be told is None; ``problem`` says what is wrong with it.
+    """
+    folder = app.folder
+    events = history.read(folder)
+    held = deployment_lease.blocking(folder, None)
+    state: dict[str, Any] = {
+        "app": folder.name,
+        "url": record["url"],
+        "problem": None,
+        "live": None,
+        "release": None,
+        "canary_percent": 0.0,
+        "idle_kind": app.idle,
+        "slots": {},
+        "releases": sorted(_releases(folder), key=lambda one: str(one["made_at"]), reverse=True),
+        "previous": None,
+        "agents": _agents(folder),
+        "last_switch": history.last_made_live(events),
+        "history": events[-last:] if last else [],
+        "deployment": str(held) if held else None,
+        "disk_used": disk_used(folder.path),
+    }
+    answer = switching.ask(app.front, app.health_path, timeout=5.0)
+    state["healthy"], state["health"] = answer.status == 200, str(answer)
+    try:
+        live = folder.live()
+    except FolderError as error:
+        return {**state, "problem": str(error)}
+    if live is None:
+        return {**state, "problem": "it was never deployed on this host"}
+    for colour in COLOURS:
+        release = folder.release_of(colour)
+        described = folder.describe(release) if release else None
+        state["slots"][colour] = {
+            "role": "live" if colour == live else "idle",
+            "release": release,
+            "complete": described is not None,
+            "made_at": (described or {}).get("made_at"),
+            "made_from": (described or {}).get("made_from"),
+            "processes": [_process(pid) for pid in sorted(app.pids(colour))],
+        }
+    serving = state["slots"][live]
+    if not serving["complete"]:
+        state["problem"] = f"slot {live} points to release {serving['release']}, which is not there or not complete"
+    return {
+        **state,
+        "live": live,
+        "release": serving["release"],
+        "made_at": serving["made_at"],
+        "made_from": serving["made_from"],
+        "idle_release": state["slots"][other_than(live)]["release"],
+        "canary_percent": folder.canary_share(),
+        "previous": history.previous(folder, events),
+    }
+
+
+def _releases(folder: AppFolder) -> list[dict[str, Any]]:
+    if not folder.releases.is_dir():
+        return []
+    described = {path.name: folder.describe(path.name) for path in folder.releases.iterdir()}
+    keys = ("made_at", "made_from", "warning")
+    return [{"release": name, **{key: one.get(key) for key in keys}} for name, one in described.items() if one]
+
+
+def _agents(folder: AppFolder) -> list[dict[str, Any]]:
+    found = []
+    for name in agents.installed(folder.name):
+        try:
+            now = agents.state(folder.name, name)
+        except agents.AgentError as error:
+            found.append({"agent": name, "running": False, "release": None, "restarts": 0, "problem": str(error)})
+            continue
+        about = {"agent": name, "running": now.active, "release": now.release, "restarts": now.restarts}
+        found.append({**about, **(_process(now.pid) if now.pid else {})})
+    return found
+
+
+def _process(pid: int) -> dict[str, Any]:
+    return {
+        "pid": pid,
+        "age": max(0, round(time.time() - processes.start_clock(pid))),
+        "memory": processes.resident(pid),
+    }

@@ -1,0 +1,43 @@
+"""Configuration files that a record gives as a dictionary of sections: the INI format of oslo.config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .problems import Check
+
+SCALARS = (str, bool, int, float)
+
+
+def check_sections(record: str, key: str, sections: Mapping[str, Any], result: Check) -> None:
+    """Check the shape of a file's sections. Values may be secrets, and are not shown."""
+    for section, options in sections.items():
+        if not isinstance(section, str) or not section or set(section) & set("[]\n"):
+            result.add(record, key, "a section without a usable name", "it has to be a text without brackets")
+        if not isinstance(options, Mapping):
+            found = f"a {type(options).__name__}"
+            result.add(record, f"{key}.{section}", found, "it has to be a dictionary of options")
+            continue
+        for option, value in options.items():
+            where = f"{key}.{section}.{option}"
+            if not isinstance(option, str) or not option.strip() or set(option) & set("=:\n#;["):
+                result.add(record, where, "an option without a usable name", "it has to be a text without = and :")
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None and not isinstance(one, SCALARS):
+                    right = "it has to be a text, a number, true or false, or a list of them"
+                    result.add(record, where, f"a {type(one).__name__}", right)
+                elif "\n" in str(one):
+                    result.add(record, where, "a text of several lines", "a value is one line")
+
+
+def render(sections: Mapping[str, Any], comment: str) -> str:
+    """Return the file: an option for each value, one for each element of a list, and none for null."""
+    lines = [f"# {line}" for line in comment.splitlines()]
+    for section, options in sections.items():
+        lines += ["", f"[{section}]"]
+        for option, value in options.items():
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    lines.append(f"{option} = {str(one).lower() if isinstance(one, bool) else one}")
+    return "\n".join(lines) + "\n"
