@@ -1,4 +1,4 @@
-"""The parts of the tests (lint, unit, one for each scenario), their order, and the Debian packages that they need."""
+"""The parts of the tests (lint, unit, system, telemetry, one for each scenario), their order, and the Debian packages that they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
-PARTS = ["lint", "unit", "telemetry", *SCENARIOS]
+PARTS = ["lint", "unit", "system", "telemetry", *SCENARIOS]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +38,8 @@ def part_of(item: pytest.Item) -> str:
     """Return the name of the part that the test belongs to."""
     if item.path.name in ("test_lint.py", "test_telemetry.py"):
         return item.path.stem.removeprefix("test_")
+    if item.path.parent == REPOSITORY / "tests" / "system":
+        return "system"
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return str(parameters.get("scenario", "unit"))
 
