@@ -1,22 +1,22 @@
-"""The parts of the tests (lint, unit, system, telemetry, one for each scenario), their order, and the Debian packages that they need."""
+"""How the tests are run: by part, each part in a process of its own, several at the same time."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from pathlib import Path
 
+import packages
 import pytest
+import schedule
+from parts import ON_REQUEST, PARTS, REPOSITORY, SCENARIOS
 
-REPOSITORY = Path(__file__).parents[1]
-SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
-PARTS = ["lint", "unit", "system", "telemetry", *SCENARIOS]
+SCHEDULE = pytest.StashKey[schedule.Schedule]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --part."""
+    """Add --part and --jobs."""
     parser.addoption("--part", action="append", default=[], metavar="PART", help=f"only this of: {', '.join(PARTS)}")
+    default = schedule.default_at_once()
+    parser.addoption("--jobs", type=int, default=default, help=f"how many jobs run at the same time ({default})")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,31 +47,55 @@ def part_of(item: pytest.Item) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put quick parts first and leave out those that were not asked for."""
     items.sort(key=lambda item: PARTS.index(part_of(item)))
-    if wanted := config.getoption("--part"):
-        config.hook.pytest_deselected(items=[item for item in items if part_of(item) not in wanted])
-        items[:] = [item for item in items if part_of(item) in wanted]
+    if parts := config.getoption("--part"):
+        config.hook.pytest_deselected(items=[item for item in items if part_of(item) not in parts])
+        items[:] = [item for item in items if part_of(item) in parts]
+    for item in items:
+        if (part := part_of(item)) in ON_REQUEST and part not in parts:
+            item.add_marker(pytest.mark.skip(f"{ON_REQUEST[part]}: ./grove test {part}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install the Debian packages that the chosen tests need and that are not there."""
-    marks = [mark for item in session.items for mark in item.iter_markers("debian_packages")]
-    needed = sorted({name for mark in marks for name in mark.args})
-    if needed and not session.config.option.collectonly and shutil.which("dpkg-query"):
-        install(needed)
-
-
-def install(packages: list[str]) -> None:
-    """Install what is missing; without root, end the run with one line that says what to install."""
-    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages]
-    present = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
-    missing = [name for name in packages if f"{name} installed" not in present]
-    if not missing:
-        return
-    if os.geteuid():
+    """Without root, end the run with one line where Debian packages have to be installed."""
+    names = {name for item in session.items for name in needed_packages(item)}
+    if os.geteuid() and not session.config.option.collectonly and (missing := packages.missing(names)):
         pytest.exit(f"the tests need Debian packages: apt-get install {' '.join(missing)}", returncode=2)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "--no-install-recommends", *missing]):
-        command = ["apt-get", "--quiet", "--yes", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.exit(f"{' '.join(command)} failed: {done.stderr.strip()}", returncode=2)
+
+
+def needed_packages(item: pytest.Item) -> set[str]:
+    """Return the Debian packages that the test is marked with."""
+    return {name for mark in item.iter_markers("debian_packages") for name in mark.args}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the chosen tests as jobs; a debugger needs pytest's own loop, in this process."""
+    option = session.config.option
+    if option.collectonly or option.usepdb or option.trace or session.testsfailed:
+        return None
+    session.config.stash[SCHEDULE] = plan = schedule.Schedule(session, jobs(session.items), option.jobs)
+    plan.run()
+    return True
+
+
+def jobs(items: list[pytest.Item]) -> list[schedule.Job]:
+    """Return the tests by the process that they run in: one for each part, and for each linter."""
+    found: dict[str, schedule.Job] = {}
+    for item in items:
+        part = part_of(item)
+        if item.get_closest_marker("skip"):
+            part = "on request"
+        name = item.name if part == "lint" else part
+        job = found.setdefault(name, schedule.Job(name, part))
+        job.items.append(item)
+        if part != "on request":
+            job.packages |= needed_packages(item)
+    return list(found.values())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show when each part began and how long it took."""
+    if plan := config.stash.get(SCHEDULE, None):
+        terminalreporter.section("times (minutes:seconds)")
+        for line in schedule.table(plan.timings):
+            terminalreporter.write_line(line)

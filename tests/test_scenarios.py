@@ -12,12 +12,6 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 LOGS = REPOSITORY / ".cache" / "molecule"
-ON_REQUEST = {
-    "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
-    "openstack-postgresql": "as long as openstack-changes",
-    "switch": "load on two hosts for half an hour, for a machine that does nothing else",
-}
-"""Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
 TIME_LIMIT = 3000
 """Seconds for one scenario."""
 ENVIRONMENT = {
@@ -44,10 +38,8 @@ def _podman() -> None:
 @pytest.mark.timeout(TIME_LIMIT + 60)
 @pytest.mark.usefixtures("_podman")
 @pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
-def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config) -> None:
-    """Run molecule's whole sequence; what it says is in a log that can be followed."""
-    if scenario in ON_REQUEST and scenario not in pytestconfig.getoption("--part"):
-        pytest.skip(f"{ON_REQUEST[scenario]}: ./grove test {scenario}")
+def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run molecule's whole sequence; its output is in a log that can be followed."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{scenario}.log"
     with capsys.disabled():

@@ -1,0 +1,28 @@
+"""The Debian packages that tests need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Return those of the packages that are not installed; none where there is no dpkg."""
+    wanted = sorted(names)
+    if not wanted or not shutil.which("dpkg-query"):
+        return []
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
+    lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+    return [name for name in wanted if f"{name} installed" not in lines]
+
+
+def install(names: list[str], _: object = None) -> None:
+    """Install the packages, as root; raise RuntimeError with apt's own words if that fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "--no-install-recommends", *names]):
+        command = ["apt-get", "--quiet", "--yes", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")

@@ -1,0 +1,43 @@
+"""The parts of the tests, and what each job of a part costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
+PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
+ON_REQUEST = {
+    "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
+    "openstack-postgresql": "as long as openstack-changes",
+    "switch": "load on two hosts for half an hour, for a machine that does nothing else",
+}
+"""Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job needs: seconds on an idle machine, gigabytes of memory, and whether no other job may run beside it."""
+
+    seconds: int = 180
+    memory: float = 2
+    alone: bool = False
+
+
+COSTS = {
+    "unit": Cost(15, 0.5),
+    "test_ruff": Cost(1, 0.5),
+    "test_mypy": Cost(40, 1),
+    "test_mypy_plugins": Cost(30, 1),
+    "test_yamllint": Cost(10, 0.5),
+    "test_ansible_lint": Cost(60, 1),
+    "system": Cost(110, 1),
+    "telemetry": Cost(240, 2),
+    "openstack": Cost(600, 10),
+    "openstack-changes": Cost(1800, 10),
+    "openstack-postgresql": Cost(1800, 10),
+    # Its latencies are those of a machine that does nothing else.
+    "switch": Cost(1800, 2, alone=True),
+}
+"""By the name of the job: a part, or one linter. A job that is not named costs what the defaults of Cost say."""
