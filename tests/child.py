@@ -76,6 +76,8 @@ class Sender:
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self._config = config
         self._connection = connection
+        self.running = False
+        """Set when the tests begin: pytest tells a new plugin every warning that there was before."""
         self.hint = ""
         """A note for the report of each failure."""
 
@@ -101,7 +103,7 @@ class Sender:
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: tuple[str, int, str] | None
     ) -> None:
         """Send a warning of a test as text, since it may not be picklable. The parent has those of the collection."""
-        if when == "runtest":
+        if self.running and when == "runtest":
             category = warning_message.category
             known = category if category.__module__ == "builtins" else UserWarning
             source = (str(warning_message.message), known, warning_message.filename, warning_message.lineno)
@@ -151,6 +153,7 @@ def _run(session: pytest.Session, work: Callable[[Sender], None], connection: Co
             config.pluginmanager.unregister(name="terminalreporter")
             sender = Sender(config, connection)
             config.pluginmanager.register(sender)
+            sender.running = True
             work(sender)
             status = 0
     except KeyboardInterrupt:

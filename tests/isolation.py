@@ -15,7 +15,8 @@ PROGRAMS = (
     *("apt-get", "docker", "podman", "uv"),
 )
 """Programs that a unit test must not start."""
-NOBODY = 65534
+ACCOUNT = 1
+"""An account of every system (daemon, bin). Not nobody: the files and processes of all others look like nobody's."""
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
@@ -32,8 +33,8 @@ def enter() -> None:
     user, group = os.getuid(), os.getgid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
     _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{NOBODY} {user} 1")
-    _write("/proc/self/gid_map", f"{NOBODY} {group} 1")
+    _write("/proc/self/uid_map", f"{ACCOUNT} {user} 1")
+    _write("/proc/self/gid_map", f"{ACCOUNT} {group} 1")
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     for path in _paths():
         _call("mount", b"/dev/null", os.fsencode(path), None, MS_BIND, None)
