@@ -129,6 +129,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.app import folder as app_folder
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.host import files
 from ansible_collections.grove.wsgi.plugins.module_utils.release import building as release_build
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -194,7 +195,7 @@ def give_folders(name: str, paths: list[str], *, dry: bool) -> bool:
         account = pwd.getpwnam(name)
     except KeyError:
         account = None
-    changes = [app_folder.give(Path(path), account, dry=dry) for path in paths]
+    changes = [app_folder.make_account_folder(Path(path), account, dry=dry) for path in paths]
     return any(changes)
 
 
@@ -234,7 +235,7 @@ def main() -> None:
             if not script.exists() or script.read_text() != params[content]:
                 result["changed"] = True
                 if not module.check_mode:
-                    app_folder.replace_text(script, params[content], mode=mode)
+                    files.replace_text(script, params[content], mode=mode)
         preloaded = set(app_folder.COLOURS) if params["idle"] == "warm" else set()
         if folder.preloaded() != preloaded:
             result["changed"] = True

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 NAME = "history.jsonl"
 LONGEST = 1000

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import run_as
 from ansible_collections.grove.wsgi.plugins.module_utils.release import paste_file
 from ansible_collections.grove.wsgi.plugins.module_utils.release import trial as release_trial
@@ -41,7 +42,7 @@ operator.attrgetter(attribute)(importlib.import_module(module))
 """
 
 
-class BuildError(Exception):
+class BuildError(OperatorError):
     """The release cannot be built; the message says which step failed and with what."""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import run_as, without_passwords
 
 FILE = "commands.json"
@@ -26,7 +27,7 @@ SHOWN_LINES = 20
 SHORTEST_SECRET = 4
 
 
-class HookError(Exception):
+class HookError(OperatorError):
     """A hook failed; the message says which, how, and with what last words."""
 
 
