@@ -83,6 +83,15 @@ def last_made_live(events: Iterable[Mapping[str, Any]], release: str | None = No
     return wanted[-1] if wanted else None
 
 
+def has_served(folder: AppFolder, events: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether a release of the application was ever verified while it had the traffic.
+
+    The map alone does not tell: Apache needs one from the first deployment on. A host that lost its history counts as
+    one that has served.
+    """
+    return not folder.is_unverified() or last_made_live(events) is not None
+
+
 def is_migrated(events: Iterable[Mapping[str, Any]], release: str) -> bool:
     """Return whether the release's migration was run to its end."""
     return any(event["what"] == "migrated" and event.get("release") == release for event in events)

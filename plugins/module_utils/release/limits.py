@@ -14,8 +14,5 @@ HOOK_OUTPUT_LINES = 20
 SHORTEST_SECRET = 4
 """Characters from which a value of the environment is hidden in output: hiding ``1`` or ``on`` would garble all of it."""
 
-NOTE_CHARACTERS = 2000
-"""Characters of an error that the history keeps, which is read as a whole each time."""
-
 KEY_DIGITS = 12
 """Hexadecimal digits of the name of a shared virtualenv: 48 bits of a hash do not collide on one host."""
