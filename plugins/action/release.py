@@ -81,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.inputs["python"] = record["abi"]
         payload.inputs["static"] = record["static"]
         plan = json.dumps(self._plan(record, payload.identifier()), indent=1, sort_keys=True) + "\n"
-        # Not an input: the id is in it, and what else the plan says of the release follows from inputs or changes nothing.
+        # Not an input of the id, which stands in it.
         payload.members.append(Member("plan.json", content=plan.encode()))
         return payload
 

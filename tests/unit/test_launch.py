@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def make_older(release: Path) -> None:
 
 
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [folder / "run", *words]
+    command: list[str | Path] = [folder / "run", *words]
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
 
@@ -139,8 +140,6 @@ def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path
     runtime = folder / "runtime"
     runtime.mkdir()
     os.chown(runtime, ACCOUNT.pw_uid, ACCOUNT.pw_gid)
-    import socket
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + folder.parent.name)
         systemd.settimeout(5)
@@ -190,7 +189,7 @@ def test_nothing_of_a_callers_folder_or_path_is_imported(folder: Path) -> None:
     trap.mkdir()
     for name in ("json", "pwd", "sitecustomize"):
         (trap / f"{name}.py").write_text("raise SystemExit('trapped')\n")
-    command = [folder / "run", "python", "report.py"]
+    command: list[str | Path] = [folder / "run", "python", "report.py"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(trap)}, cwd=trap, capture_output=True, text=True, check=False
     )
@@ -232,7 +231,7 @@ def test_a_release_that_lacks_what_every_one_has(tmp_path: Path) -> None:
 
 def rendered(**record: Any) -> str:
     record = {"name": "shop", "request_timeout": 60, "pecan_signatures": True, **record}
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string((WSGI / "app.wsgi.j2").read_text()).render(record=record)
 
 

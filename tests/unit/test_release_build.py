@@ -21,7 +21,7 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, output
-from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
 

@@ -1,4 +1,4 @@
-"""What Grove puts around a release's application: the door's headers, and the guards of memory and of hanging requests."""
+"""Puts around a release's application what Grove adds: the door's headers, and two guards of the process."""
 
 from __future__ import annotations
 

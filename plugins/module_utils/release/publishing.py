@@ -14,7 +14,7 @@ def point_first(folder: AppFolder, release_id: str, *, dry: bool = False) -> boo
     """Put a release into both slots while nothing has served yet; return whether that is a change.
 
     Apache needs both slots and a map when it loads the application's configuration. The map says that nothing was
-    verified, until the switch has verified it. So an attempt that fails leaves nothing that counts as an earlier release.
+    verified, until the switch has verified the release. So an attempt that fails does not count as an earlier release.
     """
     if folder.live() is not None and history.has_served(folder, history.read(folder)):
         return False

@@ -38,8 +38,8 @@ class Trial:
 class Verdict:
     """The result of a trial.
 
-    ``healthy`` says whether the release answered 200, and ``complete`` whether it can be imported, so that it may answer
-    200 after its migration. ``output`` holds the last lines of its output, which end with the reason.
+    ``healthy`` says whether the release answered 200. ``complete`` says whether it can be imported, and so may
+    answer 200 after its migration. ``output`` holds the last lines of its output, which end with the reason.
     """
 
     healthy: bool

@@ -1,4 +1,4 @@
-"""The virtualenvs of a release, made by uv: one for a lock, which releases share, and the release's own on top of it."""
+"""The virtualenvs of a release, made by uv: a lock's, which releases share, and the release's own on top of it."""
 
 from __future__ import annotations
 
