@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: 
 
 
 def test_what_a_failed_hook_left(folder: AppFolder) -> None:
+    history.append(folder, "deployed", "one")
     assert hooks.aftermath(folder, "two", "migrate").startswith("release one serves on; done: release two is built")
     assert hooks.aftermath(folder, "one", "migrate").startswith("release one serves on. ")
     assert hooks.aftermath(folder, "one", "after").startswith("release one is live and stays so")
@@ -144,34 +146,58 @@ def test_what_a_failed_hook_left(folder: AppFolder) -> None:
     assert "it cannot be told which release serves: " in hooks.aftermath(folder, "two", "migrate")
 
 
-def test_a_first_release_that_fails_never_served(folder: AppFolder) -> None:
-    """Of two attempts at a first deployment, the first fails in its migration, and then once more in Apache."""
+FIRST = "is the first one and was not started; nothing serves yet"
+
+
+def slots(folder: AppFolder) -> list[str | None]:
+    return [folder.release_of(colour) for colour in ("blue", "green")]
+
+
+@pytest.fixture
+def first(folder: AppFolder) -> AppFolder:
+    """The application's folder before its first deployment, with three releases that can be built."""
     folder.slot_map.unlink()
+    folder.slot("blue").unlink()
     for name in ("two", "three"):
         folder.release(name).mkdir()
         (folder.release(name) / "RELEASE.json").write_text(json.dumps({"id": name}))
-    history.append(folder, "built", "one")
-    assert publishing.point_first(folder, "one")
-    assert not publishing.point_first(folder, "one")
-    first = "is the first one and was not started; nothing serves yet"
-    assert first in hooks.aftermath(folder, "one", "migrate")
-    history.note_failure(folder, "failed", "one", why="no table", step="migrate")
+    return folder
 
-    history.append(folder, "built", "two")
-    assert publishing.point_first(folder, "two", dry=True)
-    assert publishing.point_first(folder, "two")
-    assert {folder.release_of(colour) for colour in ("blue", "green")} == {"two"}
-    assert first in hooks.aftermath(folder, "two", "migrate")
-    history.note_failure(folder, "refused", "two", why="key health", step="switch")
 
-    history.append(folder, "built", "three")
-    assert publishing.point_first(folder, "three")
-    assert not history.has_served(folder, history.read(folder))
-    # What the switch does when the front answers.
-    history.append(folder, "deployed", "three")
-    assert history.has_served(folder, history.read(folder))
-    assert not publishing.point_first(folder, "two")
-    folder.flip("blue")
-    assert not publishing.point_first(folder, "two")
-    assert history.previous(folder, history.read(folder)) is None
-    assert hooks.aftermath(folder, "two", "migrate").startswith("release three serves on; done: release two")
+def test_a_first_release_that_fails_in_its_migration_never_served(first: AppFolder) -> None:
+    history.append(first, "built", "one")
+    assert publishing.point_first(first, "one")
+    assert not publishing.point_first(first, "one")
+    assert FIRST in hooks.aftermath(first, "one", "migrate")
+    history.note_failure(first, "failed", "one", why="no table", step="migrate")
+
+    history.append(first, "built", "two")
+    assert publishing.point_first(first, "two", dry=True)
+    assert slots(first) == ["one", "one"]
+    assert publishing.point_first(first, "two")
+    assert (slots(first), first.live()) == (["two", "two"], "blue")
+    assert FIRST in hooks.aftermath(first, "two", "migrate")
+    # What the switch notes when the front answers.
+    history.append(first, "deployed", "two")
+    assert not publishing.point_first(first, "three")
+    assert history.previous(first, history.read(first)) is None
+    assert hooks.aftermath(first, "three", "migrate").startswith("release two serves on; done: release three")
+
+
+def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> None:
+    history.append(first, "built", "one")
+    assert publishing.point_first(first, "one")
+    with subprocess.Popen(["sleep", "60"], cwd=first.slot("blue")) as daemon:
+        history.note_failure(first, "refused", "one", why="key health", step="switch")
+        history.append(first, "built", "two")
+        assert not publishing.point_first(first, "two")
+        assert FIRST in hooks.aftermath(first, "two", "migrate")
+        assert history.serving(first) is None
+        daemon.kill()
+    # What the switch does: it starts the release in the other slot.
+    first.point("green", "two")
+    first.flip("green")
+    history.append(first, "switched", "two")
+    assert (slots(first), history.serving(first)) == (["one", "two"], "two")
+    assert history.previous(first, history.read(first)) is None
+    assert not publishing.point_first(first, "three")

@@ -53,7 +53,7 @@ def folder() -> Iterator[Path]:
     shutil.copy(WSGI / "run", folder / "run")
     (folder / "run").chmod(0o755)
     shutil.copy(WSGI / "grove_runtime" / "launch.py", folder / "launch.py")
-    (folder / "slot.map").write_text("live nobody-blue|nobody-blue|nobody-green\n# nothing was verified yet\n")
+    (folder / "slot.map").write_text("live nobody-blue|nobody-blue|nobody-green\n")
     make_release(folder, "one")
     (folder / "slots" / "blue").symlink_to("../releases/one")
     for agent in COMMANDS["agents"]:

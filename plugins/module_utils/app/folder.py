@@ -20,8 +20,6 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
 COLOURS = ("blue", "green")
-# Apache skips a comment in a map.
-UNVERIFIED = "# nothing was verified yet"
 MAP_LINE = re.compile(r"^live\s+(\S+)\s*$", re.MULTILINE)
 # mod_rewrite reads 1024 characters of a line and cuts the rest off.
 LONGEST_MAP_LINE = 1000
@@ -129,17 +127,6 @@ class AppFolder:
     def flip(self, colour: str) -> None:
         """Send the traffic to a slot: the one moment in which it changes hands."""
         replace_text(self.slot_map, f"live {self.name}-{colour}\n", mode=0o644)
-
-    def begin(self, colour: str) -> None:
-        """Let a slot get the traffic of a first deployment, of which nothing was verified yet."""
-        replace_text(self.slot_map, f"live {self.name}-{colour}\n{UNVERIFIED}\n", mode=0o644)
-
-    def is_unverified(self) -> bool:
-        """Return whether the map was written by ``begin``: ``flip``, after the verification, writes another one."""
-        try:
-            return UNVERIFIED in self.slot_map.read_text().splitlines()
-        except FileNotFoundError:
-            return False
 
     def share_out(self, colour: str, percent: int) -> float:
         """Let the slot ``colour`` stay live and the other one take ``percent`` of the requests, from 1 to 99.

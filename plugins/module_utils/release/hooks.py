@@ -104,15 +104,14 @@ def aftermath(folder: AppFolder, release_id: str, hook: str) -> str:
             " Run again when the cause is gone"
         )
     try:
-        live = folder.live()
+        serving = history.serving(folder)
     except FolderError as error:
         return f"it cannot be told which release serves: {error}"
-    if live is None or not history.has_served(folder, history.read(folder)):
+    if serving is None:
         return (
             f"release {release_id} is the first one and was not started; nothing serves yet."
             " Run again when the cause is gone"
         )
-    serving = folder.release_of(live)
     if serving == release_id:
         return f"release {release_id} serves on. Run again when the cause is gone"
     return (

@@ -23,7 +23,7 @@ COMMANDS = "commands.json"
 def launcher_of(release: Path) -> Path:
     """Return the path of the launcher of the release in a folder: its own, or the host's where it has none.
 
-    Releases that were built before November 2026 have none. Delete the host's, which stands in the application's folder,
+    Releases that were built before November 2026 have none. Delete the host's, in the folder of the application,
     when no host keeps such a release any more. ``wsgi/run`` and ``wsgi/slot.wsgi`` have code for them, too.
     """
     own = release / LAUNCHER

@@ -22,7 +22,7 @@ def complete(release: Path, plan: Plan) -> None:
     etc.mkdir(exist_ok=True)
     source = release / "src"
     if source.is_dir():
-        # Pecan's %(confdir)s and PasteDeploy's %(here)s are etc: the files beside that file in the source must be there.
+        # Pecan's %(confdir)s and PasteDeploy's %(here)s are etc: files beside that file in the source must be there.
         for entry in source.iterdir():
             if not (etc / entry.name).exists():
                 (etc / entry.name).symlink_to(f"../src/{entry.name}")

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.release.launching import LAUNCHER
 
 
 def point_first(folder: AppFolder, release_id: str, *, dry: bool = False) -> bool:
-    """Put a release into both slots while nothing has served yet; return whether that is a change.
+    """Put the release of a first deployment into both slots; return whether that is a change.
 
-    Apache needs both slots and a map when it loads the application's configuration. The map says that nothing was
-    verified, until the switch has verified the release. So an attempt that fails does not count as an earlier release.
+    Apache needs both slots and a map when it loads the application's configuration, so they are there before anything
+    was verified: what has served is for the history to tell. When an earlier attempt at the first deployment failed,
+    its release is replaced. Where Apache runs that release already, the switch has to replace its processes.
     """
-    if folder.live() is not None and history.has_served(folder, history.read(folder)):
-        return False
-    if folder.is_unverified() and all(folder.release_of(colour) == release_id for colour in COLOURS):
-        return False
+    if folder.live() is not None:
+        is_pointed = all(folder.release_of(colour) == release_id for colour in COLOURS)
+        if is_pointed or history.serving(folder) is not None or _has_processes(folder):
+            return False
     if not dry:
         for colour in COLOURS:
             folder.point(colour, release_id)
-        folder.begin(COLOURS[0])
+        folder.flip(COLOURS[0])
     return True
+
+
+def _has_processes(folder: AppFolder) -> bool:
+    """Return whether any process works in one of the application's releases, as Apache's daemon processes do."""
+    releases = os.path.realpath(folder.releases) + os.sep
+    for pid in processes.pids():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/cwd").startswith(releases):
+                return True
+    return False
 
 
 def write_scripts(folder: AppFolder, release_id: str, slot_wsgi: str, run_script: str, *, dry: bool = False) -> bool:

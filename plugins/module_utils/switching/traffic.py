@@ -161,10 +161,6 @@ def bring_live(
         raise SwitchError(f"there is no release {release} in {folder.releases}")
     if folder.release_of(live) == release:
         if not dry:
-            served_before = history.has_served(folder, history.read(folder))
-            # A failed first deployment may have left processes of another release in both slots.
-            if not served_before and not _all_healthy(app, live, release, _pause_until(0)):
-                _start(app, live, release)
             _within(app.start_timeout, lambda: _verify_front(app))
             return _finish(app, live, release)
         return Outcome(False, live, {}, percent=folder.canary_share())
@@ -265,8 +261,6 @@ def _finish(app: App, live: str, release: str) -> Outcome:
     last = history.last_made_live(history.read(folder))
     if last is None:
         history.append(folder, "deployed", release)
-        if folder.is_unverified():
-            folder.flip(live)
     elif last.get("release") != release:
         why = "found live; the run that had switched was interrupted"
         history.append(folder, "switched", release, why=why, **{"from": last.get("release")})
