@@ -1,10 +1,10 @@
-"""Load the release that this daemon process's slot points to, and keep to it for as long as the process lives.
+"""Load the release that the slot of this daemon process points to, and keep to it for as long as the process lives.
 
-The slot's symlink is resolved once, here: what this process imports later comes from the same release, even when the
-symlink has moved on in the meantime.
+The slot's symlink is resolved once, here. So everything that this process imports comes from one release, even when the
+symlink changes in the meantime.
 
-A process whose slot gets requests loads the release at once. In an idle slot the first request does, so that waiting
-costs little, unless the file ``preload`` names the slot.
+A process whose slot gets requests loads the release at once. A process of an idle slot loads it with its first request,
+which saves memory, unless the file ``preload`` names the slot.
 """
 
 import importlib.machinery
@@ -20,20 +20,25 @@ colour = mod_wsgi.process_group.rpartition("-")[2]
 release = os.path.realpath(os.path.join(folder, "slots", colour))
 
 sys.prefix = sys.exec_prefix = os.path.realpath(os.path.join(release, "venv"))
-# home= puts the release's own folder into the path; nothing is meant to be imported from there.
+# home= puts the release's own folder into the path, but nothing in it is to be imported.
 sys.path[:] = [path for path in map(os.path.realpath, sys.path) if path != release]
 sys.path_importer_cache.clear()
 
 
 def load():
-    loader = importlib.machinery.SourceFileLoader("grove_app", os.path.join(release, "app.wsgi"))
+    path = os.path.join(release, "app.wsgi")
+    if not os.path.exists(path):
+        # Releases that were built before November 2026 have entry.py. Delete this when no host keeps one any more.
+        path = os.path.join(release, "entry.py")
+    loader = importlib.machinery.SourceFileLoader("grove_app", path)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     sys.modules[loader.name] = module
     loader.exec_module(module)
     return module.application
 
 
-def words(name):
+def words_of(name):
+    """Return the words of a file in the application's folder, as of the slot map; none if it cannot be read."""
     try:
         with open(os.path.join(folder, name), encoding="utf-8") as stream:
             return stream.read().replace("|", " ").split()
@@ -42,7 +47,7 @@ def words(name):
 
 
 class Deferred:
-    """Becomes the release's application with the first request."""
+    """An application that loads the release's application when it gets its first request."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -55,8 +60,8 @@ class Deferred:
         return application(environ, start_response)
 
 
-served = words("slot.map")
-if served and mod_wsgi.process_group not in served and colour not in words("preload"):
+slot_map = words_of("slot.map")
+if slot_map and mod_wsgi.process_group not in slot_map and colour not in words_of("preload"):
     application = Deferred()
 else:
     application = load()

@@ -12,7 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records import sections as record_sections
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,7 +68,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
         commands: dict[str, Any] = {name: record[name] for name in HOOKS if record[name]}
-        commands |= {key: described[key] for key in ("environment", "home", "state", "logs")}
+        commands |= {key: described[key] for key in ("argv", "environment", "home", "state", "logs")}
+        commands["extras"] = bool(record["extras"])
         commands["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
         if record["agents"]:
             commands["agents"] = {
@@ -79,31 +80,38 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
         payload.inputs["static"] = record["static"]
+        plan = json.dumps(self._plan(record, payload.identifier()), indent=1, sort_keys=True) + "\n"
+        # Not an input of the id, which stands in it.
+        payload.members.append(Member("plan.json", content=plan.encode()))
         return payload
+
+    def _plan(self, record: dict[str, Any], release: str) -> dict[str, Any]:
+        """Return the content of ``plan.json``: how the host builds the release."""
+        return {
+            "release": release,
+            **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
+            "source_kind": record["source"]["kind"],
+            "requirement": record["source"]["text"],
+            "script_name": record["path"],
+            "migrates": bool(record["migrate"]),
+            "expanded": sorted(target for target, template in record["config"].items() if template is None),
+            "places": {"state": record["state"], "logs": record["logs"]},
+        }
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
         return str(lookup.run([template], variables=variables)[0])
 
     def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
-        arguments = {
-            key: record[key]
-            for key in ("folder", "name", "account", "python", "static", "health", "start_timeout", "idle")
-        }
         return {
-            **arguments,
+            **{key: record[key] for key in ("folder", "name", "account", "idle")},
             "writable": [record["state"], record["logs"]],
-            "script_name": record["path"],
             "release": payload.identifier(),
             "inputs": payload.inputs,
             "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
             "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
-            "source_kind": record["source"]["kind"],
-            "requirement": record["source"]["text"],
             "uv": self._task.args["uv"],
             "wheelhouse": self._task.args.get("wheelhouse") or "",
-            "migrates": bool(record["migrate"]),
-            "expanded": sorted(target for target, template in record["config"].items() if template is None),
             "run": self._task.args.get("run"),
         }
 

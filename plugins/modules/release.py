@@ -44,27 +44,6 @@ options:
   account:
     description: The application's account.
     type: str
-  python:
-    description: The Python of the virtualenv.
-    type: path
-  source_kind:
-    description: One of C(folder), C(wheel), C(requirement) and C(vcs).
-    type: str
-  requirement:
-    description: What is installed where the source is a requirement or a VCS address.
-    type: str
-  static:
-    description: Folders that Apache serves, by URL path.
-    type: dict
-  script_name:
-    description: The URL path below which the application is mounted.
-    type: str
-  health:
-    description: The health path below it.
-    type: str
-  start_timeout:
-    description: Seconds that the trial may take.
-    type: int
   writable:
     description: The folders of the application's account, which are made where they are not there.
     type: list
@@ -77,15 +56,6 @@ options:
     description: A folder of wheels on the host that is used instead of an index.
     type: str
     default: ""
-  migrates:
-    description: Whether the record has a migration, without which the health path may not answer yet.
-    type: bool
-    default: false
-  expanded:
-    description: Files of the release's C(etc) in which placeholders stand for folders.
-    type: list
-    elements: str
-    default: []
   idle:
     description: C(warm) when the idle slot's processes load their release as they start.
     type: str
@@ -122,14 +92,18 @@ seconds:
 
 import json
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app import folder as app_folder
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
-from ansible_collections.grove.wsgi.plugins.module_utils.release import building as release_build
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, make_account_folder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, deployment_step
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.release import building, publishing
+from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "record": {"type": "dict"},
@@ -137,122 +111,79 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "app_config": {"type": "dict", "no_log": True},
     "folder": {"type": "path"},
     "name": {"type": "str"},
+    "account": {"type": "str"},
     "release": {"type": "str"},
     "inputs": {"type": "dict"},
     "slot_wsgi": {"type": "str"},
     "run_script": {"type": "str"},
-    "account": {"type": "str"},
-    "python": {"type": "path"},
-    "source_kind": {"type": "str"},
-    "requirement": {"type": "str"},
-    "static": {"type": "dict"},
-    "script_name": {"type": "str"},
-    "health": {"type": "str"},
-    "start_timeout": {"type": "int"},
     "writable": {"type": "list", "elements": "path", "default": []},
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
-    "migrates": {"type": "bool", "default": False},
-    "expanded": {"type": "list", "elements": "str", "default": []},
     "idle": {"type": "str", "default": "cold"},
     "run": {"type": "dict"},
     "payload": {"type": "path"},
 }
 
 
-def inputs_of(folder: app_folder.AppFolder, identifier: str | None) -> str:
-    """Return what went into a release as text for a diff; empty where there is none."""
-    described = folder.describe(identifier) if identifier else None
-    return json.dumps(described.get("inputs", {}), indent=2, sort_keys=True) + "\n" if described else ""
+def text_of(inputs: dict[str, Any]) -> str:
+    """Return what went into a release as text for a diff."""
+    return json.dumps(inputs, indent=2, sort_keys=True) + "\n"
 
 
-def build(module: AnsibleModule, folder: app_folder.AppFolder) -> dict[str, float]:
-    """Build the release from the payload."""
-    params = module.params
-    plan = release_build.Plan(
-        identifier=params["release"],
-        account=params["account"],
-        python=params["python"],
-        source_kind=params["source_kind"],
-        requirement=params["requirement"] or "",
-        static=params["static"] or {},
-        script_name=params["script_name"],
-        health=params["health"],
-        start_timeout=params["start_timeout"],
-        payload=Path(params["payload"]),
-        migrates=params["migrates"],
-        expanded=tuple(params["expanded"]),
-        places=dict(zip(("state", "logs"), params["writable"], strict=False)),
-    )
-    tools = release_build.Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
-    return release_build.build(folder, plan, tools)
-
-
-def give_folders(name: str, paths: list[str], *, dry: bool) -> bool:
-    """Make the folders that the account of that name may write to; return whether that changed any."""
+def make_writable(account_name: str, paths: list[str], *, dry: bool) -> bool:
+    """Make the folders that the account may write to; return whether that changed any."""
     try:
-        account = pwd.getpwnam(name)
+        account = pwd.getpwnam(account_name)
     except KeyError:
         account = None
-    changes = [app_folder.give(Path(path), account, dry=dry) for path in paths]
+    changes = [make_account_folder(Path(path), account, dry=dry) for path in paths]
     return any(changes)
+
+
+def build(folder: AppFolder, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, float]:
+    """Build the release from the payload, and note it; return the seconds of each step."""
+    tools = Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
+    seconds = building.build(folder, params["release"], params["account"], Path(params["payload"]), tools)
+    warning = (folder.describe(params["release"]) or {}).get("warning")
+    history.append(folder, "built", params["release"], seconds=seconds, why=warning)
+    if warning:
+        warn(f"record {folder.name}: {warning}")
+    return seconds
+
+
+def provide_release(params: dict[str, Any], warn: Callable[[str], None], *, dry: bool) -> dict[str, Any]:
+    """Build the release unless it is there, and let the application's folder name it; return the module's result.
+
+    Without a payload, and in a dry run, nothing is built. Raises StepError.
+    """
+    folder, release = AppFolder(params["name"], Path(params["folder"])), params["release"]
+    step = Step(folder, Run.of(params["run"]), "build", release, dry=dry)
+    result: dict[str, Any] = {"changed": False, "release": release, "missing": False, "seconds": {}}
+    with deployment_step(step):
+        live = folder.live()
+        former_release = folder.release_of(live) if live else None
+        former = folder.describe(former_release) if former_release else None
+        before, after = text_of(former.get("inputs", {})) if former else "", text_of(params["inputs"])
+        if before != after:
+            result["diff"] = {"before": before, "after": after}
+        changes = [make_writable(params["account"], params["writable"], dry=dry)]
+        if folder.describe(release) is None:
+            if params["payload"] is None or dry:
+                return {**result, "changed": True, "missing": True}
+            result["seconds"] = build(folder, params, warn)
+            changes.append(True)
+        changes += [
+            publishing.point_first(folder, release, dry=dry),
+            publishing.write_scripts(folder, release, params["slot_wsgi"], params["run_script"], dry=dry),
+            publishing.preload(folder, warm=params["idle"] == "warm", dry=dry),
+        ]
+    return {**result, "changed": any(changes)}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
-    folder = app_folder.AppFolder(params["name"], Path(params["folder"]))
-    run = deployment_lease.Run.of(params["run"])
-    result: dict[str, Any] = {"changed": False, "release": params["release"], "missing": False, "seconds": {}}
-    try:
-        result["changed"] = give_folders(params["account"], params["writable"], dry=module.check_mode)
-        live = folder.live()
-        before = inputs_of(folder, folder.release_of(live) if live else None)
-        after = json.dumps(params["inputs"], indent=2, sort_keys=True) + "\n"
-        if folder.describe(params["release"]) is None:
-            result["changed"] = True
-            if params["payload"] is None or module.check_mode:
-                result["missing"] = True
-                module.exit_json(**result, diff={"before": before, "after": after})
-            with folder.locked():
-                deployment_lease.renew(folder, run)
-                result["seconds"] = build(module, folder)
-                warning = (folder.describe(params["release"]) or {}).get("warning")
-                history.append(folder, "built", params["release"], seconds=result["seconds"], why=warning)
-                deployment_lease.renew(folder, run)
-            if warning:
-                module.warn(f"record {params['name']}: {warning}")
-        if live is None:
-            result["changed"] = True
-            if not module.check_mode:
-                for colour in app_folder.COLOURS:
-                    folder.point(colour, params["release"])
-                folder.flip(app_folder.COLOURS[0])
-        for name, content, mode in (("slot.wsgi", "slot_wsgi", 0o644), ("run", "run_script", 0o755)):
-            script = folder.path / name
-            if not script.exists() or script.read_text() != params[content]:
-                result["changed"] = True
-                if not module.check_mode:
-                    app_folder.replace_text(script, params[content], mode=mode)
-        preloaded = set(app_folder.COLOURS) if params["idle"] == "warm" else set()
-        if folder.preloaded() != preloaded:
-            result["changed"] = True
-            if not module.check_mode:
-                folder.set_preloaded(preloaded)
-    except release_build.BuildError as error:
-        history.note_failure(folder, "refused", params["release"], why=str(error)[:2000], step="build")
-        deployment_lease.end(folder, run)
-        module.fail_json(msg=f"record {params['name']}: {error}")
-    except app_folder.FolderError as error:
-        module.fail_json(msg=f"record {params['name']}: {error}")
-    except OSError as error:
-        history.note_failure(folder, "refused", params["release"], why=str(error), step="build")
-        deployment_lease.end(folder, run)
-        module.fail_json(msg=f"record {params['name']}: {error}")
-    if before != after:
-        result["diff"] = {"before": before, "after": after}
-    module.exit_json(**result)
+    run_module(module, lambda: provide_release(module.params, module.warn, dry=module.check_mode))
 
 
 if __name__ == "__main__":

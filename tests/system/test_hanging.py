@@ -20,9 +20,9 @@ sys.path.insert(0, sys.argv[1])
 import logging
 logging.basicConfig(format="%(message)s")
 from grove_runtime import hanging
-hanging.GRACE = 0.5
-told = []
-signal.signal(signal.SIGINT, lambda number, frame: told.append(print("SIGINT", flush=True)))
+hanging.SENDING_SECONDS = 0.5
+received = []
+signal.signal(signal.SIGINT, lambda number, frame: received.append(print("SIGINT", flush=True)))
 
 def application(environ, start_response):
     time.sleep(environ["seconds"])
@@ -32,7 +32,7 @@ guarded = hanging.guard(application, 0.4)
 guarded({"seconds": 0.1}, None)
 threading.Thread(target=guarded, args=({"seconds": 60, "REQUEST_METHOD": "GET", "PATH_INFO": "/slow"}, None)).start()
 for _ in range(100):
-    if told:
+    if received:
         time.sleep(60)
     guarded({"seconds": 0.05}, None)
 print("not replaced")
@@ -57,22 +57,24 @@ def _own_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def watched(**seconds: float) -> Watch:
     watch = Watch(10.0, turn.Turn())
-    watch.running = {name: (time.monotonic() - ago, 0, f"GET /{name}") for name, ago in seconds.items()}
+    watch.running = {
+        name: hanging.Request(time.monotonic() - ago, 0, f"GET /{name}") for name, ago in seconds.items()
+    }
     return watch
 
 
 def test_requests_that_do_not_hang_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hanging, "GRACE", 0.0)
-    assert watched(a=1.0, b=9.0).look() is None
+    monkeypatch.setattr(hanging, "SENDING_SECONDS", 0.0)
+    assert watched(a=1.0, b=9.0).due_signal() is None
     watch = watched(a=1.0, b=11.0)
-    assert watch.look() == signal.SIGINT
-    assert watch.look() is None
+    assert watch.due_signal() == signal.SIGINT
+    assert watch.due_signal() is None
     del watch.running["a"]
-    assert watch.look() == signal.SIGKILL
+    assert watch.due_signal() == signal.SIGKILL
 
 
 def test_one_process_at_a_time() -> None:
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert watched(a=11.0).look() is None
-    assert watched(a=11.0).look() == signal.SIGINT
+        assert watched(a=11.0).due_signal() is None
+    assert watched(a=11.0).due_signal() == signal.SIGINT

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
+from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks, publishing
 
 ACCOUNT = pwd.getpwuid(os.getuid())
+LAUNCHER = Path(__file__).resolve().parents[2] / "wsgi" / "grove_runtime" / "launch.py"
 SECRET = "mysql://shop:opensesame@db/shop"
 
 
@@ -24,6 +27,8 @@ def folder(tmp_path: Path) -> AppFolder:
     (made.release("one") / "venv" / "bin").mkdir(parents=True)
     (made.release("one") / "venv" / "bin" / "python").symlink_to(sys.executable)
     (made.release("one") / "RELEASE.json").write_text('{"id": "one"}')
+    (made.release("one") / "runtime" / "grove_runtime").mkdir(parents=True)
+    shutil.copy(LAUNCHER, made.release("one") / "runtime" / "grove_runtime")
     made.point("blue", "one")
     made.flip("blue")
     return made
@@ -95,10 +100,11 @@ def test_a_command_that_is_not_there(folder: AppFolder) -> None:
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "after", ACCOUNT)
     assert str(raised.value) == expected
-    (folder.release("one") / "dependencies" / "bin").mkdir(parents=True)
-    (folder.release("one") / "dependencies" / "bin" / "alembic").write_text("")
-    with pytest.raises(hooks.HookError, match=r"call it as 'python -m alembic'$"):
-        hooks.run(folder, "one", "after", ACCOUNT)
+    program = folder.release("one") / "dependencies" / "bin" / "alembic"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho $1\n")
+    program.chmod(0o755)
+    assert hooks.run(folder, "one", "after", ACCOUNT)["output"] == "upgrade"
 
 
 def test_when_hooks_are_due(folder: AppFolder) -> None:
@@ -121,5 +127,77 @@ def test_when_hooks_are_due(folder: AppFolder) -> None:
 
 def test_hooks_that_cannot_be_read(folder: AppFolder) -> None:
     (folder.release("one") / "commands.json").write_text("{}")
-    with pytest.raises(hooks.HookError, match=r"commands.json cannot be used: 'environment'$"):
+    with pytest.raises(hooks.HookError, match=r"commands.json has no key environment$"):
         hooks.is_due(folder, "one", "migrate")
+
+
+def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: AppFolder) -> None:
+    give(folder, migrate="python -c \"print('done')\"")
+    (folder.release("one") / "runtime" / "grove_runtime" / "launch.py").rename(folder.path / "launch.py")
+    assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "done"
+
+
+def test_what_a_failed_hook_left(folder: AppFolder) -> None:
+    history.append(folder, "deployed", "one")
+    assert hooks.aftermath(folder, "two", "migrate").startswith("release one serves on; done: release two is built")
+    assert hooks.aftermath(folder, "one", "migrate").startswith("release one serves on. ")
+    assert hooks.aftermath(folder, "one", "after").startswith("release one is live and stays so")
+    folder.slot_map.write_text("nonsense\n")
+    assert "it cannot be told which release serves: " in hooks.aftermath(folder, "two", "migrate")
+
+
+FIRST = "is the first one and was not started; nothing serves yet"
+
+
+def slots(folder: AppFolder) -> list[str | None]:
+    return [folder.release_of(colour) for colour in ("blue", "green")]
+
+
+@pytest.fixture
+def first(folder: AppFolder) -> AppFolder:
+    """The application's folder before its first deployment, with three releases that can be built."""
+    folder.slot_map.unlink()
+    folder.slot("blue").unlink()
+    for name in ("two", "three"):
+        folder.release(name).mkdir()
+        (folder.release(name) / "RELEASE.json").write_text(json.dumps({"id": name}))
+    return folder
+
+
+def test_a_first_release_that_fails_in_its_migration_never_served(first: AppFolder) -> None:
+    history.append(first, "built", "one")
+    assert publishing.point_first(first, "one")
+    assert not publishing.point_first(first, "one")
+    assert FIRST in hooks.aftermath(first, "one", "migrate")
+    history.note_failure(first, "failed", "one", why="no table", step="migrate")
+
+    history.append(first, "built", "two")
+    assert publishing.point_first(first, "two", dry=True)
+    assert slots(first) == ["one", "one"]
+    assert publishing.point_first(first, "two")
+    assert (slots(first), first.live()) == (["two", "two"], "blue")
+    assert FIRST in hooks.aftermath(first, "two", "migrate")
+    # What the switch notes when the front answers.
+    history.append(first, "deployed", "two")
+    assert not publishing.point_first(first, "three")
+    assert history.previous(first, history.read(first)) is None
+    assert hooks.aftermath(first, "three", "migrate").startswith("release two serves on; done: release three")
+
+
+def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> None:
+    history.append(first, "built", "one")
+    assert publishing.point_first(first, "one")
+    with subprocess.Popen(["sleep", "60"], cwd=first.slot("blue")) as daemon:
+        history.note_failure(first, "refused", "one", why="key health", step="switch")
+        history.append(first, "built", "two")
+        assert not publishing.point_first(first, "two")
+        assert FIRST in hooks.aftermath(first, "two", "migrate")
+        assert history.serving(first) is None
+        daemon.kill()
+    # What the switch does: it starts the release in the other slot.
+    first.point("green", "two")
+    first.flip("green")
+    history.append(first, "switched", "two")
+    assert (slots(first), history.serving(first)) == (["one", "two"], "two")
+    assert history.previous(first, history.read(first)) is None
+    assert not publishing.point_first(first, "three")

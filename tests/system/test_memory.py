@@ -22,9 +22,9 @@ signals = []
 signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
 limit = 300 << 20
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-eaten = []
+kept = []
 def application(environ, start_response):
-    eaten.append(bytearray(environ["mb"] << 20))
+    kept.append(bytearray(environ["mb"] << 20))
     return [b"fed"]
 guarded = memory.guard(application)
 for mb in (1, 1, %s):
@@ -35,8 +35,8 @@ for mb in (1, 1, %s):
 """
 
 
-def run(meals: str) -> list[str]:
-    command = [sys.executable, "-c", PROCESS % meals, str(WSGI)]
+def run(sizes: str) -> list[str]:
+    command = [sys.executable, "-c", PROCESS % sizes, str(WSGI)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -51,30 +51,30 @@ def test_a_failed_allocation_ends_the_process() -> None:
 def test_processes_end_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "turn").touch()
     monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
-    monkeypatch.setattr(turn, "TAKE_OVER", 0.3)
+    monkeypatch.setattr(turn, "SUCCESSOR_SECONDS", 0.3)
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         waiting, urgent = turn.Turn(), turn.Turn()
-        assert not waiting.take(urgent=False)
-        assert not urgent.take(urgent=True)
-    assert not waiting.take(urgent=False)
-    assert urgent.take(urgent=True)
-    assert not urgent.take(urgent=True)
+        assert not waiting.acquire(urgent=False)
+        assert not urgent.acquire(urgent=True)
+    assert not waiting.acquire(urgent=False)
+    assert urgent.acquire(urgent=True)
+    assert not urgent.acquire(urgent=True)
     time.sleep(0.35)
-    assert not waiting.take(urgent=False)
+    assert not waiting.acquire(urgent=False)
 
 
 def test_a_successor_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "turn").touch()
     monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
-    monkeypatch.setattr(turn, "TAKE_OVER", 0.3)
+    monkeypatch.setattr(turn, "SUCCESSOR_SECONDS", 0.3)
     waiting = turn.Turn()
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert not waiting.take(urgent=False)
-    assert not waiting.take(urgent=False)
+        assert not waiting.acquire(urgent=False)
+    assert not waiting.acquire(urgent=False)
     time.sleep(0.35)
-    assert waiting.take(urgent=False)
+    assert waiting.acquire(urgent=False)
 
 
 def test_without_a_limit_nothing_is_wrapped() -> None:

@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.release import building as release_build
-from ansible_collections.grove.wsgi.plugins.module_utils.release.building import BuildError, Plan, Tools
-from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, output
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
+from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
 
@@ -67,6 +69,19 @@ version = "1"
 """
 
 
+COMMANDS = {"argv": [], "environment": {"COLOUR": "{etc}"}, "home": "/var/lib/shop", "state": "/s", "logs": "/l"}
+ENVIRONMENT = {"PATH", "LANG", "HOME", "USER", "LOGNAME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "GROVE_RELEASE"}
+ENVIRONMENT |= {"COLOUR"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """An archive as the controller would send it, and the plan in it."""
+
+    plan: Plan
+    payload: Path
+
+
 @dataclasses.dataclass
 class Place:
     """A folder that the application's account can reach, unlike pytest's own."""
@@ -91,7 +106,7 @@ class Place:
         digest = hashlib.sha256(self.wheel("counter", "number = 1\n").read_bytes()).hexdigest()
         return f"counter==1 --hash=sha256:{digest}\n"
 
-    def plan(self, kind: str = "folder", text: str = "", lock: str | None = None, **changes: Any) -> Plan:
+    def order(self, kind: str = "folder", text: str = "", lock: str | None = None, **changes: Any) -> Order:
         """Return what is to be built, with the archive that the controller would send."""
         payload = Payload()
         path = str(self.source) if kind == "folder" else text
@@ -99,31 +114,34 @@ class Place:
         if lock:
             payload.add_file("lock.txt", lock, "lock")
         payload.add_file("etc/secret.ini", changes.pop("config", "password = 1\n"), "config secret.ini")
+        payload.add_file("commands.json", json.dumps({**COMMANDS, **changes.pop("commands", {})}), "commands")
         for name, content in changes.pop("files", {}).items():
             payload.add_file(name, content, name)
         payload.add_file("app.wsgi", changes.pop("entry", ENTRY), "app.wsgi")
         for module in (REPOSITORY / "wsgi" / "grove_runtime").glob("*.py"):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
+        settings = {"account": ACCOUNT, "python": PYTHON, "source_kind": kind, "requirement": text, **changes}
+        plan = Plan(payload.identifier(), **settings)
+        payload.members.append(Member("plan.json", content=json.dumps(dataclasses.asdict(plan)).encode()))
         archive = self.base / "payload.tar.gz"
         with archive.open("wb") as stream:
             payload.write(stream, {"app": "shop"})
-        plan = Plan(payload.identifier(), ACCOUNT, PYTHON, kind, text, {}, "/", "/", 60, archive)
-        return dataclasses.replace(plan, **changes)
+        return Order(plan, archive)
 
     def left(self) -> list[str]:
         """Return what stands in releases and venvs."""
         folders = (self.folder.releases, self.folder.virtualenvs)
         return sorted(path.name for folder in folders for path in folder.iterdir())
 
-    def build(self, plan: Plan) -> Path:
-        release_build.build(self.folder, plan, self.tools)
-        return self.folder.release(plan.identifier)
+    def build(self, order: Order, account: str = ACCOUNT) -> Path:
+        building.build(self.folder, order.plan.release, account, order.payload, self.tools)
+        return self.folder.release(order.plan.release)
 
-    def refused(self, plan: Plan) -> str:
+    def refused(self, order: Order, account: str = ACCOUNT) -> str:
         """Return why the build failed, after which there is nothing more than before."""
         before = self.left() if self.folder.releases.exists() else []
-        with pytest.raises(BuildError) as raised:
-            release_build.build(self.folder, plan, self.tools)
+        with pytest.raises(OperatorError) as raised:
+            self.build(order, account)
         if self.folder.releases.exists():
             assert self.left() == before
         return str(raised.value)
@@ -161,13 +179,13 @@ def ask_python(release: Path, code: str) -> str:
 def test_a_folder_without_metadata_is_imported_from_the_release(place: Place) -> None:
     (place.source / "public").mkdir()
     (place.source / "public" / "logo.svg").write_text("<svg/>")
-    plan = place.plan(static={"/public": "public"})
-    release = place.build(plan)
-    assert place.left() == [plan.identifier]
+    order = place.order(static={"/public": "public"})
+    release = place.build(order)
+    assert place.left() == [order.plan.release]
     assert ask_python(release, "import shop; print(shop.__file__)") == str(release / "src" / "shop.py")
     assert (release / "static/0/logo.svg").read_text() == "<svg/>"
     assert os.readlink(release / "etc" / "shop.py") == "../src/shop.py"
-    assert place.folder.describe(plan.identifier) is not None
+    assert place.folder.describe(order.plan.release) is not None
 
 
 def test_a_folder_with_metadata_is_installed(place: Place) -> None:
@@ -175,7 +193,7 @@ def test_a_folder_with_metadata_is_installed(place: Place) -> None:
     (place.source / "shop.py").rename(place.source / "code" / "shop.py")
     (place.source / "backend.py").write_text(BACKEND)
     (place.source / "pyproject.toml").write_text(PYPROJECT)
-    release = place.build(place.plan())
+    release = place.build(place.order())
     found = ask_python(release, "import shop; print(shop.__file__)")
     assert Path(found).parent.name == "site-packages"
     assert found.startswith(str(release))
@@ -186,11 +204,11 @@ def test_a_folder_with_metadata_is_installed(place: Place) -> None:
 def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
     lock = place.lock()
-    first = place.build(place.plan(lock=lock))
+    first = place.build(place.order(lock=lock))
     virtualenvs = list(place.folder.virtualenvs.iterdir())
     assert len(virtualenvs) == 1
     made = virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns
-    second = place.build(place.plan(lock=lock, config="password = 2\n"))
+    second = place.build(place.order(lock=lock, config="password = 2\n"))
     assert first != second
     assert list(place.folder.virtualenvs.iterdir()) == virtualenvs
     assert (virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns) == made
@@ -201,7 +219,7 @@ def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
 
 def test_a_locked_requirement_is_the_locks_virtualenv(place: Place) -> None:
     digest = hashlib.sha256(place.wheel("shop", SHOP).read_bytes()).hexdigest()
-    release = place.build(place.plan("requirement", "shop==1", f"shop==1 --hash=sha256:{digest}\n"))
+    release = place.build(place.order("requirement", "shop==1", f"shop==1 --hash=sha256:{digest}\n"))
     assert os.path.realpath(release / "venv") == os.path.realpath(release / "dependencies")
     assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
 
@@ -209,7 +227,7 @@ def test_a_locked_requirement_is_the_locks_virtualenv(place: Place) -> None:
 def test_a_wheel_and_a_requirement_without_a_lock(place: Place) -> None:
     wheel = place.wheel("shop", SHOP)
     for kind, text in (("wheel", str(wheel)), ("requirement", "shop==1")):
-        release = place.build(place.plan(kind, text))
+        release = place.build(place.order(kind, text))
         assert ask_python(release, "import shop; print(shop.__file__)").startswith(str(release))
         assert list(release.glob("*.whl")) == []
 
@@ -218,7 +236,7 @@ def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> 
     (place.source / "public").mkdir()
     (place.source / "public" / "logo.svg").write_text("<svg/>")
     (place.source / "public" / "logo.svg").chmod(0o600)
-    release = place.build(place.plan(lock=place.lock(), static={"/public": "public"}))
+    release = place.build(place.order(lock=place.lock(), static={"/public": "public"}))
     group = pwd.getpwnam(ACCOUNT).pw_gid
 
     def mode(path: Path) -> tuple[int, int, int]:
@@ -227,7 +245,7 @@ def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> 
     assert mode(release) == (0, group, 0o751)
     for name in ("src", "etc", "runtime", "venv"):
         assert mode(release / name) == (0, group, 0o750)
-    for name in ("RELEASE.json", "app.wsgi", "lock.txt", "etc/secret.ini"):
+    for name in ("RELEASE.json", "app.wsgi", "commands.json", "plan.json", "lock.txt", "etc/secret.ini"):
         assert mode(release / name) == (0, group, 0o640)
     assert mode(Path(os.path.realpath(release / "dependencies"))) == (0, group, 0o750)
     assert stat.S_IMODE((release / "static/0/logo.svg").stat().st_mode) == 0o644
@@ -239,96 +257,126 @@ def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> 
 
 def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -> None:
     (place.source / "shop.py").write_text("import counter\nimport no_such_module\n")
-    plan = place.plan(lock=place.lock())
-    message = place.refused(plan)
+    order = place.order(lock=place.lock())
+    message = place.refused(order)
     assert message.startswith(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for /, and"
         " nothing that serves was changed:\n"
     )
     assert message.endswith("ModuleNotFoundError: No module named 'no_such_module'")
-    assert f'File "releases/{plan.identifier}/src/shop.py", line 2' in message
+    assert f'File "releases/{order.plan.release}/src/shop.py", line 2' in message
     assert place.left() == []
 
 
 def test_a_failed_build_leaves_what_others_use(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
     lock = place.lock()
-    good = place.build(place.plan(lock=lock))
+    good = place.build(place.order(lock=lock))
     (place.source / "shop.py").write_text("raise SystemExit(3)\n")
-    assert "SystemExit: 3" in place.refused(place.plan(lock=lock))
+    assert "SystemExit: 3" in place.refused(place.order(lock=lock))
     assert ask_python(good, "import counter; print(counter.number)") == "1"
 
 
 def test_a_release_that_answers_badly_or_never(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP.replace("200 OK", "503 Busy").replace('b"shop"', 'b"no database"'))
-    assert place.refused(place.plan()).endswith("/ answered 503 Busy\nno database")
+    assert place.refused(place.order()).endswith("/ answered 503 Busy\nno database")
     (place.source / "shop.py").write_text("import time\ntime.sleep(60)\n")
     never = "key start_timeout: the release did not answer / within 1 s"
-    assert place.refused(place.plan(start_timeout=1)).endswith(f" nothing that serves was changed:\n{never}")
+    assert place.refused(place.order(start_timeout=1)).endswith(f" nothing that serves was changed:\n{never}")
     # One with a migration may be waiting for its database, and is tried again after that.
-    release = place.build(place.plan(start_timeout=1, migrates=True))
+    release = place.build(place.order(start_timeout=1, migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
     assert described["warning"] == f"before the migration, / was not well: {never}"
 
 
 def test_a_release_that_waits_for_its_migration(place: Place) -> None:
     (place.source / "shop.py").write_text("raise OSError('no table')\n")
-    assert place.refused(place.plan()).endswith("OSError: no table")
-    release = place.build(place.plan(migrates=True))
+    assert place.refused(place.order()).endswith("OSError: no table")
+    release = place.build(place.order(migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
     assert described["warning"] == "before the migration, / was not well: OSError: no table"
     assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60}
     (place.source / "shop.py").write_text("import no_such_module\n")
-    assert "No module named" in place.refused(place.plan(migrates=True))
+    assert "No module named" in place.refused(place.order(migrates=True))
 
 
-def test_the_trial_runs_as_the_account(place: Place) -> None:
+def test_the_trial_runs_as_the_account_in_the_environment_of_the_release(place: Place) -> None:
     uid = pwd.getpwnam(ACCOUNT).pw_uid
-    account = f"import os\nassert os.getuid() == {uid}, os.getuid()\n"
-    environment = "assert set(os.environ) <= {'PATH', 'LANG', 'HOME', 'LC_CTYPE'}, os.environ\n"
-    (place.source / "shop.py").write_text(account + environment + SHOP)
-    place.build(place.plan())
+    release = 'os.path.dirname(os.path.dirname(os.path.abspath(__file__)))'
+    checks = f"""
+import os, sys
+assert os.getuid() == {uid}, os.getuid()
+assert os.getcwd() == {release}, os.getcwd()
+assert os.umask(0) == 0o027
+assert sys.argv == ["mod_wsgi"], sys.argv
+assert sorted(os.environ) == {sorted(ENVIRONMENT)}, os.environ
+assert os.environ["COLOUR"] == {release} + "/etc", os.environ
+assert os.environ["GROVE_RELEASE"] in open({release} + "/RELEASE.json").read()
+"""
+    (place.source / "shop.py").write_text(checks + SHOP)
+    place.build(place.order())
+
+
+def test_programs_of_locked_requirements_can_be_called_and_see_the_application(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
+    wheel = place.wheel("counter", "number = 1\ndef main():\n    import shop\n    print(shop.__file__, end='')\n")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("counter-1.dist-info/entry_points.txt", "[console_scripts]\ncount-shop = counter:main\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    release = place.build(place.order(lock=f"counter==1 --hash=sha256:{digest}\n"))
+    done = launching.run(release, pwd.getpwnam(ACCOUNT), ["count-shop"])
+    assert (done.returncode, done.stdout) == (0, f"{release}/src/shop.py")
+    assert (release / "dependencies" / "bin" / "count-shop").exists()
+
+
+def test_an_archive_whose_plan_cannot_be_used(place: Place) -> None:
+    for content in ("{}", "no JSON", '{"colour": 1}'):
+        order = place.order()
+        payload = Payload(members=[Member("plan.json", content=content.encode())])
+        with order.payload.open("wb") as stream:
+            payload.write(stream, {})
+        assert place.refused(order).startswith("the archive's plan.json cannot be used: ")
 
 
 def test_leftovers_of_a_killed_build_go(place: Place) -> None:
     for folder in (place.folder.releases, place.folder.virtualenvs):
         (folder / ".0123.half").mkdir(parents=True)
         (folder / ".0123.half" / "file").write_text("x")
-    plan = place.plan()
-    place.build(plan)
-    assert place.left() == [plan.identifier]
+    order = place.order()
+    place.build(order)
+    assert place.left() == [order.plan.release]
 
 
 def test_a_wrong_hash_is_refused(place: Place) -> None:
-    message = place.refused(place.plan(lock=place.lock().replace("sha256:", "sha256:0")[:-2] + "\n"))
+    message = place.refused(place.order(lock=place.lock().replace("sha256:", "sha256:0")[:-2] + "\n"))
     assert message.startswith("installing the locked requirements failed: ")
     assert place.left() == []
 
 
 def test_a_requirement_that_is_nowhere(place: Place) -> None:
-    message = place.refused(place.plan("requirement", "no-such-package==1"))
+    message = place.refused(place.order("requirement", "no-such-package==1"))
     assert message.startswith("installing the application failed: ")
     assert "no-such-package" in message
 
 
 def test_a_static_folder_that_is_not_there(place: Place) -> None:
-    message = place.refused(place.plan(static={"/public": "public"}))
+    message = place.refused(place.order(static={"/public": "public"}))
     assert message == "static: the application has no folder public"
 
 
 def test_what_the_host_lacks(place: Place) -> None:
-    plan = place.plan(lock=place.lock())
-    missing = dataclasses.replace(plan, account="no-such-account")
-    assert place.refused(missing) == "there is no account no-such-account on the host"
-    missing = dataclasses.replace(plan, python="/bin/false")
-    assert place.refused(missing).startswith("key python: /bin/false cannot be run")
+    order = place.order(lock=place.lock())
+    assert place.refused(order, "no-such-account") == "there is no account no-such-account on the host"
+    other_python = place.order(lock=place.lock(), python="/bin/false")
+    assert place.refused(other_python).startswith("key python: /bin/false cannot be run")
+    order = place.order(lock=place.lock())
     tools, place.tools = place.tools, Tools("/nonexistent/uv", place.tools.wheelhouse)
-    assert place.refused(plan) == (
+    assert place.refused(order) == (
         "building the release failed: [Errno 2] No such file or directory: '/nonexistent/uv'"
     )
     place.tools = tools
-    plan.payload.write_bytes(plan.payload.read_bytes()[:300])
-    assert place.refused(plan).startswith("the archive of the release cannot be read: ")
+    order.payload.write_bytes(order.payload.read_bytes()[:300])
+    assert place.refused(order).startswith("the archive of the release cannot be read: ")
     assert place.left() == []
 
 
@@ -341,9 +389,9 @@ def test_a_full_disk_is_named_and_nothing_is_left(place: Place) -> None:
     try:
         (place.source / "large").write_bytes(os.urandom(2 << 20))
         message = f"the disk that holds {place.folder.path} is full; nothing was left behind"
-        assert place.refused(place.plan()) == message
+        assert place.refused(place.order()) == message
         (place.source / "large").write_bytes(os.urandom(990 << 10))
-        assert place.refused(place.plan()) == message
+        assert place.refused(place.order()) == message
         assert place.left() == []
     finally:
         subprocess.run(["umount", str(place.folder.path)], check=True)
@@ -391,17 +439,17 @@ def paste_files(factory: str = "counting:factory", **changes: Any) -> dict[str, 
     }
 
 
-def paste_plan(place: Place, files: dict[str, str]) -> Plan:
+def paste_order(place: Place, files: dict[str, str]) -> Order:
     (place.source / "shop_etc").mkdir(exist_ok=True)
     wheel = place.wheel("shop", SHOP)
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("shop_etc/api.ini", PASTE)
     where = {"state": "/var/lib/shop", "logs": "/var/log/shop"}
-    return place.plan("requirement", "shop==1", files=files, entry=PASTE_ENTRY, expanded=("shop.conf",), places=where)
+    return place.order("requirement", "shop==1", files=files, entry=PASTE_ENTRY, expanded=("shop.conf",), places=where)
 
 
 def test_a_packages_paste_file_gets_its_overlay_and_placeholders_their_folders(place: Place) -> None:
-    release = place.build(paste_plan(place, paste_files()))
+    release = place.build(paste_order(place, paste_files()))
     final = f"{place.folder.path}/releases/{release.name}"
     assert (release / "etc" / "shop.conf").read_text() == f"state = /var/lib/shop\n{final}/etc {{other}}\n"
     text = (release / "etc" / "api.ini").read_text()
@@ -431,7 +479,7 @@ def test_a_packages_paste_file_gets_its_overlay_and_placeholders_their_folders(p
 def test_an_overlay_that_does_not_fit_the_package_is_refused(
     place: Place, files: dict[str, str], expected: str
 ) -> None:
-    assert place.refused(paste_plan(place, files)).startswith(expected)
+    assert place.refused(paste_order(place, files)).startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -449,4 +497,4 @@ def test_an_overlay_that_does_not_fit_the_package_is_refused(
     ],
 )
 def test_the_line_that_names_an_error(text: str, line: str) -> None:
-    assert release_build.the_error(text) == line
+    assert output.error_line(text) == line

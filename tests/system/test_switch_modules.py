@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ def folder(record: dict[str, Any]) -> AppFolder:
     for identifier in ("one", "two"):
         (made.release(identifier) / "venv" / "bin").mkdir(parents=True)
         (made.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier}))
+    shutil.copy(REPOSITORY / "wsgi" / "grove_runtime" / "launch.py", made.path)
     made.point("blue", "one")
     made.point("green", "two")
     made.flip("green")

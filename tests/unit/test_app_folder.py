@@ -14,8 +14,7 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import (
     AppFolder,
     FolderError,
-    give,
-    replace_text,
+    make_account_folder,
 )
 
 
@@ -125,28 +124,28 @@ def test_the_lock_admits_one_process(folder: AppFolder) -> None:
         pass
 
 
-def test_replace_text_leaves_no_temporary_file(tmp_path: Path) -> None:
-    replace_text(tmp_path / "file", "one\n", 0o600)
-    replace_text(tmp_path / "file", "two\n", 0o640)
-    assert (tmp_path / "file").read_text() == "two\n"
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+def test_a_dry_run_holds_a_lock_that_is_there_and_makes_none(tmp_path: Path) -> None:
+    folder = AppFolder("shop", tmp_path / "shop")
+    with folder.locked(dry=True):
+        assert not folder.path.exists()
+    with folder.locked(), pytest.raises(FolderError), folder.locked(dry=True):
+        pass
 
 
 def test_a_folder_is_given_to_an_account_once(tmp_path: Path) -> None:
     account = pwd.getpwuid(os.getuid())
     path = tmp_path / "state" / "shop"
-    assert give(path, account, dry=True)
-    assert give(path, None)
+    assert make_account_folder(path, account, dry=True)
+    assert make_account_folder(path, None)
     assert not path.exists()
-    assert give(path, account)
+    assert make_account_folder(path, account)
     found = path.stat()
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o750, account.pw_uid, account.pw_gid)
-    assert not give(path, account)
+    assert not make_account_folder(path, account)
     path.chmod(0o777)
-    assert give(path, account, dry=True)
+    assert make_account_folder(path, account, dry=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o777
-    assert give(path, account)
+    assert make_account_folder(path, account)
     assert stat.S_IMODE(path.stat().st_mode) == 0o750
 
 
@@ -154,5 +153,5 @@ def test_a_file_in_place_of_a_folder_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "shop"
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="shop"):
-        give(path, pwd.getpwuid(os.getuid()))
+        make_account_folder(path, pwd.getpwuid(os.getuid()))
     assert path.read_text() == "mine"

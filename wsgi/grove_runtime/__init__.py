@@ -1,1 +1,1 @@
-"""What Grove itself runs inside a daemon process; a copy stands in every release."""
+"""What Grove itself runs inside a daemon process. Each release holds a copy."""

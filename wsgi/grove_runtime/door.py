@@ -1,4 +1,4 @@
-"""Answers that came in through a door say which release and which process gave them."""
+"""Marks each answer to a request through a door with the release and the process that gave it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PROCESS_HEADER = "X-Grove-Process"
 
 
 def stamp(application: WSGIApplication, release: str) -> WSGIApplication:
-    """Return ``application`` with the two headers on answers to requests that came in through a door.
+    """Return ``application`` so that answers to requests through a door have two more headers.
 
-    The door's VirtualHost sets ``GROVE_DOOR``, which no client can do; other requests pass through untouched.
+    ``release`` is the release's id. The door's VirtualHost sets ``GROVE_DOOR``, which no client can do. Other requests
+    and their answers are passed on as they are.
     """
     own_headers = [(RELEASE_HEADER, release), (PROCESS_HEADER, str(os.getpid()))]
 

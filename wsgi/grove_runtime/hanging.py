@@ -1,7 +1,7 @@
 """Replaces a daemon process in which a request hangs.
 
-mod_wsgi's own request-timeout ends all processes of a group at once when requests hang in all of them, and each then
-takes no more requests until its shutdown-timeout has passed.
+mod_wsgi's own request-timeout ends all processes of a group at once when requests hang in all of them. Each process
+then accepts no more requests until its shutdown-timeout has passed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .turn import Turn, turn
@@ -22,45 +23,58 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _log = logging.getLogger(__name__)
-GRACE = 5.0
-"""Seconds that are left at least for answers whose bodies are being sent."""
+SENDING_SECONDS = 5.0
+"""Seconds that answers whose bodies are being sent have at least, before the process is killed."""
+LONGEST_PAUSE = 1.0
+"""Seconds between two looks at the running requests, at most."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that the application has not begun to answer: its start (monotonic seconds), thread, and target."""
+
+    start: float
+    thread: int
+    target: str
 
 
 class Watch:
-    """Looks after the requests of a process; those that take more than ``limit`` seconds hang."""
+    """Finds the requests of a process that hang: those that take more than ``limit`` seconds."""
 
-    def __init__(self, limit: float, own: Turn) -> None:
+    def __init__(self, limit: float, process_turn: Turn) -> None:
         self.limit = limit
-        # Of each request when it began, in which thread, and what was asked.
-        self.running: dict[object, tuple[float, int, str]] = {}
-        self._turn = own
-        self._told_at: float | None = None
+        self.running: dict[object, Request] = {}
+        self._turn = process_turn
+        self._ending_since: float | None = None
 
-    def look(self) -> int | None:
-        """Return the signal that the process has to get now: SIGINT to take no more requests, SIGKILL to end."""
+    def due_signal(self) -> int | None:
+        """Return the signal that the process has to get now: SIGINT to accept no more requests, SIGKILL to end."""
         now = time.monotonic()
         running = list(self.running.values())
-        hanging = [request for request in running if now - request[0] > self.limit]
+        hanging = [request for request in running if now - request.start > self.limit]
         if not hanging:
             return None
-        if self._told_at is None:
-            if not self._turn.take(urgent=False):
+        if self._ending_since is None:
+            if not self._turn.acquire(urgent=False):
                 return None
-            self._told_at = now
-            begun, thread, what = min(hanging)
-            where = "".join(traceback.format_stack(sys._current_frames().get(thread)))
+            self._ending_since = now
+            oldest = min(hanging, key=lambda request: request.start)
+            stack = "".join(traceback.format_stack(sys._current_frames().get(oldest.thread)))
             _log.error(
-                "hanging: %s has taken %d s, and this process is replaced; it is at\n%s", what, now - begun, where
+                "hanging: %s has taken %d s, and this process is replaced; it is at\n%s",
+                oldest.target,
+                now - oldest.start,
+                stack,
             )
             return signal.SIGINT
-        over = now - self._told_at >= GRACE and len(hanging) == len(running)
-        return signal.SIGKILL if over else None
+        only_hanging_left = len(hanging) == len(running)
+        return signal.SIGKILL if only_hanging_left and now - self._ending_since >= SENDING_SECONDS else None
 
-    def keep_looking(self) -> None:
-        """Look for as long as the process lives."""
+    def watch(self) -> None:
+        """Look at the requests again and again, and send this process the signals that are due. Never returns."""
         while True:
-            time.sleep(min(1.0, self.limit / 4))
-            number = self.look()
+            time.sleep(min(LONGEST_PAUSE, self.limit / 4))
+            number = self.due_signal()
             if number is not None:
                 os.kill(os.getpid(), number)
 
@@ -68,15 +82,15 @@ class Watch:
 def guard(application: WSGIApplication, limit: float) -> WSGIApplication:
     """Return ``application`` so that the process is replaced when a request takes more than ``limit`` seconds.
 
-    The time ends when the answer begins. Requests that do not hang are waited for.
+    A request's time ends when the application begins to answer. Requests that do not hang are waited for.
     """
     watch = Watch(limit, turn)
-    threading.Thread(target=watch.keep_looking, name="grove-hanging", daemon=True).start()
+    threading.Thread(target=watch.watch, name="grove-hanging", daemon=True).start()
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         key = object()
-        what = f"{environ.get('REQUEST_METHOD', '')} {environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-        watch.running[key] = (time.monotonic(), threading.get_ident(), what)
+        target = f"{environ.get('REQUEST_METHOD', '')} {environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        watch.running[key] = Request(time.monotonic(), threading.get_ident(), target)
         try:
             return application(environ, start_response)
         finally:

@@ -1,4 +1,4 @@
-"""Replaces a daemon process before it runs into its memory limit."""
+"""Replaces a daemon process before it reaches its memory limit."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _log = logging.getLogger(__name__)
-SHARE = 0.9
-"""The part of the limit beyond which a process is to be replaced."""
-FULL = 0.98
-"""The part beyond which requests of any size fail; one large allocation can fail far below."""
+REPLACED_FROM = 0.9
+"""The part of the limit from which a process is replaced: the rest is for the requests that it still has."""
+URGENT_FROM = 0.98
+"""The part of the limit from which requests of any size fail. One large allocation can fail far below."""
 
 
 def data_size() -> int:
-    """Return what the kernel counts against the limit for data (RLIMIT_DATA), in bytes."""
+    """Return the bytes that the kernel counts against the limit for data (RLIMIT_DATA)."""
     with open("/proc/self/statm", encoding="ascii") as stream:
         return int(stream.read().split()[5]) * resource.getpagesize()
 
 
 def guard(application: WSGIApplication) -> WSGIApplication:
-    """Return ``application`` so that the process ends, after the requests that it has, when memory becomes short.
+    """Return ``application`` so that the process ends, after the requests that it has, when its memory becomes short.
 
-    At the limit allocations fail, which is MemoryError or worse in one request after the other. mod_wsgi starts another
-    process for one that ended. Without a limit the application is returned as it is.
+    The limit is RLIMIT_DATA, which the record's ``memory_limit`` sets. At the limit allocations fail, with MemoryError
+    or worse, in one request after the other. mod_wsgi starts another process for one that ended. Without a limit this
+    function returns the application itself.
     """
     limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
     if limit == resource.RLIM_INFINITY:
@@ -46,8 +47,8 @@ def guard(application: WSGIApplication) -> WSGIApplication:
             raise
         finally:
             used = data_size() / limit
-            # One signal is enough, a second one would cut the requests short.
-            if (failed or used > SHARE) and turn.take(urgent=failed and used > FULL):
+            # A second signal would cut the other requests short; the turn comes only once.
+            if (failed or used > REPLACED_FROM) and turn.acquire(urgent=failed and used > URGENT_FROM):
                 _log.error("memory: this process nears its limit of %d MB, and is replaced", limit // 2**20)
                 os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""The logging sections of a PasteDeploy file, which loadapp itself does not read."""
+"""Sets up logging from a PasteDeploy file, whose logging sections ``loadapp`` does not read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import os
 
 
 def configure(path: str) -> None:
-    """Set up logging from the ``[loggers]`` section of the file at ``path``, if it has one."""
+    """Set up logging from the file at ``path`` if it has a section ``[loggers]``.
+
+    Raises what ``logging.config.fileConfig`` raises for sections that it cannot use.
+    """
     parser = configparser.RawConfigParser()
     parser.read(path)
     if parser.has_section("loggers"):

@@ -1,8 +1,13 @@
 """Load a release as its daemon processes will, and ask it for its health path, without a server.
 
-Run by the virtualenv's Python as the application's account: ``trial.py RELEASE SCRIPT_NAME PATH_INFO``. Exit code 0
-says that the answer was 200, 3 that the release is whole but not well (it answered something else, or failed when it
-was loaded, as without its database), 1 that it cannot be imported; the reason stands on standard error.
+Usage: trial.py RELEASE SCRIPT_NAME PATH_INFO
+
+The launcher runs this with the virtualenv's Python, as the application's account. The exit code is
+* 0 when the answer was 200,
+* 1 when the release cannot be imported,
+* 3 when it can be imported but is not healthy: it answered something else, or failed while it was loaded, as it may
+  without its database.
+The reason stands on standard error.
 """
 
 from __future__ import annotations
@@ -16,9 +21,13 @@ from collections.abc import Callable
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+HEALTHY, BROKEN, UNHEALTHY = 0, 1, 3
+SHOWN_BYTES = 1500
+"""Bytes from the end of a bad answer's body that are printed: a message and a short page fit."""
+
 
 def load(release: str) -> Any:
-    """Return the release's WSGI callable; whatever its import raises comes through."""
+    """Return the WSGI callable of the release in a folder. Raises whatever its app.wsgi raises."""
     loader = importlib.machinery.SourceFileLoader("grove_app", os.path.join(release, "app.wsgi"))
     spec = importlib.util.spec_from_loader(loader.name, loader)
     if spec is None:
@@ -30,7 +39,7 @@ def load(release: str) -> Any:
 
 
 def ask(application: Any, script_name: str, path_info: str) -> tuple[str, bytes]:
-    """Return status line and body of the answer to a GET."""
+    """Return status line and body of the answer to a GET. Raises whatever the application raises."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": script_name.rstrip("/"),
@@ -54,34 +63,34 @@ def ask(application: Any, script_name: str, path_info: str) -> tuple[str, bytes]
 
 
 def main() -> int:
-    """Try the release that the command line names."""
+    """Try the release that the command line names; return the exit code."""
     release, script_name, path_info = sys.argv[1:]
     sys.argv[:] = ["mod_wsgi"]
-    # The folder of this file is no place to import from: only the entry's own path is.
+    # Python puts this file's folder into the path, where a daemon process does not have it.
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     try:
         application = load(release)
     except (ImportError, SyntaxError, NameError, AttributeError):
         traceback.print_exc()
-        return 1
+        return BROKEN
     except BaseException:
         traceback.print_exc()
-        return 3
+        return UNHEALTHY
     try:
         status, content = ask(application, script_name, path_info)
     except BaseException:
         traceback.print_exc()
-        return 3
+        return UNHEALTHY
     if not status.startswith("200 "):
         print(f"{path_info} answered {status}", file=sys.stderr)
-        print(content[-1500:].decode(errors="replace"), file=sys.stderr)
-        return 3
-    return 0
+        print(content[-SHOWN_BYTES:].decode(errors="replace"), file=sys.stderr)
+        return UNHEALTHY
+    return HEALTHY
 
 
 if __name__ == "__main__":
-    code = main()
+    exit_code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that the application started would hold the process back.
-    os._exit(code)
+    # Threads that the application started would keep the process alive.
+    os._exit(exit_code)

@@ -1,4 +1,4 @@
-"""The order in which the processes of an application may end, one after the other."""
+"""The order in which the processes of a release may end: one after the other."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ import os
 import threading
 import time
 
-TAKE_OVER = 3.0
-"""Seconds that are left for a successor: Apache looks for ended processes once a second, and it has to load."""
+SUCCESSOR_SECONDS = 3.0
+"""Seconds until a successor serves: Apache looks for ended processes once a second, and the release has to load."""
 
 
 class Turn:
-    """Lets the processes of a release end one at a time, since one that ends takes no more requests.
+    """Lets the processes of a release end one at a time, because a process that is ending accepts no more requests.
 
-    The turn is a lock on this file, which the kernel gives back when its holder is gone; the next one waits until the
-    holder's successor can have taken over.
+    The process whose turn it is holds a lock on this file. The kernel releases the lock when that process has ended.
+    The next process then waits until a successor can have started.
     """
 
     def __init__(self) -> None:
         self._handle = os.open(__file__, os.O_RDONLY)
-        self._free_at = 0.0
-        self._mine = False
-        self._own = threading.Lock()
+        self._successor_ready_at = 0.0
+        self._acquired = False
+        self._threads = threading.Lock()
 
-    def take(self, *, urgent: bool) -> bool:
-        """Return True once in the life of a process: when it is its turn.
+    def acquire(self, *, urgent: bool) -> bool:
+        """Return True when the process may begin to end; that is once in its life, and False ever after.
 
-        What is urgent does not wait for the last one's successor. It does wait for that one's end: an answer that says
-        no is better than none, and what is too large for this process's memory is not all that it is asked for.
+        While another process is ending, the answer is False, urgent or not: if all processes ended at once, no process
+        would accept requests. A process that fails some requests is better than that. With ``urgent``, when requests of
+        any size fail, the process does not wait for the last one's successor.
         """
-        with self._own:
-            if self._mine:
+        with self._threads:
+            if self._acquired:
                 return False
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._free_at = time.monotonic() + TAKE_OVER
+                self._successor_ready_at = time.monotonic() + SUCCESSOR_SECONDS
                 return False
-            self._mine = urgent or time.monotonic() >= self._free_at
-            if not self._mine:
+            self._acquired = urgent or time.monotonic() >= self._successor_ready_at
+            if not self._acquired:
                 fcntl.flock(self._handle, fcntl.LOCK_UN)
-            return self._mine
+            return self._acquired
 
 
 turn = Turn()
-"""This process's."""
+"""The turn of this process."""

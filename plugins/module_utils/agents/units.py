@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 FILE = "commands.json"
 PROPERTIES = "ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload"
@@ -32,7 +34,7 @@ ENDINGS = 10
 SHOWN_LINES = 15
 
 
-class AgentError(Exception):
+class AgentError(OperatorError):
     """An agent does not run; the message names it and shows the last lines that it wrote."""
 
 

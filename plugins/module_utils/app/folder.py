@@ -16,13 +16,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
+
 COLOURS = ("blue", "green")
 MAP_LINE = re.compile(r"^live\s+(\S+)\s*$", re.MULTILINE)
 # mod_rewrite reads 1024 characters of a line and cuts the rest off.
 LONGEST_MAP_LINE = 1000
 
 
-class FolderError(Exception):
+class FolderError(OperatorError):
     """The folder is not as it has to be; the message says what was found."""
 
 
@@ -109,7 +112,7 @@ class AppFolder:
     def point(self, colour: str, identifier: str) -> None:
         """Let a slot run a release from its next process start on."""
         self.slot(colour).parent.mkdir(mode=0o755, exist_ok=True)
-        _link(self.slot(colour), f"../releases/{identifier}")
+        replace_link(self.slot(colour), f"../releases/{identifier}")
 
     def agent_releases(self) -> dict[str, str]:
         """Return the ids of the releases that agents run from their next start on."""
@@ -119,7 +122,7 @@ class AppFolder:
     def point_agent(self, name: str, identifier: str) -> None:
         """Let an agent run a release from its next start on."""
         self.agents.mkdir(mode=0o755, exist_ok=True)
-        _link(self.agents / name, f"../releases/{identifier}")
+        replace_link(self.agents / name, f"../releases/{identifier}")
 
     def flip(self, colour: str) -> None:
         """Send the traffic to a slot: the one moment in which it changes hands."""
@@ -178,13 +181,17 @@ class AppFolder:
         return removed
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the application's lock on this host.
+    def locked(self, *, dry: bool = False) -> Iterator[None]:
+        """Hold the application's lock on this host. A dry run makes no file for that.
 
         Raises FolderError when another process holds it.
         """
+        lock = self.path / ".lock"
+        if dry and not lock.exists():
+            yield
+            return
         self.path.mkdir(mode=0o751, parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as handle:
+        with open(lock, "a") as handle:
             os.fchmod(handle.fileno(), 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -199,51 +206,19 @@ def other_than(colour: str) -> str:
     return COLOURS[1] if colour == COLOURS[0] else COLOURS[0]
 
 
-def give(path: Path, account: pwd.struct_passwd | None, *, dry: bool = False) -> bool:
+def make_account_folder(path: Path, account: pwd.struct_passwd | None, *, dry: bool = False) -> bool:
     """Make a folder that the account, its group and nobody else may use; return whether that is a change.
 
     Without an account, which a dry run may meet, it always is one. Raises OSError.
     """
     with contextlib.suppress(FileNotFoundError):
-        found = path.stat()
-        right = stat.S_IFDIR | 0o750
-        if account and (found.st_mode, found.st_uid, found.st_gid) == (right, account.pw_uid, account.pw_gid):
-            return False
+        actual = path.stat()
+        if account:
+            expected = (stat.S_IFDIR | 0o750, account.pw_uid, account.pw_gid)
+            if (actual.st_mode, actual.st_uid, actual.st_gid) == expected:
+                return False
     if account and not dry:
         path.mkdir(parents=True, exist_ok=True)
         os.chown(path, account.pw_uid, account.pw_gid)
         path.chmod(0o750)
     return True
-
-
-def replace_text(path: Path, text: str, mode: int) -> None:
-    """Write ``text`` to ``path`` by rename, so that it is there whole or not at all, after a loss of power too."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _link(path: Path, target: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    temporary.symlink_to(target)
-    temporary.replace(path)
-    _sync_folder(path.parent)

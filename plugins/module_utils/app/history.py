@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 NAME = "history.jsonl"
 LONGEST = 1000
@@ -22,7 +23,8 @@ KEPT = 500
 MADE_LIVE = frozenset({"deployed", "switched", "rolled_back"})
 # Later runs decide by these, so they outlive the rest.
 DECISIVE = MADE_LIVE | {"migrated", "contracted", "after"}
-WHATS = DECISIVE | {"built", "refused", "failed", "canary", "canary_withdrawn"}
+NOT_YET_LIVE = frozenset({"built", "refused", "failed"})
+WHATS = DECISIVE | NOT_YET_LIVE | {"canary", "canary_withdrawn"}
 
 Event = dict[str, Any]
 
@@ -82,6 +84,43 @@ def last_made_live(events: Iterable[Mapping[str, Any]], release: str | None = No
     return wanted[-1] if wanted else None
 
 
+def served(events: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the releases that were live and verified, in the order in which they became so; the last one is live.
+
+    A release that was the first one of its application was live before it was verified. It has served if an event says
+    that it was made live. It also has if an event says that the traffic was handed on from it, unless an event that is
+    older says that it was built or refused: the history began before it, and would know.
+    """
+    releases: list[str] = []
+    began_here: set[str] = set()
+    for event in events:
+        release, origin = event.get("release"), event.get("from")
+        if event["what"] in MADE_LIVE:
+            if origin and (origin in releases or origin not in began_here):
+                releases.append(str(origin))
+            releases.append(str(release))
+        elif event["what"] in NOT_YET_LIVE:
+            began_here.add(str(release))
+    return releases
+
+
+def has_served(events: list[Event], release: str) -> bool:
+    """Return whether a release was ever live and verified.
+
+    A history without a word of the release, and of any that served, began after its deployment: then it has.
+    """
+    releases = served(events)
+    return release in releases or (not releases and not any(event.get("release") == release for event in events))
+
+
+def serving(folder: AppFolder, events: list[Event] | None = None) -> str | None:
+    """Return the release that serves: the live slot's, if it was ever verified. None before that."""
+    live = folder.live()
+    release = folder.release_of(live) if live else None
+    events = read(folder) if events is None else events
+    return release if release and has_served(events, release) else None
+
+
 def is_migrated(events: Iterable[Mapping[str, Any]], release: str) -> bool:
     """Return whether the release's migration was run to its end."""
     return any(event["what"] == "migrated" and event.get("release") == release for event in events)
@@ -131,17 +170,13 @@ def contract_between(events: list[Event], target: str) -> Event | None:
 
 
 def previous(folder: AppFolder, events: list[Event]) -> str | None:
-    """Return the release to go back to: the idle slot's if it has been live, else the newest that was and is there."""
+    """Return the release to go back to: the idle slot's if it has served, else the newest that has and is there."""
     colour = folder.live()
     if colour is None:
         return None
     live = folder.release_of(colour)
-    idle = folder.release_of("green" if colour == "blue" else "blue")
-    been_live = [
-        str(event[key]) for event in events if event["what"] in MADE_LIVE for key in ("from", "release") if key in event
-    ]
-    if idle not in (None, live) and folder.describe(str(idle)) is not None and (idle in been_live or not been_live):
+    idle = folder.release_of(other_than(colour))
+    if idle not in (None, live) and folder.describe(str(idle)) is not None and has_served(events, str(idle)):
         return idle
-    return next(
-        (release for release in reversed(been_live) if release != live and folder.describe(release) is not None), None
-    )
+    earlier = (release for release in reversed(served(events)) if release != live)
+    return next((release for release in earlier if folder.describe(release) is not None), None)

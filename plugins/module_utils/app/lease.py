@@ -13,7 +13,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 NAME = "deployment.json"
 SECONDS = 900.0
@@ -57,16 +58,16 @@ def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> 
     return held[0]
 
 
-def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> None:
-    """Begin or renew the note of ``run``; call it with the application's lock held. Without a run only look.
+def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry: bool = False) -> None:
+    """Begin or renew the note of ``run``; call it with the application's lock held.
 
-    Raises FolderError when another run is at work.
+    Without a run, and in a dry one, nothing is written. Raises FolderError when another run is at work.
     """
     other = blocking(folder, run, dead)
     if other is not None:
         text = f"another deployment ({other}) is at work on {folder.name}; wait for it to end"
         raise FolderError(text)
-    if run is not None:
+    if run is not None and not dry:
         content = {"run": asdict(run), "renewed": time.time()}
         replace_text(folder.path / NAME, json.dumps(content) + "\n", mode=0o644)
 

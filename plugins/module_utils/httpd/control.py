@@ -9,12 +9,13 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import last_good as httpd_last_good
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
 
 
-class ControlError(Exception):
+class ControlError(OperatorError):
     """Apache could not be brought to the wanted state; the message holds what it printed."""
 
 

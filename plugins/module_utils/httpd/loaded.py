@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
 
 APPLIED = Path("/var/lib/grove/httpd-applied.json")
@@ -87,6 +88,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    replace_text(path, json.dumps(content, indent=1) + "\n", mode=0o644)

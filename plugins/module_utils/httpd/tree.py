@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
+
 MARK = "Written by Grove"
 
 
-class TreeError(Exception):
+class TreeError(OperatorError):
     """The tree cannot be brought to the wanted state; the message says which file and why."""
 
 
@@ -176,27 +179,15 @@ def refuse_foreign(wanted: Wanted, names: list[str]) -> None:
 
 def put(root: str, path: str, entry: Entry) -> None:
     """Make one path what ``entry`` says, by rename, so that no reader ever meets half of it."""
-    absolute = os.path.join(root, path)
+    absolute = Path(root, path)
     if entry == ABSENT:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(absolute)
+        absolute.unlink(missing_ok=True)
         return
-    os.makedirs(os.path.dirname(absolute), exist_ok=True)
-    temporary = f"{absolute}.{os.getpid()}.tmp"
-    try:
-        if entry.target is not None:
-            os.symlink(entry.target, temporary)
-        else:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-                stream.write(entry.content or "")
-                os.fchmod(stream.fileno(), entry.mode)
-                os.fsync(stream.fileno())
-        os.replace(temporary, absolute)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    absolute.parent.mkdir(parents=True, exist_ok=True)
+    if entry.target is not None:
+        replace_link(absolute, entry.target)
+    else:
+        replace_text(absolute, entry.content or "", mode=entry.mode)
 
 
 def environment(layout: Layout) -> dict[str, str]:

@@ -18,13 +18,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
 ALL = {"configure": ".*", "write": ".*", "read": ".*"}
 HASHING = "rabbit_password_hashing_sha256"
 ACCOUNT = "rabbitmq"
 LIMIT = "grove-unread-notifications"
 
 
-class BrokerError(Exception):
+class BrokerError(OperatorError):
     """The broker does not answer, or refuses what it is asked."""
 
 

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
 DOMAIN = "default"
 INTERFACES = ("public", "internal", "admin")
 # Nobody changes a service's password at a prompt, and a wrong one somewhere must not lock out the right one elsewhere.
@@ -23,7 +25,7 @@ USER_OPTIONS = {
 GENERATION = re.compile(r"(.+)_([0-9]+)")
 
 
-class CatalogueError(Exception):
+class CatalogueError(OperatorError):
     """Keystone refuses a step, which the text names together with the service and the remedy."""
 
 

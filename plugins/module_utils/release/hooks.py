@@ -5,158 +5,152 @@ They are part of a release, in its ``commands.json``, and run as the application
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shlex
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import run_as, without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
+from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, try_release
 
-FILE = "commands.json"
-DONE = {"migrate": "migrated", "contract": "contracted", "after": "after"}
-SHOWN_LINES = 20
-SHORTEST_SECRET = 4
+if TYPE_CHECKING:
+    from grove_runtime.launch import Release
 
-
-class HookError(Exception):
-    """A hook failed; the message says which, how, and with what last words."""
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """The hooks of a release: lists of command lines by name, and what they are run with."""
-
-    release: Path
-    commands: Mapping[str, list[str]]
-    environment: Mapping[str, str]
-    home: str
-    state: str
-    logs: str
-
-    def expand(self, text: str) -> str:
-        """Return ``text`` with the places of the release and the application for their placeholders."""
-        places = {"etc": f"{self.release}/etc", "release": str(self.release), "state": self.state, "logs": self.logs}
-        for name, place in places.items():
-            text = text.replace("{" + name + "}", place)
-        return text
-
-    def words(self, line: str) -> list[str]:
-        """Return the words of a command line; a placeholder stays one word."""
-        return [self.expand(word) for word in shlex.split(line)]
+EVENTS = {"migrate": "migrated", "contract": "contracted", "after": "after"}
+"""The event of the history that says of a hook that it was run to its end."""
 
 
-def read(folder: AppFolder, release: str) -> Hooks | None:
-    """Return the hooks of a release; None when it has none.
+class HookError(OperatorError):
+    """A hook failed; the message says which, how, and with what last lines of output."""
 
-    Raises HookError when the file is there and cannot be used.
+
+def lines_of(folder: AppFolder, release_id: str, hook: str) -> list[str]:
+    """Return the command lines of a hook of a release; none when the release does not have it.
+
+    Raises HookError when the release's commands cannot be read.
     """
-    path = folder.release(release) / FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Hooks(
-            release=path.parent.resolve(),
-            commands={name: _lines(content[name]) for name in DONE if content.get(name)},
-            environment=dict(content["environment"]),
-            home=content["home"],
-            state=content["state"],
-            logs=content["logs"],
-        )
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError) as error:
-        raise HookError(f"{path} cannot be used: {error}") from error
+    release = _read(folder, release_id)
+    lines: str | list[str] = release.commands.get(hook) or [] if release else []
+    return [lines] if isinstance(lines, str) else lines
 
 
-def _lines(hook: str | list[str]) -> list[str]:
-    return [hook] if isinstance(hook, str) else hook
+def is_due(folder: AppFolder, release_id: str, hook: str) -> bool:
+    """Return whether a release has a hook that still has to be run.
 
-
-def is_due(folder: AppFolder, release: str, what: str) -> bool:
-    """Return whether the hook ``what`` of a release is there and still has to be run.
-
-    A migration is run once; the two others belong to the live release, and ``after`` to each time that it was deployed.
+    A migration is run once. The two others belong to the live release, and ``after`` to each time that it was deployed.
     """
-    found = read(folder, release)
-    if found is None or what not in found.commands:
+    if not lines_of(folder, release_id, hook):
         return False
     events = history.read(folder)
-    if what == "migrate":
-        return not history.is_migrated(events, release)
+    if hook == "migrate":
+        return not history.is_migrated(events, release_id)
     live = folder.live()
-    if live is None or folder.release_of(live) != release:
+    if live is None or folder.release_of(live) != release_id:
         return False
-    if what == "contract":
-        return not history.is_contracted(events, release)
-    return history.is_after_due(events, release)
+    if hook == "contract":
+        return not history.is_contracted(events, release_id)
+    return history.is_after_due(events, release_id)
 
 
-def run(folder: AppFolder, release: str, what: str, account: pwd.struct_passwd) -> dict[str, Any]:
-    """Run the commands of a hook, one after the other, and note it; return its seconds and the last lines.
+def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passwd) -> dict[str, Any]:
+    """Run the commands of a hook, one after the other, and note it; return ``seconds`` and ``output``, its last lines.
 
-    Raises HookError at the first that fails, with its last lines, in which values of the release's environment are
-    blotted out.
+    Raises HookError at the first command that fails, with its last lines, in which values of the release's environment
+    are hidden.
     """
-    found = read(folder, release)
-    if found is None or what not in found.commands:
-        raise HookError(f"release {release} has no hook {what}")
-    lines = found.commands[what]
-    begun = time.monotonic()
+    release = _read(folder, release_id)
+    lines = lines_of(folder, release_id, hook)
+    if release is None or not lines:
+        raise HookError(f"release {release_id} has no hook {hook}")
+    start = time.monotonic()
     outputs = []
     for number, line in enumerate(lines):
-        key = what if len(lines) == 1 else f"{what}[{number}]"
-        outputs.append(_run_line(found, key, found.words(line), account))
-    seconds = round(time.monotonic() - begun, 3)
-    history.append(folder, DONE[what], release, seconds=seconds)
+        key = hook if len(lines) == 1 else f"{hook}[{number}]"
+        outputs.append(_run_line(release, folder, key, shlex.split(line), account))
+    seconds = round(time.monotonic() - start, 3)
+    history.append(folder, EVENTS[hook], release_id, seconds=seconds)
     return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
 
 
-def _run_line(found: Hooks, key: str, command: list[str], account: pwd.struct_passwd) -> str:
-    environment = _environment(found, account)
-    if shutil.which(command[0], path=environment["PATH"]) is None:
-        hint = _hint(found.release, command[0])
-        raise HookError(f"key {key}: found no command {command[0]!r} in the release's virtualenv or on the host{hint}")
-    begun = time.monotonic()
-    done = run_as(account, command, environment=environment, folder=found.release)
-    output = _without_secrets("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]), found)
+def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_passwd) -> None:
+    """Try a release that was not healthy when it was built, before its migration.
+
+    One that has been live needs no trial. Raises HookError when the release is still not healthy.
+    """
+    described = folder.describe(release_id) or {}
+    if "trial" not in described or history.last_made_live(history.read(folder), release_id) is not None:
+        return
+    trial = Trial(**described["trial"])
+    verdict = try_release(folder.release(release_id), trial, account)
+    if not verdict.healthy:
+        raise HookError(
+            "the release does not work after its migration either: as the application's account, outside Apache, it was"
+            f" loaded and asked for {trial.health}:\n{verdict.output}"
+        )
+
+
+def aftermath(folder: AppFolder, release_id: str, hook: str) -> str:
+    """Return what a failed hook has left as it was, and what was not done, as text for the operator."""
+    if hook != "migrate":
+        return (
+            f"release {release_id} is live and stays so; not done: the rest of this hook."
+            " Run again when the cause is gone"
+        )
+    try:
+        serving = history.serving(folder)
+    except FolderError as error:
+        return f"it cannot be told which release serves: {error}"
+    if serving is None:
+        return (
+            f"release {release_id} is the first one and was not started; nothing serves yet."
+            " Run again when the cause is gone"
+        )
+    if serving == release_id:
+        return f"release {release_id} serves on. Run again when the cause is gone"
+    return (
+        f"release {serving} serves on; done: release {release_id} is built and tried, and whatever the migration did"
+        " before it failed; not done: starting the idle slot, the switch. Run again when the cause is gone"
+    )
+
+
+def _read(folder: AppFolder, release_id: str) -> Release | None:
+    path = folder.release(release_id)
+    if not (path / launching.COMMANDS).exists():
+        return None
+    try:
+        return launching.read(path.resolve())
+    except (OSError, ValueError, KeyError) as error:
+        raise HookError(f"the commands of release {release_id} cannot be used: {error}") from error
+
+
+def _run_line(release: Release, folder: AppFolder, key: str, command: list[str], account: pwd.struct_passwd) -> str:
+    program = release.expand(command[0])
+    if os.path.dirname(program):
+        program = os.path.join(release.folder, program)
+    if shutil.which(program, path=release.environment(account)["PATH"]) is None:
+        raise HookError(f"key {key}: found no command {program!r} in the release's virtualenv or on the host")
+    start = time.monotonic()
+    done = launching.run(folder.release(release.identifier).resolve(), account, command)
+    output = _without_secrets(last_lines(done.stdout, limits.HOOK_OUTPUT_LINES), release, account)
     if done.returncode:
-        seconds = round(time.monotonic() - begun, 3)
-        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-        raise HookError(f"key {key}: {os.path.basename(command[0])} failed ({ended}) after {seconds} s:\n{output}")
+        seconds = round(time.monotonic() - start, 3)
+        ending = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+        raise HookError(f"key {key}: {os.path.basename(program)} failed ({ending}) after {seconds} s:\n{output}")
     return output
 
 
-def _environment(hooks: Hooks, account: pwd.struct_passwd) -> dict[str, str]:
-    base = {
-        "PATH": f"{hooks.release}/venv/bin:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": hooks.home,
-        "USER": account.pw_name,
-        "LOGNAME": account.pw_name,
-        "VIRTUAL_ENV": f"{hooks.release}/venv",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "GROVE_RELEASE": hooks.release.name,
-    }
-    if (hooks.release / "extras").is_dir():
-        base["PYTHONPATH"] = f"{hooks.release}/extras"
-    return {**base, **{name: hooks.expand(value) for name, value in hooks.environment.items()}}
-
-
-def _hint(release: Path, name: str) -> str:
-    if (release / "dependencies" / "bin" / name).exists():
-        return f"; it belongs to a locked requirement, so call it as 'python -m {name}'"
-    return ""
-
-
-def _without_secrets(text: str, hooks: Hooks) -> str:
-    values = {value for value in hooks.environment.values() if len(value) >= SHORTEST_SECRET}
-    for value in sorted({*values, *(hooks.expand(value) for value in values)}, key=len, reverse=True):
-        text = text.replace(value, "********")
+def _without_secrets(text: str, release: Release, account: pwd.struct_passwd) -> str:
+    environment = release.environment(account)
+    own = {name: str(value) for name, value in release.commands["environment"].items()}
+    values = {*own.values(), *(environment[name] for name in own)}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= limits.SHORTEST_SECRET:
+            text = text.replace(value, "********")
     return without_passwords(text)

@@ -11,12 +11,14 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
 KINDS = ("filter", "app", "composite", "pipeline", "filter-app", "application")
 FACTORIES = ("paste.app_factory", "paste.filter_factory", "paste.filter_app_factory", "paste.composite_factory")
 NO_DEFAULT = "\0"
 
 
-class PasteError(Exception):
+class PasteError(OperatorError):
     """An overlay does not fit; the message names the key below the overlay, what was found, and what would be right."""
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import pwd
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import run_as, without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, layout, limits, paste_file
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import error_line, last_lines
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 
-# Exit codes of the trial in ``wsgi/grove_runtime``: it answered as it has to; it did not, and may with a database.
-WELL, UNWELL = 0, 3
-SHOWN_LINES = 15
+HEALTHY, UNHEALTHY = 0, 3
+"""Exit codes of ``grove_runtime/trial.py``: it answered 200; it can be imported, and may answer 200 later."""
+IMPORT_FACTORY = """
+import importlib, operator, sys
+sys.path[:0] = [sys.argv[1]]
+module, _, attribute = sys.argv[2].partition(":")
+operator.attrgetter(attribute)(importlib.import_module(module))
+"""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a release is asked: the URL path below which it is mounted, its health path below that, and for how long."""
+    """The request of a trial: the URL path below which the release is mounted, its health path below that, and the
+    seconds that loading and answering may take.
+    """
 
     script_name: str
     health: str
@@ -25,26 +36,63 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the release answered with 200, whether it is whole at least, and the last lines of what it said."""
+    """The result of a trial.
 
-    well: bool
-    whole: bool
-    said: str = ""
+    ``healthy`` says whether the release answered 200. ``complete`` says whether it can be imported, and so may
+    answer 200 after its migration. ``output`` holds the last lines of its output, which end with the reason.
+    """
+
+    healthy: bool
+    complete: bool
+    output: str = ""
 
 
-def try_out(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
-    """Load the release as its account and ask for the health path; ``said`` ends with the reason if it is not well."""
-    command = [
-        f"{release}/venv/bin/python",
-        *("-I", f"{release}/runtime/grove_runtime/trial.py"),
-        *(str(release), trial.script_name, trial.health),
-    ]
+def try_release(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
+    """Load the release in a folder as its account and ask for its health path. Raises OSError."""
+    program = ["{release}/venv/bin/python", "-I", "{release}/runtime/grove_runtime/trial.py", "{release}"]
     try:
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir}
-        done = run_as(account, command, environment=environment, folder=Path("/"), timeout=trial.seconds)
+        done = launching.run(release, account, [*program, trial.script_name, trial.health], timeout=trial.seconds)
     except subprocess.TimeoutExpired:
-        said = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
-        # It may be waiting for a database, of which its migration knows more.
-        return Verdict(well=False, whole=True, said=said)
-    said = without_passwords("\n".join(done.stdout.strip().splitlines()[-SHOWN_LINES:]))
-    return Verdict(well=done.returncode == WELL, whole=done.returncode in (WELL, UNWELL), said=said)
+        output = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
+        # It may be waiting for a database, and its migration gives a better reason.
+        return Verdict(healthy=False, complete=True, output=output)
+    output = without_passwords(last_lines(done.stdout, limits.OUTPUT_LINES))
+    return Verdict(done.returncode == HEALTHY, done.returncode in (HEALTHY, UNHEALTHY), output)
+
+
+def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
+    """Try a release that was built in a temporary folder.
+
+    A release that is complete and has a migration may be unhealthy: its RELEASE.json gets a ``warning`` and the
+    ``trial`` to repeat after the migration. Raises BuildError for any other that is not healthy.
+    """
+    trial = Trial(plan.script_name, plan.health, plan.start_timeout)
+    verdict = try_release(release, trial, account)
+    if verdict.healthy:
+        return
+    output = verdict.output.replace(str(release), f"releases/{plan.release}")
+    if verdict.complete and plan.migrates:
+        reason = error_line(output) or "it said nothing"
+        path = release / "RELEASE.json"
+        warning = {"warning": f"before the migration, {plan.health} was not well: {reason}", "trial": asdict(trial)}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **warning}, indent=2) + "\n")
+        return
+    raise BuildError(
+        "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
+        f" {plan.health}, and nothing that serves was changed:\n{output}"
+    )
+
+
+def check_factories(release: Path, account: pwd.struct_passwd) -> None:
+    """Import the factories of the sections that overlays add. Raises BuildError for the first that fails."""
+    for target, settings in layout.paste_settings(release).items():
+        content = paste_file.PasteFile((release / "etc" / target).read_text(encoding="utf-8"))
+        for section, factory in content.factories(list(settings["overlay"].get("sections") or {})):
+            program = ["{release}/venv/bin/python", "-I", "-c", IMPORT_FACTORY, "{release}/extras", factory]
+            done = launching.run(release, account, program)
+            if done.returncode:
+                raise BuildError(
+                    f"key paste.{target}.overlay.sections.{section}: found the factory {factory!r}, which cannot be"
+                    f" imported ({last_lines(done.stdout, 1)}); it has to be module:attribute of a package in the"
+                    " virtualenv or in extras. Nothing that serves was changed"
+                )

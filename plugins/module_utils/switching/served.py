@@ -14,8 +14,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import (
     COLOURS,
     AppFolder,
     FolderError,
-    replace_text,
 )
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.traffic import App, Place
 
 NAME = "app.json"

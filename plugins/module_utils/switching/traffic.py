@@ -20,8 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, other_than, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import draining
 
 RELEASE_HEADER = "X-Grove-Release"
@@ -29,7 +31,7 @@ PROCESS_HEADER = "X-Grove-Process"
 WARM_UP_REQUESTS = 20
 
 
-class SwitchError(Exception):
+class SwitchError(OperatorError):
     """The traffic was not handed over; the message says why, and the old release serves on."""
 
 

@@ -1,9 +1,10 @@
-"""Try the databases and message brokers that a configuration file of oslo.config names, and say which cannot be used.
+"""Try the databases and message brokers that a configuration file of oslo.config names.
 
-Usage: backing.py FILE
+Usage: servers.py FILE
 
-Run by the release's own Python, with its own drivers, before its migration: where a server is away or refuses the
-account, one line says which, of which option, and what to do, instead of the migration's traceback. Exit code 1 then.
+A migration begins with this program, run by the release's own Python with its own drivers. For each server that does
+not answer or refuses the account, it prints one line with the option, the server, and what to do. The exit code is 1
+then. Without this program an operator would get a traceback of the migration.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-SECONDS = 5
+CONNECT_SECONDS = 5
+"""Seconds that a connection may take: a server on the same network answers in far less."""
 DATABASE_SCHEMES = ("mysql", "postgresql")
 BROKER_SCHEMES = ("rabbit", "amqp")
 
 
 def servers(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the option, as section.option, and the URL of each database server and broker in the file."""
+    """Yield the option, as section.option, and the URL of each database server and broker in the file at ``path``.
+
+    Raises OSError and configparser.Error for a file that cannot be read.
+    """
     parser = configparser.RawConfigParser(strict=False, default_section="\0", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     with open(path, encoding="utf-8") as stream:
@@ -38,7 +43,7 @@ def try_database(url: str) -> None:
     import sqlalchemy
 
     driver = sqlalchemy.engine.make_url(url).get_dialect().driver
-    arguments = {"connect_timeout": SECONDS} if driver in ("pymysql", "mysqldb", "psycopg2", "psycopg") else {}
+    arguments = {"connect_timeout": CONNECT_SECONDS} if driver in ("pymysql", "mysqldb", "psycopg2", "psycopg") else {}
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool, connect_args=arguments)
     with engine.connect():
         pass
@@ -54,9 +59,9 @@ def try_broker(url: str) -> None:
     for node in nodes.split(","):
         address = f"amqp://{node}/{virtual_host.partition('?')[0]}"
         try:
-            made: Any = connection.Connection
-            with made(address, connect_timeout=SECONDS) as opened:
-                opened.ensure_connection(max_retries=1, timeout=SECONDS)
+            connect: Any = connection.Connection
+            with connect(address, connect_timeout=CONNECT_SECONDS) as opened:
+                opened.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
             return
         except Exception as error:
             failure = error
@@ -82,8 +87,8 @@ def remedy(text: str) -> str:
 
 
 def main(path: str) -> int:
-    """Try all of them; return the exit code."""
-    code = 0
+    """Try every server that the file at ``path`` names; return the exit code."""
+    exit_code = 0
     for option, url in servers(path):
         parts = urlsplit(url.split(",")[0])
         kind = "database" if parts.scheme.partition("+")[0] in DATABASE_SCHEMES else "message broker"
@@ -91,11 +96,11 @@ def main(path: str) -> int:
         try:
             attempt(url)
         except Exception as error:
-            code = 1
+            exit_code = 1
             why = reason(error)
             where = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
             print(f"{option}: the {kind} at {where} cannot be used as {parts.username}: {why}; {remedy(why)}")
-    return code
+    return exit_code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""Programs of a release, as root starts them on the host: each by the release's own launcher.
+
+The launcher is ``wsgi/grove_runtime/launch.py``. It builds the environment and becomes the application's account.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pwd
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grove_runtime.launch import Release
+
+LAUNCHER = Path("runtime", "grove_runtime", "launch.py")
+COMMANDS = "commands.json"
+
+
+def launcher_of(release: Path) -> Path:
+    """Return the path of the launcher of the release in a folder: its own, or the host's where it has none.
+
+    Releases that were built before November 2026 have none. Delete the host's, in the folder of the application,
+    when no host keeps such a release any more. ``wsgi/run`` and ``wsgi/slot.wsgi`` have code for them, too.
+    """
+    own = release / LAUNCHER
+    return own if own.exists() else release.parent.parent / LAUNCHER.name
+
+
+def module_of(release: Path) -> Any:
+    """Return the module of a release's launcher. Raises OSError when there is none."""
+    path = launcher_of(release)
+    spec = importlib.util.spec_from_file_location("grove_launch", path)
+    if spec is None or spec.loader is None:
+        raise OSError(f"{path} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    # Where dataclasses look up the module that defines them.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(release: Path) -> Release:
+    """Read the commands of the release in a folder. Raises OSError, and ValueError for a file that cannot be used."""
+    described: Release = module_of(release).Release.read(str(release))
+    return described
+
+
+def run(
+    release: Path, account: pwd.struct_passwd, command: Sequence[str], *, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a release as its account; ``stdout`` of the result holds both outputs.
+
+    Placeholders in ``command`` are expanded. ``timeout`` is in seconds. Raises OSError, and subprocess.TimeoutExpired.
+    """
+    launcher = [sys.executable, "-I", str(launcher_of(release)), account.pw_name, str(release), "--"]
+    return subprocess.run(
+        [*launcher, *command],
+        env={},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )

@@ -1,0 +1,48 @@
+"""What the controller wants built: the file ``plan.json`` at the top of a release's archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
+FILE = "plan.json"
+
+
+class BuildError(OperatorError):
+    """The release cannot be built; the message says which step failed and why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a release is built.
+
+    ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
+    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds. In the
+    files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders.
+    """
+
+    release: str
+    account: str
+    python: str
+    source_kind: str
+    requirement: str = ""
+    static: Mapping[str, str] = field(default_factory=dict)
+    script_name: str = "/"
+    health: str = "/"
+    start_timeout: int = 60
+    migrates: bool = False
+    expanded: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Plan:
+        """Read the plan of the release that was unpacked into ``folder``. Raises BuildError when it cannot be used."""
+        try:
+            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            return cls(**{**content, "expanded": tuple(content.get("expanded", ()))})
+        except (OSError, ValueError, TypeError) as error:
+            raise BuildError(f"the archive's {FILE} cannot be used: {error}") from error

@@ -1,0 +1,168 @@
+"""The virtualenvs of a release, made by uv: a lock's, which releases share, and the release's own on top of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.grove.wsgi.plugins.module_utils.release import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
+
+LOCK = "lock.txt"
+DEPENDENCIES = "dependencies"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """How virtualenvs are made: the path of uv, and a folder of wheels where there is no index.
+
+    uv gets the environment of this process, which is how proxies, indexes and certificates are set.
+    """
+
+    uv: str
+    wheelhouse: str = ""
+
+    def run(self, *arguments: str, step: str) -> None:
+        """Run uv. Raises BuildError, with the step's name and the last lines of uv's output, when uv fails."""
+        done = subprocess.run(
+            [self.uv, *arguments],
+            env={**os.environ, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(f"{step} failed: {last_lines(done.stdout, limits.OUTPUT_LINES)}")
+
+    @property
+    def sources(self) -> list[str]:
+        """The options that tell uv where packages come from."""
+        return ["--no-index", "--find-links", self.wheelhouse] if self.wheelhouse else []
+
+
+def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group: int) -> Path:
+    """Return the virtualenv of a lock, which is made in the folder ``virtualenvs`` unless it is there.
+
+    ``group`` is the number of the group that may read it. Raises BuildError.
+    """
+    key = hashlib.sha256(lock.read_bytes() + _abi(python).encode()).hexdigest()[: limits.KEY_DIGITS]
+    target = virtualenvs / key
+    if target.is_dir():
+        return target
+    temporary = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=virtualenvs))
+    try:
+        _make_empty(temporary, python, tools)
+        tools.run(
+            *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
+            *("--strict", *tools.sources),
+            str(lock),
+            step="installing the locked requirements",
+        )
+        remove_uv_lock(temporary)
+        os.chown(temporary, 0, group)
+        temporary.chmod(0o750)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> None:
+    """Make the release's ``venv``: the lock's virtualenv where that holds all, else one on top of it.
+
+    Raises BuildError.
+    """
+    virtualenv = release / "venv"
+    if plan.source_kind == "requirement" and shared is not None:
+        virtualenv.symlink_to(os.path.relpath(shared, release))
+        return
+    _make_empty(virtualenv, plan.python, tools)
+    if shared is not None:
+        line = f"import site; site.addsitedir({str(site_packages(shared))!r})\n"
+        (site_packages(virtualenv) / "_grove_dependencies.pth").write_text(line)
+    source = release / "src"
+    if plan.source_kind == "folder" and not any((source / name).exists() for name in ("pyproject.toml", "setup.py")):
+        (site_packages(virtualenv) / "_grove_source.pth").write_text("../../../../src\n")
+    else:
+        _install_application(release, virtualenv, shared, plan, tools)
+    if shared is not None:
+        _copy_programs(shared, virtualenv)
+
+
+def site_packages(virtualenv: Path) -> Path:
+    """Return the folder that holds a virtualenv's packages."""
+    return next(iter(virtualenv.glob("lib/python3*/site-packages")))
+
+
+def remove_uv_lock(virtualenv: Path) -> None:
+    """Remove the file by which uv guards a virtualenv while it installs, since everybody may write to that file."""
+    (virtualenv / ".lock").unlink(missing_ok=True)
+
+
+def _abi(python: str) -> str:
+    command = [python, "-I", "-c", "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var('SOABI'))"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"key python: {python} cannot be run: {last_lines(done.stderr, limits.OUTPUT_LINES)}")
+    return done.stdout
+
+
+def _make_empty(target: Path, python: str, tools: Tools) -> None:
+    # Relocatable, because it is built under another name than it gets when it is complete.
+    tools.run(
+        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, str(target)),
+        step="making the virtualenv",
+    )
+
+
+def _install_application(release: Path, virtualenv: Path, shared: Path | None, plan: Plan, tools: Tools) -> None:
+    if plan.source_kind == "folder":
+        packages = [_build_wheel(release, shared, plan.python, tools)]
+    elif plan.source_kind == "wheel":
+        packages = [str(path) for path in release.glob("*.whl")]
+    else:
+        packages = [plan.requirement]
+    no_dependencies = ["--no-deps"] if shared is not None else []
+    # A project's own wheel is of use once; in the cache it would only grow.
+    no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" and shared is not None else []
+    tools.run(
+        *("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode"),
+        *(*no_dependencies, *no_cache, *tools.sources),
+        *packages,
+        step="installing the application",
+    )
+    for wheel in release.glob("*.whl"):
+        wheel.unlink()
+    shutil.rmtree(release / "wheel", ignore_errors=True)
+
+
+def _build_wheel(release: Path, shared: Path | None, python: str, tools: Tools) -> str:
+    """Build the project's wheel; with the build backend of the lock where the lock has one, which pins that too."""
+    has_backend = shared is not None and any(site_packages(shared).glob("setuptools/build_meta.py"))
+    tools.run(
+        *("build", "--wheel", "--python", f"{shared}/bin/python" if has_backend else python),
+        *(["--no-build-isolation"] if has_backend else []),
+        *(*tools.sources, "--out-dir", str(release / "wheel"), str(release / "src")),
+        step="building the application's wheel",
+    )
+    return str(next(iter((release / "wheel").glob("*.whl"))))
+
+
+def _copy_programs(shared: Path, virtualenv: Path) -> None:
+    """Copy the scripts of locked requirements into the release's virtualenv, so that they see the application, too.
+
+    uv's scripts of a relocatable virtualenv start the Python beside them.
+    """
+    for program in (shared / "bin").iterdir():
+        target = virtualenv / "bin" / program.name
+        is_script = program.is_file() and not program.is_symlink() and os.access(program, os.X_OK)
+        if is_script and not target.exists() and program.read_bytes().startswith(b"#!/bin/sh"):
+            shutil.copy(program, target)

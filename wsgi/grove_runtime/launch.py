@@ -1,0 +1,202 @@
+"""Start a program in a release: with the release's environment and working folder, as the application's account.
+
+Usage: launch.py ACCOUNT RELEASE [--] COMMAND [ARGUMENT...]
+       launch.py ACCOUNT RELEASE --timer NAME
+       launch.py ACCOUNT RELEASE --agent NAME
+
+RELEASE is the release's folder. Every program of an application is started here: what an operator runs with ``run``,
+hooks, timers, agents and the trial. A daemon process, which Apache starts, calls ``enter``. So all of them have one
+environment.
+
+This file uses the standard library of Python 3.9 alone and imports nothing from its package: root starts it with the
+host's Python. It becomes the account before it reads anything else from the release.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+COMMANDS = "commands.json"
+"""The file of a release that holds its commands, its environment and its folders."""
+UMASK = 0o027
+"""What the application writes is for its account and its group."""
+HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
+LANG = "C.UTF-8"
+"""The one locale with UTF-8 that every host has."""
+
+PASSED_ON = {"command": ("TERM",), "timer": (), "agent": ("NOTIFY_SOCKET",)}
+"""The only variables that a program gets from its caller, by how it was started.
+
+A command may have a terminal. An agent that reports its own readiness (``notify``) needs systemd's socket. No other
+difference exists between the environments of a release's programs.
+"""
+
+
+def places(release: str, state: str, logs: str) -> dict[str, str]:
+    """Return the folders that placeholders stand for, by the placeholders' names."""
+    return {"etc": f"{release}/etc", "release": release, "state": state, "logs": logs}
+
+
+def expand(text: str, folders: Mapping[str, str]) -> str:
+    """Return ``text`` with ``{NAME}`` replaced by a folder, for each name in ``folders``; other braces stay."""
+    for name, folder in folders.items():
+        text = text.replace("{" + name + "}", folder)
+    return text
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release as it stands in its folder: its id, and the content of ``commands.json``."""
+
+    folder: str
+    identifier: str
+    commands: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: str) -> Release:
+        """Read the release in ``folder``. Raises OSError and ValueError for one that cannot be read."""
+        with open(os.path.join(folder, COMMANDS), encoding="utf-8") as stream:
+            commands = json.load(stream)
+        with open(os.path.join(folder, "RELEASE.json"), encoding="utf-8") as stream:
+            described = json.load(stream)
+        for name in ("environment", "home", "state", "logs"):
+            if name not in commands:
+                raise ValueError(f"{folder}/{COMMANDS} has no key {name}")
+        return cls(folder, described["id"], commands)
+
+    @property
+    def has_extras(self) -> bool:
+        # A release that was built before there was the key does not tell.
+        return bool(self.commands.get("extras", os.path.isdir(f"{self.folder}/extras")))
+
+    def expand(self, text: str) -> str:
+        """Return ``text`` with the folders of this release in the place of placeholders."""
+        return expand(text, places(self.folder, self.commands["state"], self.commands["logs"]))
+
+    def environment(self, account: pwd.struct_passwd) -> dict[str, str]:
+        """Return the whole environment of this release's programs; the record's own variables come last and win."""
+        programs = [f"{self.folder}/venv/bin"]
+        if os.path.isdir(f"{self.folder}/dependencies/bin"):
+            programs.append(f"{self.folder}/dependencies/bin")
+        environment = {
+            "PATH": ":".join([*programs, HOST_PATH]),
+            "LANG": LANG,
+            "HOME": self.commands["home"],
+            "USER": account.pw_name,
+            "LOGNAME": account.pw_name,
+            "VIRTUAL_ENV": f"{self.folder}/venv",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "GROVE_RELEASE": self.identifier,
+        }
+        if self.has_extras:
+            environment["PYTHONPATH"] = f"{self.folder}/extras"
+        own = {name: self.expand(str(value)) for name, value in self.commands["environment"].items()}
+        return {**environment, **own}
+
+
+def enter(folder: str) -> None:
+    """Make this process, which is a daemon process or the trial, one of the release in ``folder``.
+
+    ``os.environ`` becomes the release's environment: mod_wsgi has read what it needs before it starts Python. The umask
+    and the C library's locale are mod_wsgi's options, which have the same values. Raises OSError and ValueError for a
+    release that cannot be read.
+    """
+    release = Release.read(folder)
+    os.environ.clear()
+    os.environ.update(release.environment(pwd.getpwuid(os.geteuid())))
+    # The C library read TZ when the process started.
+    time.tzset()
+    os.chdir(folder)
+    if release.commands.get("argv"):
+        sys.argv[:] = [release.expand(word) for word in release.commands["argv"]]
+    if release.has_extras:
+        # Where PYTHONPATH puts it for the release's other programs.
+        sys.path.insert(0, f"{folder}/extras")
+
+
+def become(account: pwd.struct_passwd) -> None:
+    """Give this process the account's user and groups. Ends the process when its user may not do that."""
+    if os.geteuid() == 0:
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    elif os.geteuid() != account.pw_uid:
+        sys.exit(f"run: only root and {account.pw_name} may run commands of {account.pw_name}")
+
+
+def named_command(release: Release, kind: str, name: str) -> tuple[list[str], bool]:
+    """Return the words of a timer's or agent's command, and whether it tells systemd itself that it is ready.
+
+    Ends the process when the release has none of that name.
+    """
+    commands = release.commands.get(f"{kind}s", {})
+    if name not in commands:
+        names = ", ".join(sorted(commands)) or "none"
+        sys.exit(f"run: --{kind} takes one of the {'live ' if kind == 'timer' else ''}release's {kind}s: {names}")
+    if kind == "timer":
+        return shlex.split(commands[name]), False
+    return shlex.split(commands[name]["command"]), bool(commands[name].get("notify"))
+
+
+def note_release(release: Release) -> None:
+    """Write the agent's process id and release where ``status`` reads them; its environment may not be readable."""
+    if "RUNTIME_DIRECTORY" in os.environ:
+        with open(os.path.join(os.environ["RUNTIME_DIRECTORY"], "release"), "w", encoding="utf-8") as stream:
+            stream.write(f"{os.getpid()} {release.identifier}\n")
+
+
+def report_ready(address: str) -> None:
+    """Tell systemd, at its socket's address, that the service is ready."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.connect("\0" + address[1:] if address.startswith("@") else address)
+        systemd.send(b"READY=1")
+
+
+def main(arguments: list[str]) -> None:
+    """Replace this process by the program that the command line names; return only by SystemExit."""
+    if len(arguments) < 3:
+        sys.exit(__doc__)
+    name, folder, *words = arguments
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        sys.exit(f"run: there is no account {name}")
+    become(account)
+    try:
+        release = Release.read(folder)
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"run: {name} has no release that can be used: {error}")
+    kind = {"--timer": "timer", "--agent": "agent"}.get(words[0], "command")
+    notifies = False
+    if kind != "command":
+        if len(words) != 2:
+            sys.exit(f"run: {words[0]} takes one name")
+        words, notifies = named_command(release, kind, words[1])
+    elif words[0] == "--":
+        words = words[1:]
+    if kind == "agent":
+        note_release(release)
+        if "NOTIFY_SOCKET" in os.environ and not notifies:
+            report_ready(os.environ.pop("NOTIFY_SOCKET"))
+    passed_on = {variable: os.environ[variable] for variable in PASSED_ON[kind] if variable in os.environ}
+    environment = {**passed_on, **release.environment(account)}
+    command = [release.expand(word) for word in words]
+    os.umask(UMASK)
+    os.chdir(folder)
+    try:
+        os.execvpe(command[0], command, environment)
+    except (OSError, IndexError) as error:
+        sys.exit(f"run: {command[0] if command else 'no command'}: {getattr(error, 'strerror', error)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

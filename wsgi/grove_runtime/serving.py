@@ -1,0 +1,32 @@
+"""Puts around a release's application what Grove adds: the door's headers, and two guards of the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from . import door, hanging, memory
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+
+def wrap(
+    application: WSGIApplication, release: str, *, request_timeout: float = 0, pecan_signatures: bool = False
+) -> WSGIApplication:
+    """Return ``application`` as a daemon process serves it.
+
+    ``release`` is the release's folder. ``request_timeout`` is in seconds; 0 sets no limit. ``pecan_signatures`` makes
+    Pecan, where the application uses it, compute signatures once. Raises OSError and ValueError when RELEASE.json
+    cannot be read.
+    """
+    if pecan_signatures and "pecan" in sys.modules:
+        from . import pecan_signatures as signatures
+
+        signatures.install()
+    with open(os.path.join(release, "RELEASE.json"), encoding="utf-8") as stream:
+        identifier = json.load(stream)["id"]
+    wrapped = memory.guard(door.stamp(application, identifier))
+    return hanging.guard(wrapped, request_timeout) if request_timeout else wrapped
