@@ -1,0 +1,31 @@
+"""Filters for the roles of services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.utils.vars import merge_hash
+from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.addresses import bracketed
+from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.connections import expected_connections
+
+
+def service_record(record: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service's record with what an operator's NAME_record changes.
+
+    Dictionaries are merged key by key at every depth. Everything else, lists too, is replaced.
+    """
+    merged: dict[str, Any] = merge_hash(record, changes, recursive=True, list_merge="replace")
+    return merged
+
+
+class FilterModule:
+    """The filters ``grove.wsgi.service_record``, ``grove.wsgi.url_host`` and ``grove.wsgi.expected_connections``."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {
+            "service_record": service_record,
+            "url_host": bracketed,
+            "expected_connections": expected_connections,
+        }

@@ -1,0 +1,32 @@
+"""How many database connections the services may open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+THREADS = 5
+# While an application is switched, two of its slots run.
+SLOTS = 2
+# What an agent keeps in its connection pools.
+AGENT_CONNECTIONS = 15
+
+
+def expected_connections(
+    records: Mapping[str, Iterable[Mapping[str, Any]]], databases: Mapping[str, int], processors: int, hosts: int
+) -> int:
+    """Return the number of connections that the services may open at the same time.
+
+    Args:
+        records: The records of each service.
+        databases: The number of databases of each service.
+        processors: Processors of a host: the number of processes, but at least 2, of a record without ``processes``.
+        hosts: The number of hosts that serve.
+    """
+    count = 0
+    for service, apps in records.items():
+        for app in apps if databases.get(service) else ():
+            processes = int(app.get("processes") or max(processors, 2))
+            count += databases[service] * SLOTS * processes * int(app.get("threads") or THREADS)
+            count += AGENT_CONNECTIONS * len(app.get("agents") or {})
+    return count * hosts
