@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from telemetry import config, timestamps
 from telemetry.cmd.api import SHIPPED
-from telemetry.storage.sqlalchemy import SQLDriver
+from telemetry.storage.sqlalchemy.driver import SQLDriver
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "wsgi"))
 from grove_runtime import pecan_signatures

@@ -4,6 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Metadata = Mapping[str, Any]
+# What precedes a metadata key in the name of a field.
+PREFIXES = ("metadata.", "resource_metadata.")
+
+
+def key_of(field: str) -> str | None:
+    """Return the metadata key that a field of a query names, or None for a field that is not metadata."""
+    for prefix in PREFIXES:
+        if field.startswith(prefix):
+            return field.removeprefix(prefix)
+    return None
 
 
 def nest(flat: Metadata) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Any
 from oslo_config import cfg
 from oslo_policy import _checks, policy
 
-from telemetry import lean
+from telemetry import imports
 
 PREFIX = "telemetry:"
 # oslo.policy looks for changed files at every decision, several times a request, which costs a third of a small one.
 FRESH_SECONDS = 1.0
-# Rules that ask a server over HTTP bring requests into the process, 10 MB, which few policies need.
-_checks.extension_checks = lean.loaded_when_called("oslo.policy.rule_checks")
+# The rule checks that ask a server over HTTP load the package requests (10 MB). Few policies use them.
+_checks.extension_checks = imports.lazy_entry_points("oslo.policy.rule_checks")
 OPERATIONS: dict[str, tuple[str, str, str]] = {
     "get_meters": ("List meters", "GET", "/v2/meters"),
     "get_samples": ("List samples", "GET", "/v2/samples"),

@@ -14,8 +14,9 @@ import webtest
 from oslo_config import cfg
 from telemetry import config
 from telemetry.api.app import VersionSelector, make_v2
-from telemetry.storage import Stores
-from telemetry.storage.sqlalchemy import SQLDriver, models
+from telemetry.storage.sqlalchemy import models
+from telemetry.storage.sqlalchemy.driver import SQLDriver
+from telemetry.storage.stores import Stores
 
 from tests import servers
 

@@ -1,6 +1,10 @@
-"""The HTTP side. No error page is coloured here, for which Pecan would load Pygments wherever it is installed: 5 MB."""
+"""The HTTP API.
 
-from telemetry import lean
+This package is the first to import Pecan. Pecan loads Pygments (5 MB) if it is installed, to colour its debugging
+pages, which this API never shows.
+"""
 
-with lean.hidden("pygments"):
+from telemetry import imports
+
+with imports.pretend_missing("pygments"):
     import pecan  # noqa: F401

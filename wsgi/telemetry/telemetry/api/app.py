@@ -1,6 +1,5 @@
 """Makes the application: paste's factory, the version selector, and the Pecan application of v2 behind it."""
 
-import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,12 +10,10 @@ from oslo_config import cfg
 
 from telemetry import config
 from telemetry.api.controllers.root import RootController
-from telemetry.api.hooks import all_hooks
+from telemetry.api.hooks import ConfigHook, NotifierHook, StorageHook, TranslationHook
+from telemetry.api.http_errors import ErrorHook
 from telemetry.api.middleware.parsable_error import Application, ParsableErrorMiddleware, StartResponse
-from telemetry.errors import UnavailableError
-from telemetry.storage import Stores
-
-LOG = logging.getLogger(__name__)
+from telemetry.storage.stores import Stores
 
 
 def app_factory(global_conf: dict[str, str] | None, **local_conf: str) -> Application:
@@ -51,17 +48,15 @@ class VersionSelector:
 def make_v2(conf: cfg.ConfigOpts, stores: Stores | None = None) -> Application:
     """Return the v2 application. A database that is away is only logged: requests answer 503 until it is back."""
     stores = stores or Stores(conf)
-    for driver in stores.all:
-        try:
-            driver.check()
-        except UnavailableError as error:
-            LOG.warning("Starting without the database: %s", error)
+    stores.check()
     application: Application = pecan.make_app(
         RootController(),
         debug=False,
         force_canonical=False,
         guess_content_type_from_ext=False,
-        hooks=lambda: all_hooks(conf, stores),
+        hooks=lambda: [
+            ConfigHook(conf), StorageHook(stores), NotifierHook(conf), TranslationHook(), ErrorHook(conf)
+        ],
         wrap_app=ParsableErrorMiddleware,
     )
     return application

@@ -21,6 +21,7 @@ import wsmeext.pecan
 
 from telemetry.api import errors, rendering
 from telemetry.i18n import _
+from telemetry.storage import limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 # WSME alone answers application/xml, but does not read it.
@@ -107,7 +108,7 @@ def _check_counts(definition: Any, params: Any) -> None:
 def _check_values(value: Any) -> None:
     """Refuse what no database stores as text, NUL and lone surrogates, and null as an item of a list."""
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if not limits.is_storable(value):
             raise errors.ClientSideError(_("Text with NUL or with half a surrogate pair cannot be stored"))
     elif isinstance(value, list | tuple | set):
         for item in value:

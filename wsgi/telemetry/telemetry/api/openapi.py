@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -10,7 +10,7 @@ import wsme.types
 
 from telemetry.api.schemas import Schema, Schemas
 
-Found = tuple[str, str, Callable[..., Any]]
+Call = tuple[str, str, Callable[..., Any]]
 FAULT: Schema = {
     "type": "object",
     "properties": {
@@ -34,11 +34,11 @@ FAULT: Schema = {
 METHODS = {"get_all": "get", "get": "get", "post": "post", "put": "put", "delete": "delete"}
 
 
-def describe(url: str) -> dict[str, Any]:
-    """Return the description of all calls; `url` is where the application is."""
-    # The controllers import this module's controller, so that they cannot be imported first.
-    from telemetry.api.controllers.v2.root import SECTIONS
+def describe(url: str, controllers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return the description of all calls.
 
+    `url` is the URL of the application; `controllers` makes the controller of each path below /v2.
+    """
     schemas = Schemas()
     paths: dict[str, Any] = {
         "/": {"get": {"operationId": "get_versions", "summary": "Return the version document.",
@@ -47,8 +47,8 @@ def describe(url: str) -> dict[str, Any]:
                                      "responses": {"200": {"description": "OpenAPI 3.1",
                                                            "content": _json({"type": "object"})}}}},
     }
-    for name, controller in SECTIONS.items():
-        for path, method, function in _calls(controller(), f"/v2/{name}"):
+    for name, make_controller in controllers.items():
+        for path, method, function in _calls(make_controller(), f"/v2/{name}"):
             paths.setdefault(path, {})[method] = _operation(path, method, function, schemas)
     return {
         "openapi": "3.1.0",
@@ -73,7 +73,7 @@ def _json(schema: Schema) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _calls(controller: Any, path: str) -> Iterator[Found]:
+def _calls(controller: Any, path: str) -> Iterator[Call]:
     """Yield (path, method, function) for the calls of a controller and of those below it."""
     kind = type(controller)
     for name, method in METHODS.items():

@@ -9,10 +9,10 @@ from typing import Any
 from oslo_config import cfg
 
 from telemetry.cmd import options
-from telemetry.errors import TelemetryError, UnavailableError
+from telemetry.errors import TelemetryError
 from telemetry.messaging import bus
 from telemetry.messaging.collector import make_listener
-from telemetry.storage import Stores
+from telemetry.storage.stores import Stores
 
 LOG = logging.getLogger(__name__)
 
@@ -22,11 +22,7 @@ def collect(conf: cfg.ConfigOpts) -> None:
     if bus.url(conf) is None:
         raise TelemetryError("There is no message bus: set [DEFAULT] transport_url")
     stores = Stores(conf)
-    for driver in stores.all:
-        try:
-            driver.check()
-        except UnavailableError as error:
-            LOG.warning("Starting without the database: %s", error)
+    stores.check()
     stop = threading.Event()
 
     def end(number: int, frame: Any) -> None:

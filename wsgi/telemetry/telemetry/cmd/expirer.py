@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from telemetry import timestamps
 from telemetry.cmd import options
-from telemetry.storage import Stores
+from telemetry.storage.stores import Stores
 
 LOG = logging.getLogger(__name__)
 

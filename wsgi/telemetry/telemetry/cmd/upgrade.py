@@ -5,8 +5,8 @@ import sys
 from oslo_config import cfg
 
 from telemetry.cmd import options
-from telemetry.storage import Stores
-from telemetry.storage.sqlalchemy import SQLDriver
+from telemetry.storage.sqlalchemy.driver import SQLDriver
+from telemetry.storage.stores import Stores
 
 OPTIONS = [cfg.StrOpt("revision", default="head", help="The schema to go to; an older one than now goes back.")]
 

@@ -10,8 +10,8 @@ from oslo_config import cfg
 from telemetry import signing
 from telemetry.errors import BadQueryError, UnavailableError
 from telemetry.messaging import bus, messages
-from telemetry.storage import Stores
 from telemetry.storage.records import Event, Sample
+from telemetry.storage.stores import Stores
 
 LOG = logging.getLogger(__name__)
 

@@ -2,19 +2,15 @@
 
 import datetime as dt
 import json
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from telemetry import metadata, timestamps
-from telemetry.storage.records import METER_TYPES, Event, Sample, Trait, TraitType
+from telemetry.storage.limits import BIGGEST_VOLUME, MESSAGE_ID_LENGTH, NAME_LENGTH, is_storable, is_volume
+from telemetry.storage.records import METER_TYPES, Event, Sample, Trait, TraitType, trait_value
 
-NAME_LENGTH = 255
-MESSAGE_ID_LENGTH = 128
-BIGGEST_VOLUME = 1e150
-BIGGEST_INT = 2**63 - 1
 MEMBERS = frozenset({
     "source", "counter_name", "counter_type", "counter_unit", "counter_volume", "user_id", "user_name", "project_id",
     "project_name", "resource_id", "timestamp", "recorded_at", "resource_metadata", "message_id",
@@ -104,7 +100,7 @@ def _too_long(length: int) -> str:
 
 
 def _check_storable(name: str, value: str) -> None:
-    if "\0" in value or (not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)):
+    if not is_storable(value):
         raise _invalid(name, value.encode("utf-8", "replace").decode(), "Text cannot be stored")
 
 
@@ -132,7 +128,7 @@ def _volume(message: Mapping[str, Any]) -> float:
         volume = float(value)
     except (ValueError, TypeError, OverflowError) as error:
         raise _invalid("counter_volume", value, str(error)) from error
-    if not math.isfinite(volume) or abs(volume) > BIGGEST_VOLUME:
+    if not is_volume(volume):
         raise _invalid(
             "counter_volume", value, f"The volume must be between {-BIGGEST_VOLUME} and {BIGGEST_VOLUME}"
         )
@@ -171,7 +167,7 @@ def event(message: Mapping[str, Any]) -> Event:
             raise _invalid("traits", item, "A trait is a list of name, type and value")
         name, number, value = item
         try:
-            one = Trait(str(name)[:NAME_LENGTH], TraitType(number), _trait_value(TraitType(number), value))
+            one = Trait(str(name)[:NAME_LENGTH], TraitType(number), trait_value(TraitType(number), value))
         except (ValueError, OverflowError) as error:
             raise _invalid("traits", item, str(error)) from error
         traits[one.name, one.type] = one
@@ -179,19 +175,3 @@ def event(message: Mapping[str, Any]) -> Event:
     if not isinstance(raw, dict):
         raise _invalid("raw", raw, "Value not a valid dict")
     return Event(message_id or "", event_type or "", _time(message, "generated"), list(traits.values()), raw)
-
-
-def _trait_value(kind: TraitType, value: Any) -> str | int | float | dt.datetime:
-    if kind is TraitType.INTEGER:
-        number = int(value)
-        if abs(number) > BIGGEST_INT:
-            raise ValueError("number out of range")
-        return number
-    if kind is TraitType.FLOAT:
-        fraction = float(value)
-        if not math.isfinite(fraction):
-            raise ValueError("number out of range")
-        return fraction
-    if kind is TraitType.DATETIME:
-        return timestamps.parse_utc(str(value))
-    return str(value).replace("\0", "")

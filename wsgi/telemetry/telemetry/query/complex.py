@@ -11,6 +11,7 @@ from typing import Any
 from telemetry import timestamps
 from telemetry.errors import BadQueryError, NotSupportedError
 from telemetry.i18n import _
+from telemetry.metadata import PREFIXES
 from telemetry.query.expression import (
     METADATA,
     Combination,
@@ -21,6 +22,7 @@ from telemetry.query.expression import (
     Ordering,
     Value,
 )
+from telemetry.storage.limits import is_storable
 
 COMPARISONS = {"=": "=", "!=": "!=", "<": "<", ">": ">", "<=": "<=", "=<": "<=", ">=": ">=", "=>": ">=", "=~": "=~"}
 # Deeper than anybody writes by hand, and far from what would exhaust the stack of Python or a database.
@@ -48,7 +50,7 @@ class Language:
     def _canonical(self, name: str) -> str | None:
         lower = name.lower()
         if self.has_metadata:
-            for prefix in (METADATA, "resource_metadata."):
+            for prefix in PREFIXES:
                 if lower.startswith(prefix) and len(name) > len(prefix):
                     return METADATA + name[len(prefix):]
         lower = self.aliases.get(lower, lower)
@@ -56,7 +58,7 @@ class Language:
 
     def value(self, field: str, value: Any) -> Value:
         """Return a value as the field's type. Raises BadQueryError."""
-        if isinstance(value, str) and not _storable(value):
+        if isinstance(value, str) and not is_storable(value):
             raise _not_a_filter("text with NUL or with half a surrogate pair")
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
             raise _not_a_filter(f"{value!r} is too large")
@@ -90,10 +92,6 @@ def _not_a_filter(why: str) -> BadQueryError:
     return BadQueryError(_("Filter expression not valid: %s") % why)
 
 
-def _storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _json(text: str, complain: Callable[[str], BadQueryError]) -> Any:
     try:
         return json.loads(text)
@@ -113,7 +111,7 @@ def _check_pattern(pattern: str) -> None:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise _not_a_filter(str(error)) from error
-    if not _storable(pattern):
+    if not is_storable(pattern):
         raise _not_a_filter("text with NUL or with half a surrogate pair")
 
 

@@ -5,15 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from telemetry import timestamps
+from telemetry import metadata, timestamps
 from telemetry.api.errors import ClientSideError, InvalidInput, UnknownArgument
 from telemetry.errors import NotSupportedError
 from telemetry.i18n import _
 from telemetry.query.conversion import ConversionError, convert
-from telemetry.storage.filters import NULL, MetadataTerm, Owner
+from telemetry.storage.filters import NULL, AlarmFilter, HistoryFilter, MetadataTerm, Owner, SampleFilter
 
 ALIASES = {"user_id": "user", "project_id": "project", "resource_id": "resource"}
-METADATA_PREFIXES = ("metadata.", "resource_metadata.")
 TIME_OPS = {"lt": "end", "le": "end", "gt": "start", "ge": "start"}
 
 METERS = ("project", "resource", "source", "unique", "user")
@@ -56,10 +55,29 @@ class Parsed:
     metadata: list[MetadataTerm] = field(default_factory=list)
     times: Times = field(default_factory=Times)
 
-    def owner(self, name: str) -> Owner | None:
-        """Return a condition on user or project; the text None stands for NULL."""
+    def _owner(self, name: str) -> Owner | None:
+        """Return the condition on user or project. The text None stands for NULL."""
         value = self.plain.get(name)
         return NULL if value == "None" else value
+
+    def _values(self, *names: str) -> dict[str, Any]:
+        return {
+            "user": self._owner("user"), "project": self._owner("project"),
+            **{name: self.plain.get(name) for name in names},
+        }
+
+    def sample_filter(self, **more: Any) -> SampleFilter:
+        """Return the filter on samples, meters or resources. `more` replaces members of it."""
+        values = self._values("meter", "resource", "source", "message_id")
+        return SampleFilter(**{**values, "metadata": self.metadata, **self.times.arguments(), **more})
+
+    def alarm_filter(self) -> AlarmFilter:
+        """Return the filter on alarms."""
+        return AlarmFilter(**self._values("alarm_id", "name", "enabled", "state", "type", "meter", "severity"))
+
+    def history_filter(self, alarm_id: str, on_behalf_of: str | None) -> HistoryFilter:
+        """Return the filter on the history of an alarm, of one project unless `on_behalf_of` is None."""
+        return HistoryFilter(alarm_id, on_behalf_of, **self._values("type", "severity"), **self.times.arguments())
 
 
 def parse(queries: Sequence[Filter], valid_keys: Sequence[str]) -> Parsed:
@@ -74,7 +92,7 @@ def parse(queries: Sequence[Filter], valid_keys: Sequence[str]) -> Parsed:
         if query.field in ("timestamp", "search_offset"):
             continue
         key = ALIASES.get(query.field, query.field)
-        is_metadata = query.field.startswith(METADATA_PREFIXES)
+        is_metadata = metadata.key_of(query.field) is not None
         if key not in valid_keys and not (is_metadata and _has_metadata(valid_keys)):
             raise UnknownArgument(
                 query.field,
@@ -113,7 +131,7 @@ def _metadata_term(query: Filter) -> MetadataTerm:
             _("Query on %(field)s is of %(type)s type and is not supported")
             % {"field": query.field, "type": type(value)}
         )
-    return MetadataTerm(query.field.split(".", 1)[1], value)
+    return MetadataTerm(metadata.key_of(query.field) or "", value)
 
 
 def _times(queries: Sequence[Filter], allowed: bool) -> Times:

@@ -102,7 +102,7 @@ class EventFilter:
 
 @dataclass(slots=True)
 class Aggregate:
-    """An aggregate function (max min avg sum count stddev cardinality) and the field of a cardinality."""
+    """An aggregate function, one of AGGREGATE_FUNCTIONS, and for cardinality the field whose values are counted."""
 
     func: str
     param: str | None = None
@@ -113,6 +113,7 @@ class Aggregate:
         return self.func if self.param is None else f"{self.func}/{self.param}"
 
 
+AGGREGATE_FUNCTIONS = ("max", "min", "avg", "sum", "count", "stddev", "cardinality")
 STANDARD_AGGREGATES = tuple(Aggregate(name) for name in ("max", "min", "avg", "sum", "count"))
 
 

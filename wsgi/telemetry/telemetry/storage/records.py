@@ -2,9 +2,13 @@
 
 import datetime as dt
 import enum
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from telemetry import timestamps
+from telemetry.storage.limits import BIGGEST_INT
 
 METER_TYPES = ("gauge", "delta", "cumulative")
 
@@ -126,6 +130,23 @@ class TraitType(enum.IntEnum):
 
 
 TraitValue = str | int | float | dt.datetime
+
+
+def trait_value(kind: TraitType, value: Any) -> TraitValue:
+    """Return a value, or the text of a value, as the type of a trait. Raises ValueError and OverflowError."""
+    if kind is TraitType.INTEGER:
+        number = int(value)
+        if abs(number) > BIGGEST_INT:
+            raise ValueError("number out of range")
+        return number
+    if kind is TraitType.FLOAT:
+        fraction = float(value)
+        if not math.isfinite(fraction):
+            raise ValueError("number out of range")
+        return fraction
+    if kind is TraitType.DATETIME:
+        return timestamps.parse_utc(str(value))
+    return str(value).replace("\0", "")
 
 
 @dataclass(slots=True)

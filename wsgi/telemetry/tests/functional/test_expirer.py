@@ -3,7 +3,7 @@
 import datetime as dt
 
 import webtest
-from telemetry.storage.sqlalchemy import SQLDriver
+from telemetry.storage.sqlalchemy.driver import SQLDriver
 
 from tests.conftest import configuration
 from tests.functional.calls import ADMIN, post, sample

@@ -18,7 +18,7 @@ import webtest
 from telemetry import signing
 from telemetry.api.app import VersionSelector, make_v2
 from telemetry.messaging import bus
-from telemetry.storage import Stores
+from telemetry.storage.stores import Stores
 
 from tests import servers
 from tests.conftest import configuration

@@ -12,8 +12,9 @@ import pytest
 import webtest
 from telemetry.api import openapi
 from telemetry.api.app import VersionSelector, make_v2
+from telemetry.api.controllers.root import ROUTES
 from telemetry.cmd.api import Server
-from telemetry.storage import Stores
+from telemetry.storage.stores import Stores
 
 from tests import servers
 from tests.conftest import configuration
@@ -52,7 +53,7 @@ def test_description(api: webtest.TestApp) -> None:
     ]
     sample = description["components"]["schemas"]["OldSample"]
     assert sample["required"] == ["counter_name", "counter_type", "counter_unit", "counter_volume", "resource_id"]
-    assert openapi.describe("http://localhost") == description
+    assert openapi.describe("http://localhost", {route.path: route.controller for route in ROUTES}) == description
 
 
 def test_valid(api: webtest.TestApp) -> None:

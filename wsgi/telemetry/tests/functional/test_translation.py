@@ -7,7 +7,7 @@ from pathlib import Path
 import oslo_i18n._gettextutils
 import pytest
 import webtest
-from telemetry.api.hooks import translation
+from telemetry.api import hooks
 
 from tests.functional.calls import fault
 
@@ -35,14 +35,14 @@ def german(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }))
     monkeypatch.setenv("TELEMETRY_LOCALEDIR", str(tmp_path))
     monkeypatch.setattr(oslo_i18n._gettextutils, "_AVAILABLE_LANGUAGES", {})
-    translation.installed.cache_clear()
+    hooks.translations.cache_clear()
     yield
-    translation.installed.cache_clear()
+    hooks.translations.cache_clear()
 
 
 def test_language_of_the_caller(german: None, api: webtest.TestApp) -> None:
-    for asked, said in (
+    for accept_language, message in (
         ("fr;q=0.5, de;q=0.9", "Das Limit muss größer als 0 sein"), ("fr", "Limit must be positive"),
         ("", "Limit must be positive"),
     ):
-        assert fault(api.get("/v2/meters?limit=0", headers={"Accept-Language": asked}, status=400)) == said
+        assert fault(api.get("/v2/meters?limit=0", headers={"Accept-Language": accept_language}, status=400)) == message

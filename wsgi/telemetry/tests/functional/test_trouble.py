@@ -14,8 +14,9 @@ import pytest
 import webtest
 from telemetry.api.app import VersionSelector, make_v2
 from telemetry.errors import SchemaMismatchError
-from telemetry.storage import Stores
-from telemetry.storage.sqlalchemy import SQLDriver, schema
+from telemetry.storage.sqlalchemy import schema
+from telemetry.storage.sqlalchemy.driver import SQLDriver
+from telemetry.storage.stores import Stores
 
 from tests import servers
 from tests.conftest import configuration

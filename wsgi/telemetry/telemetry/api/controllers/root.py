@@ -1,16 +1,80 @@
-"""GET /: which versions there are; /v2 below it."""
+"""The URL space: the version document at /, and one controller for each path below /v2.
 
+ROUTES is the one table of these paths. The dispatch of requests, the OpenAPI description and the redirects to the
+services that replaced parts of this API all read it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pecan
+import webob.exc
 
-from telemetry.api.controllers.v2.root import V2Controller
+from telemetry.api import successors
+from telemetry.api.controllers.v2.alarms import AlarmsController
+from telemetry.api.controllers.v2.capabilities import CapabilitiesController
+from telemetry.api.controllers.v2.events import EventsController, EventTypesController
+from telemetry.api.controllers.v2.meters import MetersController
+from telemetry.api.controllers.v2.openapi import OpenAPIController
+from telemetry.api.controllers.v2.query import (
+    QueryAlarmHistoryController,
+    QueryAlarmsController,
+    QuerySamplesController,
+)
+from telemetry.api.controllers.v2.resources import ResourcesController
+from telemetry.api.controllers.v2.samples import SamplesController
 
 MEDIA_TYPE = "application/vnd.openstack.telemetry-v2"
 
 
+@dataclass(frozen=True)
+class Route:
+    """A path below /v2, the controller that answers there, and the check whether a successor has taken the path over.
+
+    `check_successor` raises the HTTP answer (308, 410 or 400) that sends the caller to the successor.
+    """
+
+    path: str
+    controller: Callable[[], Any]
+    check_successor: Callable[[], None] | None = None
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("meters", MetersController, successors.gnocchi_unless_posting),
+    Route("resources", ResourcesController, successors.gnocchi),
+    Route("samples", SamplesController, successors.gnocchi),
+    Route("alarms", AlarmsController, successors.aodh),
+    Route("events", EventsController, successors.panko),
+    Route("event_types", EventTypesController, successors.panko),
+    Route("query/samples", QuerySamplesController, successors.gnocchi),
+    Route("query/alarms", QueryAlarmsController, successors.aodh),
+    Route("query/alarms/history", QueryAlarmHistoryController, successors.aodh),
+    Route("capabilities", CapabilitiesController),
+    Route("openapi.json", lambda: OpenAPIController({route.path: route.controller for route in ROUTES})),
+)
+# A path of several parts comes before its own beginning: query/alarms/history before query/alarms.
+LONGEST_FIRST = sorted(((tuple(route.path.split("/")), route) for route in ROUTES), key=lambda one: -len(one[0]))
+
+
+class V2Controller:
+    """/v2"""
+
+    @pecan.expose()  # type: ignore[untyped-decorator]
+    def _lookup(self, *path: str) -> tuple[Any, tuple[str, ...]]:
+        # A slash at the end of the URL makes an empty last part.
+        while path and not path[-1]:
+            path = path[:-1]
+        for parts, route in LONGEST_FIRST:
+            if path[:len(parts)] == parts:
+                if route.check_successor is not None:
+                    route.check_successor()
+                return route.controller(), path[len(parts):]
+        raise webob.exc.HTTPNotFound
+
+
 class RootController:
-    """The root of the URL space."""
+    """/"""
 
     def __init__(self) -> None:
         self.v2 = V2Controller()

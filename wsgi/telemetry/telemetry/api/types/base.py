@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 import functools
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +13,7 @@ from wsme import Unset
 from telemetry import timestamps
 from telemetry.api.errors import InvalidInput
 from telemetry.i18n import _
-
-NAME_LENGTH = 255
-# So far from the ends of a double that neither sums nor squares of many samples overflow.
-BIGGEST_VOLUME = 1e150
+from telemetry.storage.limits import BIGGEST_VOLUME, NAME_LENGTH, is_volume
 
 attribute = wsme.wsattr
 __all__ = ["Unset", "attribute", "timestamp"]
@@ -89,7 +85,7 @@ def check_name(field: str, value: Any, length: int = NAME_LENGTH) -> None:
 
 def check_volume(field: str, value: Any) -> None:
     """Raise a 400 for what is no number that aggregates can be made of."""
-    if not math.isfinite(value) or abs(value) > BIGGEST_VOLUME:
+    if not is_volume(value):
         raise InvalidInput(
             field, value, _("The volume must be between %(low)s and %(high)s")
             % {"low": -BIGGEST_VOLUME, "high": BIGGEST_VOLUME},

@@ -1,7 +1,6 @@
 """Events and traits."""
 
 import datetime as dt
-import math
 from typing import Any
 
 import wsme.types
@@ -14,7 +13,6 @@ from telemetry.i18n import _
 from telemetry.storage import records
 from telemetry.storage.records import TraitType
 
-BIGGEST_INT = 2**63 - 1
 TRAIT_TYPES = {kind.name.lower(): kind for kind in TraitType}
 
 
@@ -73,24 +71,12 @@ class Trait(Base):
 def typed(kind: TraitType, text: str) -> records.TraitValue:
     """Return a trait's value from its text. Raises a 400."""
     try:
-        if kind is TraitType.INTEGER:
-            number = int(text)
-            if abs(number) > BIGGEST_INT:
-                raise ValueError
-            return number
-        if kind is TraitType.FLOAT:
-            value = float(text)
-            if not math.isfinite(value):
-                raise ValueError
-            return value
-        if kind is TraitType.DATETIME:
-            return timestamps.parse_utc(text)
+        return records.trait_value(kind, text)
     except ValueError:
         raise InvalidInput(
             "value", text, _("Unable to convert the value %(value)s to the expected data type %(type)s.")
             % {"value": text, "type": kind.name.lower()},
         ) from None
-    return text
 
 
 class Event(Base):

@@ -39,17 +39,20 @@ def _change(row: Any) -> AlarmChange:
     return AlarmChange(**values)
 
 
+def _conditions(table: sa.Table, wanted: AlarmFilter | HistoryFilter, names: Sequence[str]) -> list[Any]:
+    """Return the conditions on the columns `names` and on the owner, for the filter's members that are set."""
+    where: list[Any] = [table.c[name] == getattr(wanted, name) for name in names if getattr(wanted, name) is not None]
+    if wanted.user is not None:
+        where.append(conditions.owner(table.c.user_id, wanted.user))
+    if wanted.project is not None:
+        where.append(conditions.owner(table.c.project_id, wanted.project))
+    return where
+
+
 def listing(connection: sa.Connection, wanted: AlarmFilter) -> list[Alarm]:
     """List alarms, newest timestamp first."""
-    query = sa.select(alarm)
-    for name in ("alarm_id", "name", "enabled", "state", "type", "severity"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(alarm.c[name] == value)
-    if wanted.user is not None:
-        query = query.where(conditions.owner(alarm.c.user_id, wanted.user))
-    if wanted.project is not None:
-        query = query.where(conditions.owner(alarm.c.project_id, wanted.project))
+    where = _conditions(alarm, wanted, ("alarm_id", "name", "enabled", "state", "type", "severity"))
+    query = sa.select(alarm).where(*where)
     rows = connection.execute(query.order_by(alarm.c.timestamp.desc(), alarm.c.alarm_id))
     found = [_alarm(row) for row in rows]
     if wanted.meter is not None:
@@ -93,15 +96,8 @@ def history(connection: sa.Connection, wanted: HistoryFilter) -> list[AlarmChang
     query = sa.select(table).where(
         table.c.alarm_id == wanted.alarm_id,
         *conditions.period(table.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op),
+        *_conditions(table, wanted, ("on_behalf_of", "type", "severity")),
     )
-    for name in ("on_behalf_of", "type", "severity"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(table.c[name] == value)
-    if wanted.user is not None:
-        query = query.where(conditions.owner(table.c.user_id, wanted.user))
-    if wanted.project is not None:
-        query = query.where(conditions.owner(table.c.project_id, wanted.project))
     return [_change(row) for row in connection.execute(query.order_by(table.c.timestamp.desc(), table.c.event_id))]
 
 

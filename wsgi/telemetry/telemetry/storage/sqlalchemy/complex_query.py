@@ -1,16 +1,15 @@
 """Complex queries as SQL."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
-from telemetry.query.expression import METADATA, Comparison, Expression, Membership, Negation, Ordering, Value
+from telemetry.query.expression import METADATA, Comparison, Expression, Membership, Negation, Ordering
+from telemetry.storage.limits import BIGGEST_INT
 from telemetry.storage.records import Sample
 from telemetry.storage.sqlalchemy import samples
-from telemetry.storage.sqlalchemy.dialect import matches
+from telemetry.storage.sqlalchemy.dialect import column_value, matches
 from telemetry.storage.sqlalchemy.models import (
     meter,
     resource,
@@ -27,7 +26,6 @@ SAMPLE_COLUMNS = {
     "message_signature": sample.c.message_signature,
 }
 OPERATORS = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", ">": "__gt__", "<=": "__le__", ">=": "__ge__"}
-BIGGEST = 2**63 - 1
 
 
 class Compiler:
@@ -44,7 +42,7 @@ class Compiler:
         if isinstance(expression, Comparison):
             return self._comparison(expression)
         if isinstance(expression, Membership):
-            return self.columns[expression.field].in_([_storable(value) for value in expression.values])
+            return self.columns[expression.field].in_([column_value(value) for value in expression.values])
         parts = [self.condition(part) for part in expression.parts]
         return sa.and_(*parts) if expression.op == "and" else sa.or_(*parts)
 
@@ -54,7 +52,7 @@ class Compiler:
         column = self.columns[leaf.field]
         if leaf.op == "=~":
             return matches(self.connection, column, str(leaf.value))
-        return getattr(column, OPERATORS[leaf.op])(_storable(leaf.value))
+        return getattr(column, OPERATORS[leaf.op])(column_value(leaf.value))
 
     def _metadata(self, leaf: Comparison) -> Any:
         table = state_metadata.alias()
@@ -63,7 +61,7 @@ class Compiler:
         column: Any = table.c.text_value
         if isinstance(value, bool):
             kinds, column, value = ("bool",), table.c.int_value, int(value)
-        elif isinstance(value, int) and abs(value) <= BIGGEST:
+        elif isinstance(value, int) and abs(value) <= BIGGEST_INT:
             kinds, column = ("int",), table.c.int_value
         elif isinstance(value, int | float):
             kinds, column, value = ("float",), table.c.float_value, float(value)
@@ -87,10 +85,6 @@ class Compiler:
         return [
             self.columns[one.field].desc() if one.descending else self.columns[one.field].asc() for one in orderings
         ]
-
-
-def _storable(value: Value) -> Any:
-    return timestamps.to_microseconds(value) if isinstance(value, dt.datetime) else value
 
 
 def query_samples(

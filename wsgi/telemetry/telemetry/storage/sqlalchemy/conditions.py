@@ -79,19 +79,31 @@ def meter_keys(connection: sa.Connection, name: str) -> Sequence[tuple[int, str]
     return connection.execute(sa.select(meter.c.id, meter.c.unit).where(meter.c.name == name)).all()
 
 
+def of_meters(keys: Sequence[int]) -> Condition:
+    """Return that a sample is of one of the meters with these internal ids."""
+    return sample.c.meter_id == keys[0] if len(keys) == 1 else sample.c.meter_id.in_(keys)
+
+
 def of_sample(connection: sa.Connection, wanted: SampleFilter) -> list[Condition] | None:
-    """Return the conditions on sample alone (all but those on its state), or None when nothing can match."""
-    found = period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
-    if wanted.meter is not None:
-        keys = [key for key, _ in meter_keys(connection, wanted.meter)]
-        if not keys:
-            return None
-        found.append(sample.c.meter_id == keys[0] if len(keys) == 1 else sample.c.meter_id.in_(keys))
+    """Return the conditions on the table sample alone, or None if no sample can match.
+
+    The conditions on the sample's state are those of `of_state`.
+    """
+    where = of_sample_of_any_meter(connection, wanted)
+    if where is None or wanted.meter is None:
+        return where
+    keys = [key for key, _ in meter_keys(connection, wanted.meter)]
+    return [of_meters(keys), *where] if keys else None
+
+
+def of_sample_of_any_meter(connection: sa.Connection, wanted: SampleFilter) -> list[Condition] | None:
+    """Return the conditions of `of_sample` without the one on the meter, or None if no sample can match."""
+    where = period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
     if wanted.resource is not None:
         key = resource_key(connection, wanted.resource)
         if key is None:
             return None
-        found.append(sample.c.resource_id == key)
+        where.append(sample.c.resource_id == key)
     if wanted.message_id is not None:
-        found.append(sample.c.message_id == wanted.message_id)
-    return found
+        where.append(sample.c.message_id == wanted.message_id)
+    return where

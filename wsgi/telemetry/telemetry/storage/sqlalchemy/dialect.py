@@ -1,11 +1,14 @@
 """The few statements that the databases spell differently."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
+
+from telemetry import timestamps
 
 T = TypeVar("T")
 # Below the smallest limit of bound values in a statement, SQLite's.
@@ -75,6 +78,11 @@ def _from_arrays(table: sa.Table, rows: Sequence[dict[str, Any]]) -> Any:
         values = sa.bindparam(f"{name}_values", [row[name] for row in rows], type_=array)
         columns.append(sa.func.unnest(sa.cast(values, array)).label(name))
     return postgresql.insert(table).from_select(list(rows[0]), sa.select(*columns), include_defaults=False)
+
+
+def column_value(value: Any) -> Any:
+    """Return a value as a column stores it: a datetime as microseconds since 1970, anything else unchanged."""
+    return timestamps.to_microseconds(value) if isinstance(value, dt.datetime) else value
 
 
 def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.ColumnElement[int]:

@@ -1,6 +1,5 @@
 """Events, their types and traits."""
 
-import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import timestamps
-from telemetry.storage import marker
 from telemetry.storage.filters import EventFilter, Page, PageRequest, TraitTerm
 from telemetry.storage.records import Event, Stored, Trait, TraitType
 from telemetry.storage.sqlalchemy import conditions
-from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing
+from telemetry.storage.sqlalchemy.dialect import chunks, column_value, insert_missing
 from telemetry.storage.sqlalchemy.models import event, event_type, event_type_trait, trait
+from telemetry.storage.sqlalchemy.pages import Keyset
 
+OLDEST_FIRST = Keyset((event.c.generated, event.c.id))
 VALUE_COLUMNS = {
     TraitType.NONE: "text_value",
     TraitType.STRING: "text_value",
@@ -76,12 +76,8 @@ def _trait_row(event_id: int, one: Trait) -> dict[str, Any]:
         "event_id": event_id, "key": one.name, "type": int(one.type),
         "text_value": None, "int_value": None, "float_value": None, "datetime_value": None,
     }
-    row[VALUE_COLUMNS[one.type]] = _storable(one.value)
+    row[VALUE_COLUMNS[one.type]] = column_value(one.value)
     return row
-
-
-def _storable(value: Any) -> Any:
-    return timestamps.to_microseconds(value) if isinstance(value, dt.datetime) else value
 
 
 def _trait(row: Any) -> Trait:
@@ -95,7 +91,7 @@ def _has_trait(term: TraitTerm) -> Any:
     column = table.c[VALUE_COLUMNS[term.type]]
     return sa.exists().where(
         table.c.event_id == event.c.id, table.c.key == term.name, table.c.type == int(term.type),
-        conditions.compare(column, term.op, _storable(term.value)),
+        conditions.compare(column, term.op, column_value(term.value)),
     )
 
 
@@ -115,17 +111,7 @@ def listing(connection: sa.Connection, wanted: EventFilter, page: PageRequest) -
             ~sa.exists().where(any_project.c.event_id == event.c.id, any_project.c.key == "project_id"),
             _has_trait(own),
         ))
-    if page.marker:
-        time, key = marker.decode(page.marker, (int, int))
-        query = query.where(event.c.generated >= time, sa.or_(event.c.generated > time, event.c.id > key))
-    query = query.order_by(event.c.generated, event.c.id)
-    if page.limit is not None:
-        query = query.limit(page.limit + 1)
-    rows = connection.execute(query).all()
-    following = None
-    if page.limit is not None and len(rows) > page.limit:
-        rows = rows[:page.limit]
-        following = marker.encode((rows[-1].generated, rows[-1].id))
+    rows, next_marker = OLDEST_FIRST.split(connection.execute(OLDEST_FIRST.select_page(query, page)).all(), page)
     traits = _traits_of(connection, [row.id for row in rows])
     return Page(
         [
@@ -135,7 +121,7 @@ def listing(connection: sa.Connection, wanted: EventFilter, page: PageRequest) -
             )
             for row in rows
         ],
-        following,
+        next_marker,
     )
 
 

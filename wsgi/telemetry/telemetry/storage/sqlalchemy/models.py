@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from telemetry.storage.limits import MESSAGE_ID_LENGTH, NAME_LENGTH
+
 # MariaDB compares text without case and trailing spaces unless told otherwise.
 PLAIN: dict[str, Any] = {
     "mysql_engine": "InnoDB",
@@ -23,7 +25,7 @@ OPTIONS = {**PLAIN, "sqlite_autoincrement": True}
 metadata = sa.MetaData()
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Micros = sa.BigInteger()
-Name = sa.String(255)
+Name = sa.String(NAME_LENGTH)
 LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
@@ -87,7 +89,7 @@ sample = sa.Table(
     sa.Column("volume", sa.Double, nullable=False),
     sa.Column("timestamp", Micros, nullable=False),
     sa.Column("recorded_at", Micros, nullable=False),
-    sa.Column("message_id", sa.String(128), nullable=False, unique=True),
+    sa.Column("message_id", sa.String(MESSAGE_ID_LENGTH), nullable=False, unique=True),
     sa.Column("message_signature", sa.String(64)),
     sa.Index("ix_sample_timestamp", "timestamp"),
     # Both cover what statistics read, so that a day of a meter is one walk through an index.

@@ -6,12 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import timestamps
-from telemetry.storage import marker
 from telemetry.storage.filters import Page, PageRequest, SampleFilter
 from telemetry.storage.records import Resource
 from telemetry.storage.sqlalchemy import conditions
 from telemetry.storage.sqlalchemy.dialect import chunks
 from telemetry.storage.sqlalchemy.models import meter, resource, resource_meter, resource_state, sample
+from telemetry.storage.sqlalchemy.pages import Keyset
+
+BY_ID = Keyset((resource.c.resource_id,))
 
 
 def listing(
@@ -30,17 +32,7 @@ def listing(
         query = query.where(matching)
     elif of_state:
         query = query.where(sa.exists().where(resource_state.c.resource_id == resource.c.id, *of_state))
-    if page.marker:
-        (last,) = marker.decode(page.marker, (str,))
-        query = query.where(resource.c.resource_id > last)
-    query = query.order_by(resource.c.resource_id)
-    if page.limit is not None:
-        query = query.limit(page.limit + 1)
-    rows = connection.execute(query).all()
-    following = None
-    if page.limit is not None and len(rows) > page.limit:
-        rows = rows[:page.limit]
-        following = marker.encode((rows[-1].resource_id,))
+    rows, next_marker = BY_ID.split(connection.execute(BY_ID.select_page(query, page)).all(), page)
     keys = [row.id for row in rows]
     if times:
         spans = _from_samples(connection, keys, of_state, times)
@@ -63,7 +55,7 @@ def listing(
             first_sample_timestamp=timestamps.from_microseconds(first),
             last_sample_timestamp=timestamps.from_microseconds(last),
         ))
-    return Page(items, following)
+    return Page(items, next_marker)
 
 
 Spans = dict[int, tuple[int, int, int]]

@@ -6,13 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import timestamps
-from telemetry.storage import marker
 from telemetry.storage.filters import Page, PageRequest, SampleFilter
 from telemetry.storage.records import Sample
 from telemetry.storage.sqlalchemy import conditions
 from telemetry.storage.sqlalchemy.dialect import CHUNK
 from telemetry.storage.sqlalchemy.models import meter, resource, resource_state, sample
+from telemetry.storage.sqlalchemy.pages import Keyset
 
+NEWEST_FIRST = Keyset((sample.c.timestamp, sample.c.id), descending=True)
 COLUMNS = (
     sample.c.id, sample.c.volume, sample.c.timestamp, sample.c.recorded_at, sample.c.message_id,
     sample.c.message_signature, meter.c.name, meter.c.type, meter.c.unit, resource.c.resource_id,
@@ -90,9 +91,7 @@ def listing(connection: sa.Connection, wanted: SampleFilter, page: PageRequest) 
     if of_sample is None:
         return Page([])
     of_state = conditions.of_state(wanted)
-    if page.marker:
-        time, key = marker.decode(page.marker, (int, int))
-        of_sample += [sample.c.timestamp <= time, sa.or_(sample.c.timestamp < time, sample.c.id < key)]
+    of_sample += NEWEST_FIRST.after(page)
     chosen = None
     if page.limit is not None and page.limit < CHUNK and of_state:
         chosen = _among_newest(connection, of_sample, of_state, page.limit + 1)
@@ -102,8 +101,5 @@ def listing(connection: sa.Connection, wanted: SampleFilter, page: PageRequest) 
         sa.select(*COLUMNS).select_from(SOURCE.join(chosen, chosen.c.id == sample.c.id))
         .order_by(sample.c.timestamp.desc(), sample.c.id.desc())
     ).all()
-    following = None
-    if page.limit is not None and len(rows) > page.limit:
-        rows = rows[:page.limit]
-        following = marker.encode((rows[-1].timestamp, rows[-1].id))
-    return Page([from_row(row) for row in rows], following)
+    rows, next_marker = NEWEST_FIRST.split(rows, page)
+    return Page([from_row(row) for row in rows], next_marker)

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
+from telemetry import metadata, timestamps
 from telemetry.errors import BadQueryError
 from telemetry.storage.filters import Aggregate, StatisticsQuestion
 from telemetry.storage.records import Statistics
@@ -14,7 +14,6 @@ from telemetry.storage.sqlalchemy.dialect import whole_quotient
 from telemetry.storage.sqlalchemy.models import resource, resource_state, sample, state_metadata
 
 SECOND = 1_000_000
-METADATA_PREFIXES = ("resource_metadata.", "metadata.")
 GROUP_COLUMNS = {
     "user_id": resource_state.c.user_id,
     "project_id": resource_state.c.project_id,
@@ -53,8 +52,7 @@ def statistics(connection: sa.Connection, question: StatisticsQuestion) -> list[
             return []
         start = begin
     for unit, keys in units.items():
-        only = sample.c.meter_id == keys[0] if len(keys) == 1 else sample.c.meter_id.in_(keys)
-        found.extend(_rows(connection, question, unit, [only, *where], joins, start))
+        found.extend(_rows(connection, question, unit, [conditions.of_meters(keys), *where], joins, start))
     found.sort(key=lambda row: (row.period_start if row.period else timestamps.EPOCH,
                                 [value or "" for value in (row.groupby or {}).values()], row.unit))
     return found
@@ -63,14 +61,9 @@ def statistics(connection: sa.Connection, question: StatisticsQuestion) -> list[
 def _narrowed(connection: sa.Connection, question: StatisticsQuestion) -> tuple[list[Any], list[Any]] | None:
     """Return the conditions but the meter's, and the tables to join; None when nothing can match."""
     wanted = question.filter
-    where = conditions.period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
-    if wanted.resource is not None:
-        key = conditions.resource_key(connection, wanted.resource)
-        if key is None:
-            return None
-        where.append(sample.c.resource_id == key)
-    if wanted.message_id is not None:
-        where.append(sample.c.message_id == wanted.message_id)
+    where = conditions.of_sample_of_any_meter(connection, wanted)
+    if where is None:
+        return None
     of_state = conditions.of_state(wanted)
     needs_state = (
         bool(of_state)
@@ -111,8 +104,8 @@ def _group_columns(groupby: Sequence[str], joins: list[Any]) -> list[Any]:
             columns.append(GROUP_COLUMNS[name].label(f"group_{number}"))
         else:
             leaf = state_metadata.alias(f"leaf_{number}")
-            key = name.removeprefix("resource_metadata.").removeprefix("metadata.")
-            joins.append((leaf, sa.and_(leaf.c.state_id == sample.c.state_id, leaf.c.key == key), True))
+            of_leaf = sa.and_(leaf.c.state_id == sample.c.state_id, leaf.c.key == metadata.key_of(name))
+            joins.append((leaf, of_leaf, True))
             columns.append(leaf.c.text_value.label(f"group_{number}"))
     return columns
 

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import metadata, timestamps
+from telemetry.storage.limits import BIGGEST_INT, NAME_LENGTH
 from telemetry.storage.records import Sample, Stored
 from telemetry.storage.sqlalchemy import models
 from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
 
 BATCH = 1000
-BIGGEST_INT = 2**63 - 1
 # json.dumps would make one for every sample.
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MeterKey = tuple[str, str, str]
@@ -217,7 +217,7 @@ def _leaf_rows(state_id: int, nested: metadata.Metadata) -> list[dict[str, Any]]
     rows: dict[str, dict[str, Any]] = {}
     for key, value in metadata.leaves(nested):
         # Longer keys stay readable in the state's metadata, but cannot be searched for.
-        if len(key) <= 255:
+        if len(key) <= NAME_LENGTH:
             rows[key] = {"state_id": state_id, "key": key, **typed_leaf(value)}
     return list(rows.values())
 

@@ -17,7 +17,7 @@ from telemetry.api.types.query import Query
 from telemetry.i18n import _
 from telemetry.query import simple
 from telemetry.storage import records
-from telemetry.storage.filters import AlarmFilter, HistoryFilter
+from telemetry.storage.filters import AlarmFilter
 
 
 def _not_found(alarm_id: str, project_id: str | None) -> ClientSideError:
@@ -143,11 +143,10 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
         """Return the alarm's history, newest first; of an unknown alarm: nothing."""
         identity.enforce("alarm_history")
         parsed = simple.parse(list(q or []), simple.ALARM_HISTORY)
-        wanted = HistoryFilter(
-            self._id, identity.scope().project_id, parsed.plain.get("type"), parsed.owner("user"),
-            parsed.owner("project"), parsed.plain.get("severity"), **parsed.times.arguments(),
+        changes = pecan.request.stores.alarm.alarm_changes(
+            parsed.history_filter(self._id, identity.scope().project_id)
         )
-        return [AlarmChange.from_record(one) for one in pecan.request.stores.alarm.alarm_changes(wanted)]
+        return [AlarmChange.from_record(one) for one in changes]
 
     @expose(State, body=State)
     def put_state(self, state: str) -> Any:
@@ -198,10 +197,4 @@ class AlarmsController(rest.RestController):  # type: ignore[misc]
         """Return alarms, newest first."""
         identity.enforce("get_alarms")
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.ALARMS)
-        plain = parsed.plain
-        wanted = AlarmFilter(
-            alarm_id=plain.get("alarm_id"), name=plain.get("name"), enabled=plain.get("enabled"),
-            state=plain.get("state"), type=plain.get("type"), meter=plain.get("meter"),
-            severity=plain.get("severity"), user=parsed.owner("user"), project=parsed.owner("project"),
-        )
-        return [Alarm.from_record(one) for one in pecan.request.stores.alarm.alarms(wanted)]
+        return [Alarm.from_record(one) for one in pecan.request.stores.alarm.alarms(parsed.alarm_filter())]

@@ -7,15 +7,15 @@ from pecan import rest
 
 from telemetry.api.expose import expose
 from telemetry.api.types.capabilities import Capabilities
+from telemetry.storage.filters import AGGREGATE_FUNCTIONS
 from telemetry.storage.interface import Driver
 
-AGGREGATES = ("max", "min", "sum", "avg", "count", "stddev", "cardinality")
 METERING = (
     *(f"{kind}:query:{how}" for kind in ("meters", "resources", "samples", "statistics")
       for how in ("simple", "metadata", "complex")),
     "statistics:groupby",
     "statistics:aggregation:standard",
-    *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATES),
+    *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATE_FUNCTIONS),
 )
 ALARM = tuple(f"alarms:{what}query:{how}" for what in ("", "history:") for how in ("simple", "complex"))
 EVENT = ("events:query:simple",)

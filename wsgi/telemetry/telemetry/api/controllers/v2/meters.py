@@ -1,31 +1,25 @@
 """/v2/meters: meters, their samples and statistics, and where samples are posted."""
 
+import datetime as dt
 from typing import Any
 
 import pecan
 from pecan import rest
 
+from telemetry import metadata, timestamps
 from telemetry.api import identity, paging, posting, scoping
-from telemetry.api.controllers.v2.statistics import statistics_of
-from telemetry.api.errors import ClientSideError
+from telemetry.api.errors import ClientSideError, UnknownArgument
 from telemetry.api.expose import expose
+from telemetry.api.types.base import value_or
 from telemetry.api.types.meters import Meter, OldSample
 from telemetry.api.types.query import Aggregate, Query
 from telemetry.api.types.statistics import Statistics
 from telemetry.i18n import _
 from telemetry.query import conversion, simple
-from telemetry.storage.filters import SampleFilter
+from telemetry.storage import filters
 
-
-def sample_filter(parsed: simple.Parsed, **more: Any) -> SampleFilter:
-    """Return the store's filter for a parsed simple query."""
-    plain = parsed.plain
-    values: dict[str, Any] = {
-        "meter": plain.get("meter"), "user": parsed.owner("user"), "project": parsed.owner("project"),
-        "resource": plain.get("resource"), "source": plain.get("source"), "message_id": plain.get("message_id"),
-        "metadata": parsed.metadata, **parsed.times.arguments(), **more,
-    }
-    return SampleFilter(**values)
+STATISTICS_GROUPS = ("user_id", "resource_id", "project_id", "source")
+CARDINALITIES = ("resource_id", "user_id", "project_id")
 
 
 class MeterController(rest.RestController):  # type: ignore[misc]
@@ -42,7 +36,7 @@ class MeterController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_samples")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        found = pecan.request.stores.metering.samples(sample_filter(parsed, meter=self.meter_name), page)
+        found = pecan.request.stores.metering.samples(parsed.sample_filter(meter=self.meter_name), page)
         return [OldSample.from_record(one) for one in paging.items_of(found)]
 
     @expose([OldSample], str, body=[OldSample], status_code=201)
@@ -64,7 +58,15 @@ class MeterController(rest.RestController):  # type: ignore[misc]
     ) -> Any:
         """Return statistics of the meter's samples."""
         identity.enforce("compute_statistics")
-        return statistics_of(self.meter_name, scoping.limited(q, identity.scope()), groupby, period, aggregate)
+        _check_period(period)
+        groups = _groups(groupby or [])
+        selected = _aggregates(aggregate or [])
+        parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
+        rows = pecan.request.stores.metering.statistics(filters.StatisticsQuestion(
+            parsed.sample_filter(meter=self.meter_name), period or 0, groups, selected or filters.STANDARD_AGGREGATES
+        ))
+        times = parsed.times
+        return [Statistics.from_record(row, bool(selected), times.asked_start, times.asked_end) for row in rows]
 
 
 class MetersController(rest.RestController):  # type: ignore[misc]
@@ -86,5 +88,48 @@ class MetersController(rest.RestController):  # type: ignore[misc]
             once = conversion.boolean(unique) if unique else bool(parsed.plain.get("unique"))
         except ValueError:
             once = False
-        found = pecan.request.stores.metering.meters(sample_filter(parsed), page, once)
+        found = pecan.request.stores.metering.meters(parsed.sample_filter(), page, once)
         return [Meter.from_record(one) for one in paging.items_of(found)]
+
+
+def _check_period(period: int | None) -> None:
+    """Raise a 400 for a negative period, and for one that is longer than the calendar."""
+    if not period:
+        return
+    if period < 0:
+        raise ClientSideError(_("Period must be positive."))
+    try:
+        timestamps.utcnow() + dt.timedelta(seconds=period)
+    except OverflowError as error:
+        text = _("Invalid period %(period)s: %(error)s") % {"period": period, "error": error}
+        raise ClientSideError(text) from None
+
+
+def _groups(groupby: list[str]) -> list[str]:
+    """Return the fields to group by, each once. Raises a 400 for an unknown field."""
+    unknown = {name for name in groupby if name not in STATISTICS_GROUPS and not metadata.key_of(name)}
+    if unknown:
+        raise UnknownArgument(unknown, _("Invalid groupby fields"))
+    return list(dict.fromkeys(groupby))
+
+
+def _aggregates(requested: list[Aggregate]) -> list[filters.Aggregate]:
+    """Return the requested aggregates, each once. Raises a 400 for an unknown function or parameter.
+
+    If a URL has fewer parameters than functions, it does not say which function each parameter belongs to. Only
+    cardinality takes a parameter, so the parameters go to the cardinalities in their order.
+    """
+    for one in requested:
+        if one.func not in filters.AGGREGATE_FUNCTIONS:
+            raise ClientSideError(_("Invalid aggregation function: %s") % one.func)
+    parameters = [value_or(one.param, None) for one in requested]
+    if None in parameters:
+        present = iter([parameter for parameter in parameters if parameter is not None])
+        parameters = [next(present, None) if one.func == "cardinality" else None for one in requested]
+    aggregates: dict[str, filters.Aggregate] = {}
+    for one, parameter in zip(requested, parameters, strict=True):
+        if one.func == "cardinality" and parameter not in CARDINALITIES:
+            raise ClientSideError(_("Bad aggregate: %(func)s.%(param)s") % {"func": one.func, "param": parameter})
+        aggregate = filters.Aggregate(one.func, parameter)
+        aggregates.setdefault(aggregate.key, aggregate)
+    return list(aggregates.values())

@@ -7,7 +7,6 @@ import pecan
 from pecan import rest
 
 from telemetry.api import identity, paging, scoping
-from telemetry.api.controllers.v2.meters import sample_filter
 from telemetry.api.errors import NotFoundError
 from telemetry.api.expose import expose
 from telemetry.api.types.query import Query
@@ -38,6 +37,6 @@ class ResourcesController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_resources")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.RESOURCES)
-        found = pecan.request.stores.metering.resources(sample_filter(parsed), page, meter_links != 0)
+        found = pecan.request.stores.metering.resources(parsed.sample_filter(), page, meter_links != 0)
         root = pecan.request.application_url
         return [Resource.from_record(one, root) for one in paging.items_of(found)]

@@ -6,7 +6,6 @@ import pecan
 from pecan import rest
 
 from telemetry.api import bulk, identity, paging, scoping
-from telemetry.api.controllers.v2.meters import sample_filter
 from telemetry.api.errors import NotFoundError
 from telemetry.api.expose import expose
 from telemetry.api.types.query import Query
@@ -24,7 +23,7 @@ class SamplesController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_samples")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        found = pecan.request.stores.metering.samples(sample_filter(parsed), page)
+        found = pecan.request.stores.metering.samples(parsed.sample_filter(), page)
         return [Sample.from_record(one) for one in paging.items_of(found)]
 
     @expose(Sample, str)

@@ -1,0 +1,149 @@
+"""The driver for SQLite, PostgreSQL and MariaDB: each method is one transaction around a function of a module here."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+from oslo_config import cfg
+
+from telemetry.query.expression import Expression, Ordering
+from telemetry.storage import records
+from telemetry.storage.filters import (
+    AGGREGATE_FUNCTIONS,
+    AlarmFilter,
+    EventFilter,
+    HistoryFilter,
+    Page,
+    PageRequest,
+    SampleFilter,
+    StatisticsQuestion,
+)
+from telemetry.storage.interface import Driver
+from telemetry.storage.sqlalchemy import (
+    alarms,
+    complex_query,
+    events,
+    expiry,
+    meters,
+    resources,
+    samples,
+    schema,
+    statistics,
+    writing,
+)
+from telemetry.storage.sqlalchemy.engine import Database
+
+
+class SQLDriver(Driver):
+    """Samples, alarms and events in an SQL database."""
+
+    CAPABILITIES = frozenset({
+        "meters:query:simple", "meters:query:metadata", "resources:query:simple", "resources:query:metadata",
+        "samples:query:simple", "samples:query:metadata", "samples:query:complex", "statistics:groupby",
+        "statistics:query:simple", "statistics:query:metadata", "statistics:aggregation:standard",
+        *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATE_FUNCTIONS),
+        "alarms:query:simple", "alarms:query:complex", "alarms:history:query:simple", "alarms:history:query:complex",
+        "events:query:simple",
+    })
+
+    def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
+        super().__init__(conf, url)
+        self.database = Database(conf, url)
+
+    def check(self) -> None:
+        self.database.check()
+
+    def upgrade(self, revision: str = "head") -> str | None:
+        engine = self.database.engine(create=True)
+        try:
+            schema.upgrade(engine, revision)
+            with engine.connect() as connection:
+                return schema.current(connection)
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        self.database.dispose()
+
+    def record_samples(self, samples: Iterable[records.Sample]) -> records.Stored:
+        batch = list(samples) if isinstance(samples, Iterator) else samples
+        return self.database.write(lambda connection: writing.record(connection, batch))
+
+    def meters(self, wanted: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
+        with self.database.read() as connection:
+            return (meters.unique if unique else meters.listing)(connection, wanted, page)
+
+    def samples(self, wanted: SampleFilter, page: PageRequest) -> Page[records.Sample]:
+        with self.database.read() as connection:
+            return samples.listing(connection, wanted, page)
+
+    def resources(self, wanted: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
+        with self.database.read() as connection:
+            return resources.listing(connection, wanted, page, with_meters)
+
+    def statistics(self, question: StatisticsQuestion) -> list[records.Statistics]:
+        with self.database.read() as connection:
+            return statistics.statistics(connection, question)
+
+    def query_samples(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.Sample]:
+        with self.database.read() as connection:
+            return complex_query.query_samples(connection, expression, order, limit)
+
+    def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
+        return expiry.samples(self.database, before, samples_only)
+
+    def alarms(self, wanted: AlarmFilter) -> list[records.Alarm]:
+        with self.database.read() as connection:
+            return alarms.listing(connection, wanted)
+
+    def create_alarm(self, alarm: records.Alarm, change: records.AlarmChange | None) -> None:
+        self.database.write(lambda connection: alarms.create(connection, alarm, change))
+
+    def update_alarm(self, alarm: records.Alarm, change: records.AlarmChange | None) -> None:
+        self.database.write(lambda connection: alarms.update(connection, alarm, change))
+
+    def delete_alarm(self, alarm_id: str, change: records.AlarmChange | None) -> None:
+        self.database.write(lambda connection: alarms.delete(connection, alarm_id, change))
+
+    def alarm_changes(self, wanted: HistoryFilter) -> list[records.AlarmChange]:
+        with self.database.read() as connection:
+            return alarms.history(connection, wanted)
+
+    def query_alarms(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.Alarm]:
+        with self.database.read() as connection:
+            return alarms.query_alarms(connection, expression, order, limit)
+
+    def query_alarm_history(
+        self, expression: Expression | None, order: Sequence[Ordering], limit: int
+    ) -> list[records.AlarmChange]:
+        with self.database.read() as connection:
+            return alarms.query_history(connection, expression, order, limit)
+
+    def expire_alarm_history(self, before: dt.datetime) -> int:
+        return expiry.alarm_changes(self.database, before)
+
+    def record_events(self, events_: Iterable[records.Event]) -> records.Stored:
+        batch = list(events_) if isinstance(events_, Iterator) else events_
+        return self.database.write(lambda connection: events.record(connection, batch))
+
+    def events(self, wanted: EventFilter, page: PageRequest) -> Page[records.Event]:
+        with self.database.read() as connection:
+            return events.listing(connection, wanted, page)
+
+    def event_types(self) -> list[str]:
+        with self.database.read() as connection:
+            return events.types(connection)
+
+    def trait_descriptions(self, event_type: str) -> list[tuple[str, records.TraitType]]:
+        with self.database.read() as connection:
+            return events.trait_descriptions(connection, event_type)
+
+    def traits(self, event_type: str, name: str) -> list[records.Trait]:
+        with self.database.read() as connection:
+            return events.traits(connection, event_type, name)
+
+    def expire_events(self, before: dt.datetime) -> int:
+        return expiry.events(self.database, before)

@@ -1,0 +1,90 @@
+"""Stores of samples, alarms and events: which driver serves which purpose."""
+
+import logging
+import threading
+from typing import cast
+
+import stevedore.driver
+from oslo_config import cfg
+
+from telemetry.errors import TelemetryError, UnavailableError
+from telemetry.storage.interface import AlarmStore, Driver, EventStore, MeteringStore
+
+LOG = logging.getLogger(__name__)
+NAMESPACE = "telemetry.storage"
+PURPOSES = ("metering", "alarm", "event")
+
+
+def load_driver(conf: cfg.ConfigOpts, url: str) -> Driver:
+    """Return the driver that the scheme of `url` (up to `+`) names. Raises TelemetryError when there is none."""
+    scheme = url.split(":", 1)[0].split("+", 1)[0]
+    name = {"mariadb": "mysql", "postgres": "postgresql"}.get(scheme, scheme)
+    try:
+        manager: stevedore.driver.DriverManager[Driver] = stevedore.driver.DriverManager(
+            NAMESPACE, name, invoke_on_load=True, invoke_args=(conf, url)
+        )
+    except stevedore.exception.NoMatches as error:
+        raise TelemetryError(f"No storage driver for a connection that begins with {scheme!r}") from error
+    return cast(Driver, manager.driver)
+
+
+class Stores:
+    """The stores of one process; purposes with the same URL share a driver."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._drivers: dict[str, Driver] = {}
+        self._lock = threading.Lock()
+
+    def _url(self, purpose: str) -> str:
+        database = self._conf.database
+        url = database[f"{purpose}_connection"] or database.connection
+        if not url:
+            raise TelemetryError("No database is configured: set [database] connection")
+        return str(url)
+
+    def driver(self, purpose: str) -> Driver:
+        """Return the driver for metering, alarm or event."""
+        url = self._url(purpose)
+        with self._lock:
+            if url not in self._drivers:
+                self._drivers[url] = load_driver(self._conf, url)
+            return self._drivers[url]
+
+    @property
+    def all(self) -> list[Driver]:
+        """Each driver once."""
+        return list({id(driver): driver for driver in map(self.driver, PURPOSES)}.values())
+
+    @property
+    def metering(self) -> MeteringStore:
+        """The store of samples."""
+        return self.driver("metering")
+
+    @property
+    def alarm(self) -> AlarmStore:
+        """The store of alarms."""
+        return self.driver("alarm")
+
+    @property
+    def event(self) -> EventStore:
+        """The store of events."""
+        return self.driver("event")
+
+    def check(self) -> None:
+        """Compare each database's schema with this release's. A database that is away is logged, not an error.
+
+        Raises SchemaMismatchError.
+        """
+        for driver in self.all:
+            try:
+                driver.check()
+            except UnavailableError as error:
+                LOG.warning("Starting without the database: %s", error)
+
+    def close(self) -> None:
+        """Give up all connections."""
+        with self._lock:
+            for driver in self._drivers.values():
+                driver.close()
+            self._drivers.clear()
