@@ -12,7 +12,7 @@ import child
 import isolation
 import packages
 import pytest
-from parts import COSTS, Cost
+from parts import COSTS, LOGS, SCENARIOS, Cost
 
 
 @dataclass
@@ -83,9 +83,11 @@ class Schedule:
                 if missing and not any(job.name == "packages" for job in self._running):
                     missing = []
         finally:
-            for job in self._running:
-                if job.process:
-                    job.process.stop()
+            processes = [job.process for job in self._running if job.process]
+            for process in processes:
+                process.interrupt()
+            for process in processes:
+                process.wait()
 
     def _start_what_fits(self, packages_missing: bool) -> None:
         for job in list(self._waiting):
@@ -101,7 +103,9 @@ class Schedule:
         job.process = child.Child(self._session, work)
         self._running.append(job)
         self.timings.setdefault(job.part, Timing(job.process.started))
-        if self._several:
+        if job.name in SCENARIOS:
+            self._say(f"{job.name}: started, {LOGS / job.name}.log")
+        elif self._several:
             self._say(f"{job.name}: started")
 
     def _receive(self, job: Job) -> None:
@@ -114,7 +118,8 @@ class Schedule:
             self._running.remove(job)
             self.timings[job.part].ended = job.process.ended
             if self._several:
-                self._say(f"{job.name}: ended after {job.process.ended - job.process.started:.0f} s")
+                end = "failed" if any(_failed(event) for event in job.events) else "done"
+                self._say(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
         # The lines of several jobs would mix: what they report is shown when they have ended.
         if job.process.ended or not self._several:
             self._show(job.events)
@@ -136,8 +141,13 @@ class Schedule:
 
     def _say(self, line: str) -> None:
         if self._terminal:
-            self._terminal.ensure_newline()
+            if self._terminal._tw.width_of_current_line:
+                self._terminal.write_line("")
             self._terminal.write_line(line)
+
+
+def _failed(event: child.Event) -> bool:
+    return event[0] == "failed" or (event[0] == "logreport" and event[1][0]["outcome"] == "failed")
 
 
 def default_at_once() -> int:
