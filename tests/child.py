@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import pytest
 
 PR_SET_PDEATHSIG = 1
-STOP_SECONDS = 20
-"""What a stopped child has to end its programs before it is killed."""
+STOP_SECONDS = 90
+"""What a stopped child has for ending its programs and removing its hosts, before it is killed."""
 Event = tuple[str, tuple[Any, ...]]
 
 
@@ -56,11 +56,15 @@ class Child:
                 events.append(("failed", (f"its process ended with {_describe(status)}",)))
         return events
 
-    def stop(self) -> None:
-        """End the process with all that it has started, and wait for it."""
+    def interrupt(self) -> None:
+        """Tell the process to end with all that it has started."""
+        if not self.ended:
+            os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until the interrupted process has ended; kill it when it takes too long."""
         if self.ended:
             return
-        os.kill(self.pid, signal.SIGTERM)
         end = time.monotonic() + STOP_SECONDS
         while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
             if time.monotonic() > end:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
+LOGS = REPOSITORY / ".cache" / "molecule"
+"""Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
     "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",

@@ -12,7 +12,7 @@ import child
 import isolation
 import packages
 import pytest
-from parts import COSTS, Cost
+from parts import COSTS, LOGS, SCENARIOS, Cost
 
 
 @dataclass
@@ -44,6 +44,28 @@ class Timing:
     outcomes: dict[str, int] = field(default_factory=dict)
 
 
+def in_order(jobs: list[Job]) -> list[Job]:
+    """Return the jobs in the order in which they should start: the unit tests, then the longest, last those alone."""
+    return sorted(jobs, key=lambda job: (job.part != "unit", job.cost.alone, -job.cost.seconds))
+
+
+def choose(waiting: list[Job], running: list[Job], at_once: int, memory: float) -> list[Job]:
+    """Return the waiting jobs that can start now, beside those that run.
+
+    At most ``at_once`` jobs run and need at most ``memory`` gigabytes together; a job that needs more runs by itself.
+    """
+    beside = list(running)
+    chosen = []
+    for job in waiting:
+        if len(beside) >= at_once or any(other.cost.alone for other in beside):
+            break
+        used = sum(other.cost.memory for other in beside)
+        if not beside or (not job.cost.alone and used + job.cost.memory <= memory):
+            beside.append(job)
+            chosen.append(job)
+    return chosen
+
+
 class Schedule:
     """Starts the jobs, shows their reports, and stops them all when the session ends early."""
 
@@ -54,7 +76,7 @@ class Schedule:
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
         self._at_once = at_once
         self._memory = _free_memory()
-        self._waiting = sorted(jobs, key=lambda job: (job.part != "unit", job.cost.alone, -job.cost.seconds))
+        self._waiting = in_order(jobs)
         self._running: list[Job] = []
         self._several = len(jobs) > 1
 
@@ -71,9 +93,10 @@ class Schedule:
             self._start(Job("packages", "packages"), functools.partial(packages.install, missing))
         try:
             while self._waiting or self._running:
-                self._start_what_fits(bool(missing))
-                connections = [job.process.connection for job in self._running if job.process]
-                wait(connections)
+                for job in self._next(bool(missing)):
+                    self._waiting.remove(job)
+                    self._start(job, functools.partial(_run_items, session, job))
+                wait([job.process.connection for job in self._running if job.process])
                 for job in list(self._running):
                     self._receive(job)
                     if session.shouldfail:
@@ -83,25 +106,23 @@ class Schedule:
                 if missing and not any(job.name == "packages" for job in self._running):
                     missing = []
         finally:
-            for job in self._running:
-                if job.process:
-                    job.process.stop()
+            processes = [job.process for job in self._running if job.process]
+            for process in processes:
+                process.interrupt()
+            for process in processes:
+                process.wait()
 
-    def _start_what_fits(self, packages_missing: bool) -> None:
-        for job in list(self._waiting):
-            if any(running.cost.alone for running in self._running) or len(self._running) >= self._at_once:
-                return
-            used = sum(running.cost.memory for running in self._running)
-            room = not self._running or (not job.cost.alone and used + job.cost.memory <= self._memory)
-            if room and not (packages_missing and job.packages):
-                self._waiting.remove(job)
-                self._start(job, functools.partial(_run_items, self._session, job))
+    def _next(self, packages_missing: bool) -> list[Job]:
+        ready = [job for job in self._waiting if not (packages_missing and job.packages)]
+        return choose(ready, self._running, self._at_once, self._memory)
 
     def _start(self, job: Job, work: functools.partial[None]) -> None:
         job.process = child.Child(self._session, work)
         self._running.append(job)
         self.timings.setdefault(job.part, Timing(job.process.started))
-        if self._several:
+        if job.name in SCENARIOS:
+            self._say(f"{job.name}: started, {LOGS / job.name}.log")
+        elif self._several:
             self._say(f"{job.name}: started")
 
     def _receive(self, job: Job) -> None:
@@ -114,7 +135,8 @@ class Schedule:
             self._running.remove(job)
             self.timings[job.part].ended = job.process.ended
             if self._several:
-                self._say(f"{job.name}: ended after {job.process.ended - job.process.started:.0f} s")
+                end = "failed" if any(_failed(event) for event in job.events) else "done"
+                self._say(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
         # The lines of several jobs would mix: what they report is shown when they have ended.
         if job.process.ended or not self._several:
             self._show(job.events)
@@ -136,8 +158,13 @@ class Schedule:
 
     def _say(self, line: str) -> None:
         if self._terminal:
-            self._terminal.ensure_newline()
+            if self._terminal._tw.width_of_current_line:
+                self._terminal.write_line("")
             self._terminal.write_line(line)
+
+
+def _failed(event: child.Event) -> bool:
+    return event[0] == "failed" or (event[0] == "logreport" and event[1][0]["outcome"] == "failed")
 
 
 def default_at_once() -> int:

@@ -7,13 +7,15 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import IO
 
 import pytest
+from parts import LOGS, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[1]
-LOGS = REPOSITORY / ".cache" / "molecule"
 TIME_LIMIT = 3000
 """Seconds for one scenario."""
+REMOVAL_TIME_LIMIT = 60
+"""Seconds for the removal of the hosts of a scenario that was stopped."""
 ENVIRONMENT = {
     # Molecule names its folders in there after the last part of the clone's path alone.
     "ANSIBLE_HOME": str(REPOSITORY / ".cache" / "ansible"),
@@ -38,33 +40,19 @@ def _podman() -> None:
 @pytest.mark.timeout(TIME_LIMIT + 60)
 @pytest.mark.usefixtures("_podman")
 @pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
-def test_scenario(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scenario(scenario: str) -> None:
     """Run molecule's whole sequence; its output is in a log that can be followed."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{scenario}.log"
-    with capsys.disabled():
-        print(f"\n{scenario}: {log}", flush=True)
     status = run_molecule(scenario, log)
     if status:
         pytest.fail(f"molecule test -s {scenario}: {status}\n{failure(log.read_text())}", pytrace=False)
 
 
 def run_molecule(scenario: str, log: Path) -> str:
-    """Run the scenario with its output in log; return what went wrong, or nothing."""
-    # An interrupted run must not go on behind the next one's back.
-    guard = ["setpriv", "--pdeathsig", "KILL"]
-    # Molecule finds that file by itself only below a folder with .git.
-    molecule = ["molecule", "--base-config", ".config/molecule/config.yml", "test", "--scenario-name", scenario]
+    """Run the scenario with its output in log; return what went wrong, or nothing. Its hosts are gone afterwards."""
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [*guard, *molecule],
-            cwd=REPOSITORY,
-            env=os.environ | ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = start_molecule("test", scenario, output)
         try:
             status = process.wait(timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
@@ -72,7 +60,26 @@ def run_molecule(scenario: str, log: Path) -> str:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                start_molecule("destroy", scenario, output).wait(timeout=REMOVAL_TIME_LIMIT)
     return f"exit status {status}" if status else ""
+
+
+def start_molecule(verb: str, scenario: str, output: IO[str]) -> subprocess.Popen[bytes]:
+    """Start molecule in a process group of its own; return the process."""
+    # It ends with this process, whatever ends that.
+    guard = ["setpriv", "--pdeathsig", "KILL"]
+    # Molecule finds that file by itself only below a folder with .git.
+    molecule = ["molecule", "--base-config", ".config/molecule/config.yml", verb, "--scenario-name", scenario]
+    return subprocess.Popen(
+        [*guard, *molecule],
+        cwd=REPOSITORY,
+        env=os.environ | ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def failure(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The way of the README: the repository on a fresh host, and one command there, as root."""
+"""The first steps of the README: the repository on a fresh host, and one command there, as root."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from served import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# The CA bundle of the controller, since its network may inspect TLS; and the downloads of earlier hosts.
+# The controller's CA bundle, since its network may inspect TLS, and the cache with the downloads of earlier hosts.
 SETTINGS = {"SSL_CERT_FILE": "/usr/local/share/grove-ca.crt", "UV_CACHE_DIR": "/var/cache/grove/uv"}
 SITE = ("sh", "-c", "cd /root/grove && ./grove site </dev/null")
 
@@ -20,10 +20,10 @@ def alone(hosts: dict[str, Host]) -> Host:
     """A host with the base system, Python, and the files of the repository."""
     host = hosts["alone"]
     assert host.try_run("sh", "-c", "command -v apache2 || command -v pip || command -v gcc").returncode != 0
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, check=True).stdout
-    packed = ["tar", "--create", "--null", "--files-from=-"]
-    archive = subprocess.run(packed, cwd=REPOSITORY, input=files, capture_output=True, check=True).stdout
+    list_files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(list_files, cwd=REPOSITORY, capture_output=True, check=True).stdout
+    pack = ["tar", "--create", "--null", "--files-from=-"]
+    archive = subprocess.run(pack, cwd=REPOSITORY, input=files, capture_output=True, check=True).stdout
     host.run("mkdir", "/root/grove")
     unpack = ["podman", "exec", "--interactive", host.container, "tar", "-x", "--no-same-owner", "-C", "/root/grove"]
     subprocess.run(unpack, input=archive, check=True)
@@ -31,19 +31,20 @@ def alone(hosts: dict[str, Host]) -> Host:
 
 
 def test_one_command_deploys_the_local_inventory(alone: Host) -> None:
-    said = alone.run(*SITE, **SETTINGS)
+    output = alone.run(*SITE, **SETTINGS)
     urls = {"test1": ":8080/", "test2": ":8081/", "test3": ":8082/shop", "telemetry": ":8777/"}
     for app, url in urls.items():
-        assert re.search(rf"{app}: http://127\.0\.0\.1{url} is healthy, release \w{{12}} in blue", said), said[-3000:]
+        healthy = rf"{app}: http://127\.0\.0\.1{url} is healthy, release \w{{12}} in blue"
+        assert re.search(healthy, output), output[-3000:]
     assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 8777, 9080)}
     program = "import urllib.request as u; print(json.dumps([u.urlopen(a).read().decode() for a in arguments]))"
-    asked = ("http://127.0.0.1:8080/catalog", "http://127.0.0.1:8081/v1/catalog", "http://127.0.0.1:8082/shop/catalog")
-    assert set(alone.python(program, *asked)) == {"Welcome to the catalog."}
+    addresses = [f"http://127.0.0.1:{place}/catalog" for place in ("8080", "8081/v1", "8082/shop")]
+    assert set(alone.python(program, *addresses)) == {"Welcome to the catalog."}
 
 
 def test_a_second_run_changes_nothing(alone: Host) -> None:
-    said = alone.run(*SITE, **SETTINGS)
-    assert re.search(r"localhost +: ok=\d+ +changed=0 +unreachable=0 +failed=0", said), said[-3000:]
+    output = alone.run(*SITE, **SETTINGS)
+    assert re.search(r"localhost +: ok=\d+ +changed=0 +unreachable=0 +failed=0", output), output[-3000:]
 
 
 def test_timers_are_entries_of_cron_here(alone: Host) -> None:

@@ -1,4 +1,4 @@
-"""Programs beside an application: which release they run, before and after changes that work and that do not."""
+"""The agents of an application: which release they run, before and after changes that work and that do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unit(agent: str) -> str:
 
 
 def pid(host: Host, agent: str) -> int:
-    """Return the process of an agent; 0 when it has none."""
+    """Return the id of an agent's process; 0 if it does not run."""
     return int(host.run("systemctl", "show", "--property=MainPID", "--value", unit(agent)))
 
 

@@ -1,4 +1,4 @@
-"""What the hosts of this scenario answer, and what later runs with other records do to them."""
+"""The answers of the hosts of this scenario, and the effects of later runs with other records."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def web2(hosts: dict[str, Host]) -> Host:
     return hosts["web2"]
 
 
-def asked(answer: Answer) -> dict[str, str]:
-    """Return how an echo app says that it was asked."""
+def environ(answer: Answer) -> dict[str, str]:
+    """Return the WSGI environment of the request, which an echo app answers with."""
     assert answer.status == 200
-    how: dict[str, str] = json.loads(answer.text)["asked"]
-    return how
+    values: dict[str, str] = json.loads(answer.text)["asked"]
+    return values
 
 
 @pytest.mark.parametrize(("name", "version"), [("web1", "4.9.4"), ("web2", "5.0.2")])
@@ -57,9 +57,9 @@ def test_the_mod_wsgi_of_the_distribution_runs(hosts: dict[str, Host], name: str
 )
 def test_tls_by_name_and_by_path(web1: Host, name: str, path: str, app: str, script_name: str) -> None:
     """One port, two names with certificates of their own, and two apps in one VirtualHost."""
-    how = asked(web1.ask(8443, path, headers={"Host": f"{name}:8443"}, authority=AUTHORITY))
-    assert how["wsgi.url_scheme"] == "https"
-    assert how["SCRIPT_NAME"] == script_name
+    received = environ(web1.ask(8443, path, headers={"Host": f"{name}:8443"}, authority=AUTHORITY))
+    assert received["wsgi.url_scheme"] == "https"
+    assert received["SCRIPT_NAME"] == script_name
     web1.log_with(f"{'shop' if name == 'shop.test' else 'desk'}-access", f'"GET {path} HTTP/1.1" 200 .* slot={app}-')
 
 
@@ -88,9 +88,9 @@ def test_a_requirement_is_enough(web1: Host) -> None:
 
 def test_a_trusted_proxy_is_believed(web1: Host) -> None:
     claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
-    how = asked(web1.ask("plain", "/trusted", headers=claims))
-    assert how["wsgi.url_scheme"] == "https"
-    assert how["REMOTE_ADDR"] == "192.0.2.7"
+    received = environ(web1.ask("plain", "/trusted", headers=claims))
+    assert received["wsgi.url_scheme"] == "https"
+    assert received["REMOTE_ADDR"] == "192.0.2.7"
     web1.log_with("plain-access", r'(?m)^192\.0\.2\.7 .*"GET /trusted ')
 
 
@@ -98,14 +98,14 @@ def test_others_are_not_believed(web1: Host) -> None:
     program = """
 import urllib.request
 claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "elsewhere.example"}
-asked = urllib.request.Request("http://127.0.0.1:8080/untrusted", headers=claims)
-print(urllib.request.urlopen(asked).read().decode())
+request = urllib.request.Request("http://127.0.0.1:8080/untrusted", headers=claims)
+print(urllib.request.urlopen(request).read().decode())
 """
-    how = web1.python(program)["asked"]
-    assert how["wsgi.url_scheme"] == "http"
-    assert how["REMOTE_ADDR"] == "127.0.0.1"
-    assert "HTTP_X_FORWARDED_PROTO" not in how
-    assert "HTTP_X_FORWARDED_HOST" not in how
+    received = web1.python(program)["asked"]
+    assert received["wsgi.url_scheme"] == "http"
+    assert received["REMOTE_ADDR"] == "127.0.0.1"
+    assert "HTTP_X_FORWARDED_PROTO" not in received
+    assert "HTTP_X_FORWARDED_HOST" not in received
     web1.log_with("plain-access", r'(?m)^127\.0\.0\.1 .*"GET /untrusted ')
 
 
@@ -148,8 +148,8 @@ def test_changes(web1: Host, tmp_path: Path) -> None:
         "/cart/static/style.css": "body { color: green }\n",
     }
 
-    known = web1.run("apache2ctl", "-S")
-    assert not [name for name in ("desk", "licences") if name in known]
+    virtual_hosts = web1.run("apache2ctl", "-S")
+    assert not [name for name in ("desk", "licences") if name in virtual_hosts]
     assert not [process for process in web1.processes() if process.account in ("desk", "licences")]
     assert web1.listeners() == {"*:8080", "*:8082", "*:8443", "*:8444", "127.0.0.1:9080"}
     web1.run("test", "-e", "/var/lib/desk/kept", "-a", "-d", "/srv/wsgi/desk/releases", "-a", "-d", "/var/log/desk")

@@ -16,15 +16,16 @@ import image
 import machine
 
 BUNDLE = "/usr/local/share/grove-ca.crt"
-# A host without systemd: a first process that only reaps, and Debian's way to say that packages start no service.
+# A host without systemd has a first process that only reaps children, and a policy that forbids packages to start
+# services.
 PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nwhile True: s.pause()")
 POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
 def create(name: str, release: str, *, systemd: bool = True, owner: str = "") -> str:
-    """Start a fresh host in place of an older one of that name, wait until it has booted, and return its address.
+    """Start a fresh host, wait until it has booted, and return its address. An older host of that name is removed.
 
-    owner: the folder that the host is for; once that is gone, any later call may remove the host.
+    owner: the clone that the host belongs to; when that folder no longer exists, a later call may remove the host.
     Raises HostError.
     """
     _check(name)
@@ -32,8 +33,8 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     source = image.ensure(release)
     _remove_orphans()
     destroy(name)
-    own = _folder(name)
-    archives, wheels = own / f"apt-{release}", machine.cache() / f"uv-{release}"
+    folder = _folder(name)
+    archives, wheels = folder / f"apt-{release}", machine.cache() / f"uv-{release}"
     archives.mkdir(parents=True)
     wheels.mkdir(exist_ok=True)
     _link_packages(machine.cache() / archives.name, archives)
@@ -54,13 +55,13 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
 
 
 def destroy(name: str) -> None:
-    """Remove the host, its volumes and its folder; the Debian packages that it fetched are kept for later hosts."""
+    """Remove the host, its volumes and its folder. Later hosts use the Debian packages that it fetched."""
     _check(name)
     machine.podman("rm", "--force", "--ignore", "--time=0", "--volumes", name)
-    own = _folder(name)
-    for archives in own.glob("apt-*"):
+    folder = _folder(name)
+    for archives in folder.glob("apt-*"):
         _link_packages(archives, machine.cache() / archives.name)
-    shutil.rmtree(own, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(name: str) -> None:
@@ -73,7 +74,7 @@ def _folder(name: str) -> Path:
 
 
 def _link_packages(source: Path, target: Path) -> None:
-    # Hard links, because two hosts cannot share one folder: apt locks it. What is here by its final name is complete.
+    # Hard links, because apt locks its folder, so that each host needs one. A package with its final name is complete.
     target.mkdir(exist_ok=True)
     for package in source.glob("*.deb"):
         with contextlib.suppress(FileExistsError, FileNotFoundError):
@@ -103,30 +104,30 @@ def _wait_until_booted(name: str, seconds: float = 60) -> None:
 
 
 def main() -> None:
-    """Do what the command line says; exit 1 with one line when a host cannot be had."""
+    """Run the verb of the command line; exit with status 1 and one line if a host cannot be made, used or removed."""
     parser = argparse.ArgumentParser(description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    made = verbs.add_parser("create", help="start a fresh host and print its address")
-    made.add_argument("name")
-    made.add_argument("release", choices=image.RELEASES)
+    create_options = verbs.add_parser("create", help="start a fresh host and print its address")
+    create_options.add_argument("name")
+    create_options.add_argument("release", choices=image.RELEASES)
     flag = argparse.BooleanOptionalAction
-    made.add_argument("--systemd", action=flag, default=True, help="without: packages start no service either")
-    made.add_argument("--owner", default="", help="the folder without which the host may be removed")
-    verbs.add_parser("destroy", help="remove it with all it holds").add_argument("name")
-    used = verbs.add_parser("exec", help="run a command on it")
-    used.add_argument("name")
-    used.add_argument("command", nargs=argparse.REMAINDER)
-    asked = parser.parse_args()
+    create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
+    create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
+    verbs.add_parser("destroy", help="remove a host and its files").add_argument("name")
+    exec_options = verbs.add_parser("exec", help="run a command on a host")
+    exec_options.add_argument("name")
+    exec_options.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
     try:
-        match asked.verb:
+        match options.verb:
             case "create":
-                print(create(asked.name, asked.release, systemd=asked.systemd, owner=asked.owner))
+                print(create(options.name, options.release, systemd=options.systemd, owner=options.owner))
             case "destroy":
-                destroy(asked.name)
+                destroy(options.name)
             case "exec":
                 terminal = ["--tty"] if sys.stdin.isatty() else []
-                command = asked.command or ["bash"]
-                os.execvp("podman", ["podman", "exec", "--interactive", *terminal, asked.name, *command])
+                command = options.command or ["bash"]
+                os.execvp("podman", ["podman", "exec", "--interactive", *terminal, options.name, *command])
     except machine.HostError as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
 

@@ -1,4 +1,4 @@
-"""What the checks of the scenarios are given: the hosts, from the variable GROVE_HOSTS that verify.yml sets."""
+"""The fixtures of the scenarios' checks: the hosts, from the variable GROVE_HOSTS that verify.yml sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from served import Host
 
 
 def _hosts() -> list[Host]:
-    return [Host(name, **known) for name, known in json.loads(os.environ["GROVE_HOSTS"]).items()]
+    return [Host(name, **values) for name, values in json.loads(os.environ["GROVE_HOSTS"]).items()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

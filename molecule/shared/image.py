@@ -16,7 +16,7 @@ PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,sudo,iproute2,ca-certi
 
 
 def ensure(release: str) -> str:
-    """Return the name of the release's image, made first if its recipe is new; raise HostError if that fails."""
+    """Return the name of the release's image. If no image of this recipe exists, make it. Raises HostError."""
     if release not in RELEASES:
         raise machine.HostError(f"no such release: {release} (there are {', '.join(RELEASES)})")
     recipe = [

@@ -1,4 +1,4 @@
-"""What the controller gives to test hosts: the cache folder, podman and the sources of Debian packages."""
+"""The resources of the controller that test hosts use: the cache folder, podman and the sources of Debian packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HostError(Exception):
 
 
 def cache() -> Path:
-    """Return the folder that outlives clones: $GROVE_CACHE, or grove in the user's cache folder."""
+    """Return the cache folder, which all clones share: $GROVE_CACHE, or grove in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(os.environ.get("GROVE_CACHE") or Path(base) / "grove").resolve()
     path.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def require_tools() -> None:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold the machine-wide lock of that name; waits for it. The kernel frees it when the holder dies."""
+    """Wait for the machine-wide lock of that name and hold it. The kernel frees it when the holder dies."""
     with (cache() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -80,18 +80,18 @@ network_backend = "netavark"
 
 def certificates() -> Path | None:
     """Return the controller's CA bundle, or None if it has none."""
-    named = os.environ.get("SSL_CERT_FILE")
-    places = [named] if named else ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+    configured = os.environ.get("SSL_CERT_FILE")
+    places = [configured] if configured else ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
     return next((path for place in places if (path := Path(place)).is_file()), None)
 
 
 def package_sources(release: str) -> list[str]:
-    """Return lines for sources.list: the controller's Debian mirrors, asked for that release. Empty: it has none."""
+    """Return lines for sources.list: the controller's Debian mirrors with that release. Empty if it has no mirror."""
     form = r"$(CREATED_BY)|$(ORIGIN)|$(REPO_URI)|$(CODENAME)"
     command = ["apt-get", "indextargets", "--format", form]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    targets = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     lines: dict[str, None] = {}
-    for target in listed.splitlines():
+    for target in targets.splitlines():
         creator, origin, address, codename = target.split("|")
         suite = re.fullmatch(r"[a-z]+(-updates|-security)?", codename)
         if creator == "Packages" and origin == "Debian" and suite:

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: exit status, the number of changes on the host, and the messages of failed tasks."""
+    """The result of a run: exit status, the number of changes on the host, and the messages of failed tasks."""
 
     status: int
     changed: int
@@ -27,10 +27,10 @@ def command(
     host: Host, apps: list[dict[str, Any]] | None = None, *, playbook: str = "site.yml", **variables: Any
 ) -> list[str]:
     """Return the command line that runs the job on one host, with records and variables in place of the inventory's."""
-    given = variables if apps is None else {**variables, "wsgi_apps": apps}
+    extra = variables if apps is None else {**variables, "wsgi_apps": apps}
     inventory = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory")
-    asked = ["--inventory", str(inventory), "--limit", host.name, "--extra-vars", json.dumps(given)]
-    return ["ansible-playbook", str(REPOSITORY / playbook), *asked]
+    options = ["--inventory", str(inventory), "--limit", host.name, "--extra-vars", json.dumps(extra)]
+    return ["ansible-playbook", str(REPOSITORY / playbook), *options]
 
 
 def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> Outcome:
@@ -40,11 +40,11 @@ def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) 
         command(host, apps, **variables), cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     assert "{" in done.stdout, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    told = json.loads(done.stdout[done.stdout.index("{") :])
-    results = [task["hosts"].get(host.name, {}) for play in told["plays"] for task in play["tasks"]]
+    output = json.loads(done.stdout[done.stdout.index("{") :])
+    results = [task["hosts"].get(host.name, {}) for play in output["plays"] for task in play["tasks"]]
     flat = [item for result in results for item in [result, *result.get("results", [])]]
     messages = [str(item["msg"]) for item in flat if item.get("failed") and "results" not in item]
-    return Outcome(done.returncode, int(told["stats"][host.name]["changed"]), messages)
+    return Outcome(done.returncode, int(output["stats"][host.name]["changed"]), messages)
 
 
 def start(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> subprocess.Popen[str]:

@@ -42,7 +42,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Host:
-    """A running test host; ``apps`` are its records as the inventory gives them."""
+    """A running test host; ``apps`` are its records in the inventory."""
 
     name: str
     container: str
@@ -69,7 +69,7 @@ class Host:
         return done.stdout
 
     def python(self, program: str, *arguments: object) -> Any:
-        """Run a Python program, whose variable ``arguments`` is a list of those; return the JSON that it prints."""
+        """Run a Python program with its arguments in a variable ``arguments``; return the JSON that it prints."""
         prologue = f"import json\narguments = json.loads({json.dumps(arguments)!r})\n"
         return json.loads(self.run("python3", "-", stdin=prologue + program))
 
@@ -88,7 +88,8 @@ class Host:
         """Send a request from the controller and return the answer; redirects are not followed.
 
         place: a port, or the name of an app, which stands for its port. authority: a PEM file; TLS is spoken, and the
-        server's certificate has to be that authority's for the Host header. address: the host's, where it is known.
+        server's certificate has to be signed by that authority for the name in the Host header. address: the host's, if
+        the caller knows it, which saves a call of podman.
         """
         port = int(self.app(place)["listen"]) if isinstance(place, str) else place
         sent = dict(headers or {})
@@ -131,16 +132,16 @@ with ThreadPoolExecutor(times) as pool:
         return [Process(int(pid), int(parent), account, command) for pid, parent, account, command in rows]
 
     def daemons(self, app: str, colour: str) -> list[int]:
-        """Return the ids of the daemon processes of a slot, by the name that they show."""
-        shown = f"{colour[0]}-{app}"
-        return [process.pid for process in self.processes() if process.command.split()[0] == shown]
+        """Return the ids of the daemon processes of a slot, which are known by their titles."""
+        title = f"{colour[0]}-{app}"
+        return [process.pid for process in self.processes() if process.command.split()[0] == title]
 
     def memory_map(self, pid: int) -> str:
-        """Return what is mapped into a process of the host, as its kernel, the controller's, says."""
+        """Return the memory map of a process of the host, from the controller's /proc."""
         return self._proc(pid, "maps").read_text()
 
     def environment(self, pid: int) -> dict[str, str]:
-        """Return the environment that a process of the host was started with, as the controller's kernel says."""
+        """Return the environment that a process of the host was started with, from the controller's /proc."""
         text = self._proc(pid, "environ").read_text()
         return dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
 
@@ -177,8 +178,8 @@ with ThreadPoolExecutor(times) as pool:
 
 
 def wait_for(attempt: Callable[[], str], seconds: float = 10) -> str:
-    """Call ``attempt`` until it returns something, or time is up; return what it returned last."""
+    """Call ``attempt`` until it returns a text that is not empty, or the time is up; return its last result."""
     end = time.monotonic() + seconds
-    while not (found := attempt()) and time.monotonic() < end:
+    while not (result := attempt()) and time.monotonic() < end:
         time.sleep(0.1)
-    return found
+    return result

@@ -66,9 +66,9 @@ def test_every_command_of_the_client(server: Host) -> None:
 
     def created(*words: str) -> str:
         """Make an alarm and return its id."""
-        found = re.search(r"\| alarm_id +\| (\S+)", run(*words))
-        assert found is not None, words
-        return found.group(1)
+        row = re.search(r"\| alarm_id +\| (\S+)", run(*words))
+        assert row is not None, words
+        return row.group(1)
 
     meter = f"cpu-{uuid.uuid4().hex[:8]}"
     one = ["-r", "r1", "-m", meter, "--meter-type", "gauge", "--meter-unit", "percent", "--sample-volume"]
@@ -145,9 +145,9 @@ def test_every_command_of_the_client(server: Host) -> None:
     assert name not in run("alarm-list")
     assert "statistics:aggregation:selectable:stddev" in run("capabilities")
 
-    known = set(re.findall(r"^    ([a-z][a-z-]+)(?:  |$)", ceilometer(server, "help"), re.MULTILINE))
-    assert len(known) >= 37
-    assert known - used == {"help", "bash-completion"}
+    commands = set(re.findall(r"^    ([a-z][a-z-]+)(?:  |$)", ceilometer(server, "help"), re.MULTILINE))
+    assert len(commands) >= 37
+    assert commands - used == {"help", "bash-completion"}
 
 
 def test_several_writers_lose_nothing(server: Host) -> None:
@@ -156,8 +156,8 @@ def test_several_writers_lose_nothing(server: Host) -> None:
     lists = [[sample(meter, f"r{writer}", float(number)) for number in range(25)] for writer in range(40)]
     with ThreadPoolExecutor(8) as writers:
         list(writers.map(lambda content: post(server, f"/v2/meters/{meter}", content), lists))
-    found = get(server, f"/v2/meters/{meter}/statistics?aggregate.func=count")[0]
-    assert found["count"] == 1000
+    statistics = get(server, f"/v2/meters/{meter}/statistics?aggregate.func=count")[0]
+    assert statistics["count"] == 1000
     assert len(server.daemons("telemetry", server.live("telemetry")[0])) == 3
 
 
@@ -171,17 +171,17 @@ def test_what_has_passed_its_time_is_deleted_by_the_timer(server: Host) -> None:
     assert "grove-telemetry-expire.timer" in timers
     assert server.run("systemctl", "is-enabled", "grove-telemetry-expire.timer") == "enabled\n"
     server.run("systemctl", "start", "grove-telemetry-expire.service")
-    assert [found["resource_id"] for found in get(server, f"/v2/meters/{meter}")] == ["new"]
+    assert [stored["resource_id"] for stored in get(server, f"/v2/meters/{meter}")] == ["new"]
 
 
 def test_commands_in_the_environment_of_the_live_release(server: Host) -> None:
     run = "/srv/wsgi/telemetry/run"
     release = server.live("telemetry")[1]
-    said = server.run(run, "sh", "-c", "id -un; pwd; echo $GROVE_RELEASE $VIRTUAL_ENV; cat {etc}/telemetry.conf")
-    lines = said.splitlines()
+    output = server.run(run, "sh", "-c", "id -un; pwd; echo $GROVE_RELEASE $VIRTUAL_ENV; cat {etc}/telemetry.conf")
+    lines = output.splitlines()
     assert lines[:2] == ["telemetry", f"/srv/wsgi/telemetry/releases/{release}"]
     assert lines[2] == f"{release} /srv/wsgi/telemetry/releases/{release}/venv"
-    assert "auth_strategy = noauth" in said
+    assert "auth_strategy = noauth" in output
     assert server.run(run, "telemetry-upgrade", "--config-file", "{etc}/telemetry.conf") is not None
     other = server.try_run("setpriv", "--reuid=www-data", "--clear-groups", run, "id")
     assert (other.returncode, other.stderr) == (1, "run: only root and telemetry may run commands of telemetry\n")
@@ -190,9 +190,9 @@ def test_commands_in_the_environment_of_the_live_release(server: Host) -> None:
 
 
 def test_the_database_is_the_applications_own(server: Host) -> None:
-    found = server.run("stat", "-c", "%U %G %a", "/var/lib/telemetry/telemetry.sqlite").split()
-    assert found[:2] == ["telemetry", "telemetry"]
-    assert found[2][-1] == "0"
+    owner_and_mode = server.run("stat", "-c", "%U %G %a", "/var/lib/telemetry/telemetry.sqlite").split()
+    assert owner_and_mode[:2] == ["telemetry", "telemetry"]
+    assert owner_and_mode[2][-1] == "0"
     history = server.run("cat", "/srv/wsgi/telemetry/history.jsonl").splitlines()
     assert [event["what"] for event in map(json.loads, history)].count("migrated") == 1
 

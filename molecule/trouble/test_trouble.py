@@ -1,4 +1,4 @@
-"""Runs that cannot succeed: each says why in one message, and what serves goes on as it was."""
+"""Runs that cannot succeed: each gives the reason in one message, and the application that serves stays unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 
 class Client(threading.Thread):
-    """Asks the app all the time; ``answers`` are the statuses and words that it got."""
+    """Sends requests to the app all the time; ``answers`` holds the status and word of each answer."""
 
     def __init__(self, host: Host) -> None:
         super().__init__(daemon=True)
@@ -41,7 +41,7 @@ class Client(threading.Thread):
                 self.answers.append((0, str(error)))
 
     def stop(self) -> set[tuple[int, str]]:
-        """Return the different answers that it got; fail if there are none."""
+        """End the requests; return the different answers, and fail if there are none."""
         self._end.set()
         self.join()
         assert self.answers
@@ -50,15 +50,15 @@ class Client(threading.Thread):
 
 @pytest.fixture
 def client(host: Host) -> Iterator[Client]:
-    """A client that has begun to ask."""
-    asking = Client(host)
-    asking.start()
-    yield asking
-    asking.stop()
+    """A client that has started to send requests."""
+    running = Client(host)
+    running.start()
+    yield running
+    running.stop()
 
 
 def state(host: Host) -> str:
-    """Return all that a refused run has to leave alone: slots, releases, Apache's files and processes."""
+    """Return the state that a refused run must not change: slots, releases, Apache's files and processes."""
     program = """
 cd /srv/wsgi && cat steady/slot.map && ls -lA --time-style=full-iso steady/slots steady/releases steady/venvs
 ls -1 /srv/wsgi
@@ -70,7 +70,7 @@ getent passwd | md5sum
 
 
 def steady(host: Host, **changes: Any) -> Record:
-    """Return the record of the app that serves, with these changes; a key that becomes None is left out."""
+    """Return the record of the app that serves, with these changes; None removes a key."""
     record = {**host.app("steady"), **changes}
     return {key: value for key, value in record.items() if value is not None}
 
@@ -234,7 +234,7 @@ def test_an_interrupted_run_is_finished_by_the_next(host: Host, task: str, sent:
     assert (outcome.messages, outcome.status) == ([], 0)
     for port in (8080, 8090):
         assert json.loads(host.ask(port, "/").text)["config"] == word
-    left = ("-path", "*/releases/.*", "-o", "-path", "*/venvs/.*", "-o", "-name", "*.tmp")
-    assert host.run("find", "/srv/wsgi", "/etc/apache2", "-maxdepth", "3", *left) == ""
+    remains = ("-path", "*/releases/.*", "-o", "-path", "*/venvs/.*", "-o", "-name", "*.tmp")
+    assert host.run("find", "/srv/wsgi", "/etc/apache2", "-maxdepth", "3", *remains) == ""
     again = main_job.run(host, apps, echo_word=word)
     assert (again.status, again.changed) == (0, 0)

@@ -1,4 +1,4 @@
-"""What the three records of the local inventory answer."""
+"""The answers of the three applications of the local inventory."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_text(host: Host, app: str, path: str, answer: str) -> None:
     ],
 )
 def test_pages(host: Host, app: str, path: str, status: int, part: str) -> None:
-    """Their links carry the path that the app is mounted at; what is outside of that is not the app's."""
+    """Links contain the path that the app is mounted at; the app does not answer outside of that path."""
     got = host.ask(app, path, headers={"Accept": "text/html"})
     assert got.status == status
     assert got.headers["content-type"].startswith("text/html")
@@ -72,7 +72,7 @@ def test_errors_tell_the_client_nothing(host: Host) -> None:
 
 
 def test_apache_serves_static_files_itself(host: Host) -> None:
-    """They come while every daemon process of the application stands still."""
+    """Apache sends them while every daemon process of the application is stopped."""
     daemons = [str(pid) for colour in COLOURS for pid in host.daemons("test1", colour)]
     host.run("kill", f"-{int(signal.SIGSTOP)}", *daemons)
     try:
@@ -90,7 +90,7 @@ def test_apache_serves_static_files_itself(host: Host) -> None:
 
 
 def test_browsers_ask_again_for_static_files(host: Host) -> None:
-    """A copy that is still the same is not sent again; one of another release is."""
+    """An unchanged file is not sent again; a file of another release is."""
     style = host.ask("test1", "/public/css/style.css")
     same = {"If-None-Match": style.headers["etag"], "If-Modified-Since": style.headers["last-modified"]}
     assert host.ask("test1", "/public/css/style.css", headers=same).status == 304

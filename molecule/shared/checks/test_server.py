@@ -12,17 +12,17 @@ NAMES = ["test1", "test2", "test3"]
 
 def test_virtual_hosts(host: Host) -> None:
     """One file an app, with its VirtualHost and its two doors, and nothing else."""
-    known = host.run("apache2ctl", "-S")
-    found = re.findall(
-        r"^(?: +port 9080 namevhost|\*:\d+) +(\S+) \(/etc/apache2/sites-enabled/(\S+):\d+\)", known, re.M
+    virtual_hosts = host.run("apache2ctl", "-S")
+    sites = re.findall(
+        r"^(?: +port 9080 namevhost|\*:\d+) +(\S+) \(/etc/apache2/sites-enabled/(\S+):\d+\)", virtual_hosts, re.M
     )
     expected = {(f"{colour}.{name}.door", f"wsgi-{name}.conf") for name in NAMES for colour in COLOURS}
-    assert set(found) == expected | {(host.name, f"wsgi-{name}.conf") for name in NAMES}
-    assert re.findall(r"^(\S+):\d+ +(?:is a|web)", known, re.M) == ["127.0.0.1", "*", "*", "*"]
+    assert set(sites) == expected | {(host.name, f"wsgi-{name}.conf") for name in NAMES}
+    assert re.findall(r"^(\S+):\d+ +(?:is a|web)", virtual_hosts, re.M) == ["127.0.0.1", "*", "*", "*"]
 
 
 def test_sockets(host: Host) -> None:
-    """What the inventory declares and the doors, on loopback; from outside these cannot be reached."""
+    """Apache listens on the ports of the inventory, and for the doors on loopback, where clients cannot reach them."""
     assert host.listeners() == {"*:8080", "*:8081", "*:8082", "127.0.0.1:9080"}
     with pytest.raises(ConnectionRefusedError):
         host.ask(9080, "/")
@@ -135,10 +135,10 @@ def test_logs_are_rotated_without_a_signal(host: Host) -> None:
     host.run("touch", "-d", "2020-01-01", *(f"{folder}/{name}" for name in old))
     host.run("touch", "-d", "13 days ago", f"{folder}/{young}")
     host.run("sh", "-c", f"(echo one; sleep 1.2; echo two; sleep 0.3) | {' '.join(words)}")
-    left = set(host.run("ls", folder).split())
-    assert left >= {young, "test1-error.log-20200101", "kept.txt", "test1-access.log"}
-    assert not left & {"test1-access.log-20200101", "test1-access.log-20200102"}
-    assert len([name for name in left if re.fullmatch(r"test1-access\.log-\d{14}", name)]) == 2
+    remaining = set(host.run("ls", folder).split())
+    assert remaining >= {young, "test1-error.log-20200101", "kept.txt", "test1-access.log"}
+    assert not remaining & {"test1-access.log-20200101", "test1-access.log-20200102"}
+    assert len([name for name in remaining if re.fullmatch(r"test1-access\.log-\d{14}", name)]) == 2
     assert host.run("cat", f"{folder}/test1-access.log") == "two\n"
     host.run("rm", "-r", folder)
     logrotate = host.run("cat", "/etc/logrotate.d/apache2")

@@ -1,0 +1,62 @@
+"""What a process can still do after isolation.enter, in which the unit tests run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.debian_packages("apache2", "gcc")
+
+PROGRAM = """
+import json, os, socket, subprocess, sys
+import isolation
+
+isolation.enter()
+
+def refused(attempt):
+    try:
+        attempt()
+    except OSError:
+        return True
+    return False
+
+with socket.create_server(("127.0.0.1", 0)) as server:
+    loopback = not refused(lambda: socket.create_connection(server.getsockname()).close())
+result = {
+    "user": os.getuid(),
+    "loopback": loopback,
+    "child": subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout,
+    "refused": {
+        "network": refused(lambda: socket.create_connection(("192.0.2.1", 80), 2)),
+        "compiler": refused(lambda: subprocess.run(["gcc", "--version"])),
+        "apache": refused(lambda: subprocess.run(["/usr/sbin/apache2", "-v"])),
+        "root": refused(lambda: os.setuid(0)),
+        "other accounts": refused(lambda: os.chown(sys.argv[1], 33, 33)),
+        "file systems": subprocess.run(["mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
+    },
+}
+print(json.dumps(result))
+"""
+
+
+def test_nothing_is_left_but_files_and_loopback(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, path],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["user"] != 0
+    assert result["loopback"]
+    assert result["child"] == "42\n"
+    assert [name for name, refused in result["refused"].items() if not refused] == []
