@@ -7,14 +7,14 @@ module: canary
 short_description: A release takes a share of an application's requests
 description:
   - Starts a release in the idle slot and gives it a share of the requests, until it is promoted or withdrawn. Each
-    request is decided by itself.
+    request is shared out by itself, so that a visitor meets both releases.
 options:
   percent:
     description: The share, from 1 to 99. 0 withdraws the canary, 100 promotes it.
     type: int
     required: true
   release:
-    description: The release's id. Without it, the one that takes a share now.
+    description: The release's id. By default, the release that takes a share now.
     type: str
   cross_contract:
     description: Accept a release from before a contract.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deployment
-short_description: This run, and no other, is at work on applications
+short_description: One run at a time works on an application
 description:
-  - Notes in each application's folder which run of ansible-playbook is at work on it, and fails with one line when
-    another one is. In a playbook this is an action, which finds out who the run is, and takes over from a run of the
-    same controller that is gone.
+  - Notes in each application's folder which run of ansible-playbook is at work on it, and fails when another one is. In
+    a playbook this is an action, which describes the run, and takes over from a run of the same controller that has
+    ended.
   - A note that was not renewed for 15 minutes does not count any more.
 options:
   apps:
@@ -29,7 +29,7 @@ options:
     description: The run. Filled in by the action.
     type: dict
   dead:
-    description: Runs that are known to be gone. Filled in by the action.
+    description: Runs that have ended. Filled in by the action.
     type: list
     elements: dict
     default: []
@@ -37,7 +37,7 @@ author: The Grove maintainers (@grove)
 """
 
 EXAMPLES = r"""
-- name: Keep others off
+- name: Begin the deployment
   grove.wsgi.deployment:
     apps: [bookstore]
     base: /srv/wsgi
@@ -50,7 +50,7 @@ run:
   type: dict
   returned: always
 held:
-  description: The runs that are in the way.
+  description: The other runs that are at work.
   type: list
   elements: dict
   returned: when there are any

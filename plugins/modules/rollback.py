@@ -6,12 +6,12 @@ DOCUMENTATION = r"""
 module: rollback
 short_description: An earlier release is live again
 description:
-  - Hands the traffic to the release that was live before, or to the named one. Nothing is built; what is needed stands
-    on the host. Its agents follow. A canary is withdrawn instead.
+  - Hands the traffic to the release that served before, or to the named one, and restarts its agents. Nothing is built.
+    If there is a canary, it is withdrawn instead.
   - Refuses to go back behind a contract, which may have removed what the earlier release needs.
 options:
   release:
-    description: The release's id. Without it, the one that was live before.
+    description: The release's id. By default, the release that served before.
     type: str
   cross_contract:
     description: Go back behind a contract.

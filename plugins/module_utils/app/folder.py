@@ -72,7 +72,7 @@ class AppFolder:
         return shares[0] if shares else None
 
     def shares(self) -> list[str]:
-        """Return the colours among which the map shares the requests out, evenly; the first one is live.
+        """Return the colours in the slot map, of which each gets an equal share of the requests. The first one is live.
 
         Empty before the first deployment. Raises FolderError when the map exists and does not name slots.
         """
@@ -128,7 +128,7 @@ class AppFolder:
         replace_text(self.slot_map, f"live {self.name}-{colour}\n", mode=0o644)
 
     def share_out(self, colour: str, percent: int) -> float:
-        """Let the slot ``colour`` stay live and the other one take ``percent`` of the requests, from 1 to 99.
+        """Keep the slot ``colour`` live, and give the other slot ``percent`` of the requests, from 1 to 99.
 
         Returns the percentage that it got, which may differ a little: the length of the map's line is limited.
         """
@@ -208,7 +208,7 @@ def other_than(colour: str) -> str:
 def make_account_folder(path: Path, account: pwd.struct_passwd | None, *, dry: bool = False) -> bool:
     """Make a folder that the account, its group and nobody else may use; return whether that is a change.
 
-    Without an account, which a dry run may meet, it always is one. Raises OSError.
+    ``account`` is None in a dry run before the account was made; then the result is true. Raises OSError.
     """
     with contextlib.suppress(FileNotFoundError):
         actual = path.stat()

@@ -56,7 +56,7 @@ def append(folder: AppFolder, what: str, release: str, **more: Any) -> Event:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         line = json.dumps(event, ensure_ascii=False) + "\n"
-        # A line that a crash has cut off would take this one with it.
+        # Without a line end after a line that a crash has cut off, this line would be lost too.
         if os.fstat(handle).st_size and not path.read_bytes().endswith(b"\n"):
             line = "\n" + line
         os.write(handle, line.encode())

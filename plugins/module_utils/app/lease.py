@@ -53,10 +53,12 @@ def holder(folder: AppFolder) -> tuple[Run, float] | None:
 
 def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> Run | None:
     """Return the other run that is at work on the application; None when ``run`` may go on."""
-    held = holder(folder)
-    if held is None or held[0] == run or held[0] in dead or time.time() - held[1] > limits.LEASE_SECONDS:
+    current = holder(folder)
+    if current is None:
         return None
-    return held[0]
+    other, renewed = current
+    expired = time.time() - renewed > limits.LEASE_SECONDS
+    return None if other == run or other in dead or expired else other
 
 
 def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry: bool = False) -> None:
@@ -75,6 +77,6 @@ def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry
 
 def end(folder: AppFolder, run: Run | None) -> None:
     """Remove the note if it is the run's own."""
-    held = holder(folder)
-    if run is not None and held is not None and held[0] == run:
+    current = holder(folder)
+    if run is not None and current is not None and current[0] == run:
         (folder.path / NAME).unlink(missing_ok=True)

@@ -77,7 +77,7 @@ def children(parent: int) -> set[int]:
 
 
 def is_local(pid: int) -> bool:
-    """Return whether ``pid`` runs in the PID namespace that /proc shows, and not in one below it, as containers do."""
+    """Return whether ``pid`` runs in the PID namespace of /proc. Processes of containers run in namespaces below it."""
     try:
         lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     except OSError:

@@ -48,8 +48,8 @@ def start(layout: Layout) -> int:
 def reload(layout: Layout) -> int:
     """Let Apache read its configuration again (a graceful restart) and return its parent's process id.
 
-    A port whose address changes is given up by a reload of its own first: Apache binds new addresses before it closes
-    the old ones, and stops altogether when the kernel refuses that.
+    If the address of a port changes, a first reload closes the port. Apache binds new addresses before it closes the
+    old ones, and stops altogether when the kernel refuses that.
     """
     check(layout)
     clashes = _clashing(layout)
@@ -80,7 +80,10 @@ def restart(layout: Layout) -> int:
 
 
 def recover(layout: Layout) -> str:
-    """Start Apache with the configuration that it ran with last, where it has stopped; return what was done."""
+    """Start Apache with the configuration that it ran with last, if it has stopped.
+
+    Returns a sentence about that for the operator; empty when there was nothing to do.
+    """
     if parent_pid(layout) is not None or not last_good.put_back(layout.root):
         return ""
     _run(layout, "start")
@@ -92,7 +95,7 @@ def recover(layout: Layout) -> str:
 
 
 def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
-    """Enable the service at boot and return whether that was a change; without systemd the package has done it."""
+    """Enable the service at boot; return whether that was a change. Without systemd the package has done it."""
     if not has_systemd():
         return False
     done = subprocess.run(["systemctl", "is-enabled", layout.service], capture_output=True, text=True, check=False)

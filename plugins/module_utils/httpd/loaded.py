@@ -1,7 +1,8 @@
 """Which configuration the running Apache has loaded, compared with the one that was written.
 
-``APPLIED`` says what was written last, and survives reboots; ``LOADED`` says what the running parent has read, and does
-not. Comparing the two, and not waiting for a handler, is what lets an interrupted run be finished by the next one.
+``APPLIED`` has the state of the files that were written last, and survives reboots. ``LOADED`` has the state that the
+running parent has read, and does not survive them. Because the two are compared, and no handler is needed, the next run
+finishes one that was interrupted.
 """
 
 from __future__ import annotations

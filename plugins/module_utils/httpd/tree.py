@@ -24,7 +24,7 @@ MARK = "Written by Grove"
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands at one path: a file with ``content``, a link to ``target``, or nothing at all."""
+    """One path of the tree: a file with ``content``, a link to ``target``, or nothing."""
 
     content: str | None = None
     target: str | None = None
@@ -75,7 +75,7 @@ class Wanted:
             self.entries[self.layout.site_enabled.format(name)] = ABSENT
 
     def disable_conf(self, name: str) -> None:
-        """Let a snippet have no effect. Without links to remove, an emptied file is what survives package updates."""
+        """Let a snippet have no effect. Where no link enables it, it is emptied: a package update keeps such a file."""
         if self.layout.conf_enabled:
             self.entries[self.layout.conf_enabled.format(name)] = ABSENT
             return
@@ -119,7 +119,7 @@ def _relative(link: str, target: str) -> str:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether Grove wrote a file; a link to nothing counts as its own, as one that lost its file."""
+    """Return whether Grove wrote a file. A link without its file counts: removing it does no harm."""
     if path.is_symlink() and not path.exists():
         return True
     try:
@@ -206,10 +206,7 @@ def check_staged(layout: Layout, wanted: dict[str, Entry]) -> None:
 
 
 def apply(layout: Layout, wanted: dict[str, Entry]) -> None:
-    """Write ``wanted`` into the real tree; put back what was there if that cannot be done to its end.
-
-    Raises OSError as it came.
-    """
+    """Write ``wanted`` into the real tree. After an error, put back the entries that were there, and raise it."""
     before = {path: current(layout.root, path) for path in wanted}
 
     def position(path: str) -> tuple[bool, bool]:
@@ -243,7 +240,7 @@ def _keep_outside_links(root: str, staged: str) -> None:
 
 
 def _point_to_copy(layout: Layout, staged: str, written: list[str]) -> None:
-    """Let the copy refer to itself: its own ServerRoot, and the files that the change itself brings."""
+    """Let the copy refer to itself: in its ServerRoot, and in the files that were written into it."""
     main = Path(staged, layout.main)
     text = main.read_text(errors="replace")
     main.write_text(re.sub(r"(?m)^(\s*ServerRoot\s+).*$", rf'\g<1>"{staged}"', text))

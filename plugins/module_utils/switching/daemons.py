@@ -40,8 +40,8 @@ def pids(app: App, colour: str, answered: Collection[int] = ()) -> set[int]:
 def socket_of(app: App, colour: str) -> str | None:
     """Return the path of a slot's socket; None when it cannot be told, as when Apache does not run."""
     apache = parent.find(app.apache.pid_file, app.apache.program)
-    found = draining.sockets(apache, _user_id(app)) if apache else {}
-    return found[colour].path if colour in found else None
+    sockets = draining.sockets(apache, _user_id(app)) if apache else {}
+    return sockets[colour].path if colour in sockets else None
 
 
 def end(app: App, colour: str) -> dict[int, int]:
@@ -82,10 +82,10 @@ def _by_slot(app: App) -> dict[str | None, set[int]]:
     if apache is None:
         return slots
     uid = _user_id(app)
-    sockets = draining.sockets(apache, uid)
+    inodes = {colour: socket.inode for colour, socket in draining.sockets(apache, uid).items()}
     for pid in processes.children(apache):
         if processes.owner(pid) == uid and processes.is_local(pid):
-            slots[_slot(app, pid, {colour: found.inode for colour, found in sockets.items()})].add(pid)
+            slots[_slot(app, pid, inodes)].add(pid)
     return slots
 
 
@@ -96,10 +96,11 @@ def _user_id(app: App) -> int:
         raise SwitchError(f"key account: there is no account {app.account} on this host") from None
 
 
-def _slot(app: App, pid: int, sockets: dict[str, int]) -> str | None:
-    held = processes.socket_inodes(pid)
+def _slot(app: App, pid: int, inodes: dict[str, int]) -> str | None:
+    """Return the colour of the slot that ``pid`` is of; ``inodes`` are those of the slots' sockets, if known."""
+    own = processes.socket_inodes(pid)
     for colour in reversed(COLOURS):
-        if sockets.get(colour) in held:
+        if inodes.get(colour) in own:
             return colour
     title = processes.command_line(pid).partition(" ")[0]
     for colour in COLOURS:

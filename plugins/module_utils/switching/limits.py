@@ -10,8 +10,8 @@ FRONT_SECONDS = 2.0
 while it lasts, clients meet a release that may be broken."""
 
 END_SECONDS = 90.0
-"""Until the processes of a slot have ended. mod_wsgi kills a process after its shutdown-timeout, which the records keep
-below this."""
+"""Until the processes of a slot have ended. mod_wsgi kills a process after its shutdown-timeout, which is 60 seconds if
+the record does not say otherwise."""
 
 HEALTH_ROUNDS = 8
 """Rounds of requests to a door until every process has answered. Apache's choice of the process is random: with two

@@ -113,7 +113,7 @@ def withdraw(app: App) -> Outcome:
 
 @dataclass
 class Before:
-    """What a switch puts back when it fails: the slot map's text, and the release that the idle slot ran.
+    """What a failed switch puts back: the slot map's text, and the release that the idle slot ran.
 
     ``started`` says that the slot's processes may run the new release.
     """
@@ -128,7 +128,7 @@ class Before:
     def of(cls, app: App, idle: str) -> Before:
         """Note what the map and the idle slot are now.
 
-        A slot whose release is gone gets the live one back: there has to be one when Apache starts the processes.
+        If the idle slot's release is gone, the live one takes its place: Apache cannot start processes without one.
         """
         folder = app.folder
         release = folder.release_of(idle)
