@@ -1,4 +1,4 @@
-"""The controller's half of the module ``deployment``: who this run is, and whether another one is still there."""
+"""The controller's half of the module ``deployment``: it describes this run, and sees whether another one has ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODULE = "grove.wsgi.deployment"
 
 
 def started(pid: int) -> str:
-    """Return when a process of this machine was started, as ps says it; empty when there is none of that id."""
+    """Return when a process of this machine was started, as ps prints it; empty when there is no such process."""
     command = ["ps", "-o", "lstart=", "-p", str(pid)]
     done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
     return done.stdout.strip()
@@ -27,7 +27,7 @@ def this_run() -> dict[str, Any]:
 
 
 def is_gone(run: dict[str, Any]) -> bool:
-    """Return whether a run was one of this controller and has ended."""
+    """Return whether a run was started on this controller and has ended."""
     return bool(run["controller"] == platform.node() and started(int(run["pid"])) != run["started"])
 
 

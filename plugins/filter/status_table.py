@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 name: status_table
 short_description: States of applications as lines of text
 description:
-  - Takes what M(grove.wsgi.status) returned on each host and makes a table of it, with what happened last and what is
-    wrong below it.
+  - Makes a table of the states that M(grove.wsgi.status) returned on each host. Below it stand problems, agents and the
+    last events.
 options:
   _input:
     description: The lists of states by host.
@@ -39,9 +39,9 @@ def moment(text: object) -> str:
 
 
 def _processes(slot: Mapping[str, Any]) -> str:
-    found = slot.get("processes") or []
-    pids = ",".join(str(process["pid"]) for process in found)
-    return f"{pids} ({megabytes(sum(process['memory'] for process in found))})" if found else "none"
+    processes = slot.get("processes") or []
+    pids = ",".join(str(process["pid"]) for process in processes)
+    return f"{pids} ({megabytes(sum(process['memory'] for process in processes))})" if processes else "none"
 
 
 def _row(host: str, state: Mapping[str, Any]) -> tuple[str, ...]:
@@ -73,13 +73,13 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
     if state["deployment"]:
         lines.append(f"{host} {state['app']}: a deployment is at work: {state['deployment']}")
     for agent in state.get("agents", []):
-        of = f"{host} {state['app']}: agent {agent['agent']}"
+        prefix = f"{host} {state['app']}: agent {agent['agent']}"
         if not agent["running"]:
-            lines.append(f"{of}: PROBLEM: it does not run; see journalctl -u grove-{state['app']}-{agent['agent']}")
+            lines.append(f"{prefix}: PROBLEM: it does not run; see journalctl -u grove-{state['app']}-{agent['agent']}")
         elif agent["release"] != state["release"]:
-            lines.append(f"{of}: PROBLEM: it runs release {agent['release']}, and {state['release']} is live")
+            lines.append(f"{prefix}: PROBLEM: it runs release {agent['release']}, and {state['release']} is live")
         else:
-            lines.append(f"{of} runs that release, process {agent['pid']} ({megabytes(agent['memory'])})")
+            lines.append(f"{prefix} runs that release, process {agent['pid']} ({megabytes(agent['memory'])})")
     for event in state["history"]:
         why = str(event.get("why", "")).splitlines()
         origin = f" from {event['from']}" if event.get("from") else ""
@@ -89,7 +89,7 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
 
 
 def status_table(states: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
-    """Return a table of the states of each host's applications, and lines on what happened last."""
+    """Return a table of the states of each host's applications, and below it problems, agents and last events."""
     rows = [HEAD, *(_row(host, state) for host in states for state in states[host])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,86 @@
+"""Where the Listen lines stand in each family's layout, and which Apache is this host's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import (
+    Layout,
+    TreeError,
+    default_pid_file,
+    keep_listen_lines,
+    listen_address,
+)
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "httpd" / "vars" / "main.yml"
+FAMILIES: dict[str, dict[str, Any]] = next(
+    value for value in yaml.safe_load(ROLE.read_text()).values() if isinstance(value, dict) and "Debian" in value
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_keeps_its_pid_file_where_it_is_looked_for(family: str) -> None:
+    layout = Layout.of(FAMILIES[family]["layout"])
+    assert str(default_pid_file(layout.program)) == layout.pid_file
+    assert layout.listen_path.endswith(".conf")
+    assert layout.foreign_listen_path.endswith(".conf")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_listen_lines_are_kept_when_the_file_was_grove_s(family: str, tmp_path: Path) -> None:
+    layout = Layout.of({**FAMILIES[family]["layout"], "root": str(tmp_path)})
+    path = tmp_path / layout.listen_path
+    path.parent.mkdir(exist_ok=True)
+    content = f"# {MARK}\nListen 80\n"
+    path.write_text("Listen 81\n")
+    assert Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content == content
+    path.write_text(f"# {MARK}\nListen 81\n")
+    kept = Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content
+    assert kept == f"# {MARK}\nListen 80\nListen 81\n"
+    assert Config(ports=content).entries(layout).entries[layout.listen_path].content == content
+
+
+def test_a_layout_that_lacks_a_field() -> None:
+    with pytest.raises(TreeError, match="pid_file"):
+        Layout.of({"root": "/etc/apache2"})
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Listen 80", ("*", 80)),
+        ("  listen 127.0.0.1:9080", ("127.0.0.1", 9080)),
+        ("Listen [::1]:443 https", ("::1", 443)),
+        ("# Listen 80", None),
+        ("ListenBacklog 80", None),
+    ],
+)
+def test_the_address_of_a_listen_line(line: str, expected: tuple[str, int] | None) -> None:
+    assert listen_address(line) == expected
+
+
+def test_a_line_that_stays_is_written_once() -> None:
+    assert (
+        keep_listen_lines("# head\nListen 80\n", "# old\nListen 80\nListen 443\n") == "# head\nListen 443\nListen 80\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "4194304"])
+def test_a_pid_file_that_names_no_process(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pid").write_text(text)
+    assert parent.find(tmp_path / "pid", "apache2") is None
+    assert parent.find(tmp_path / "none", "apache2") is None
+
+
+def test_a_pid_file_counts_only_for_apache_itself(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text(f"{os.getpid()}\n")
+    assert parent.find(tmp_path / "pid", processes.program(os.getpid())) == os.getpid()
+    assert parent.find(tmp_path / "pid", "apache2") is None
