@@ -56,12 +56,14 @@ held:
   returned: when there are any
 """
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
 def main() -> None:
@@ -76,31 +78,19 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run = deployment_lease.Run.of(module.params["run"])
-    dead = [found for found in map(deployment_lease.Run.of, module.params["dead"]) if found is not None]
-    folders = [AppFolder(name, Path(module.params["base"], name)) for name in module.params["apps"]]
-    try:
-        if module.params["state"] == "ended":
-            for folder in folders:
-                if not module.check_mode:
-                    deployment_lease.end(folder, run)
-            module.exit_json(changed=False, run=module.params["run"])
-        blocking = {folder.name: deployment_lease.blocking(folder, run, dead) for folder in folders}
-        others = [other for other in blocking.values() if other is not None]
-        if others:
-            lines = [
-                f"record {name}: another deployment ({other}) is at work on it; wait for it to end"
-                for name, other in blocking.items()
-                if other is not None
-            ]
-            module.fail_json(msg="\n".join(lines), held=[asdict(other) for other in others])
-        for folder in folders:
-            if not module.check_mode:
-                with folder.locked():
-                    deployment_lease.renew(folder, run, dead)
-    except (FolderError, OSError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, run=module.params["run"])
+    params = module.params
+    run = Run.of(params["run"])
+    dead = [one for one in map(Run.of, params["dead"]) if one is not None]
+    folders = [AppFolder(name, Path(params["base"], name)) for name in params["apps"]]
+
+    def work() -> dict[str, Any]:
+        if params["state"] == "ended":
+            deployment.end(folders, run, dry=module.check_mode)
+        else:
+            deployment.begin(folders, run, dead, dry=module.check_mode)
+        return {"changed": False, "run": params["run"]}
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

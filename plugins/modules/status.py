@@ -1,10 +1,10 @@
-"""Report what the applications of a host are."""
+"""Report the state of a host's applications."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status
-short_description: What the applications of a host are
+short_description: The state of a host's applications
 description:
   - Reads slots, releases, processes and history of the applications that were deployed on the host, and asks each for
     its health path. Changes nothing.
@@ -39,11 +39,12 @@ apps:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import FolderError
-from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.status.report import report
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 
 def main() -> None:
@@ -56,13 +57,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    base = Path(module.params["base"])
-    names = [module.params["app"]] if module.params["app"] else served_app.names(base)
-    try:
-        apps = [status_report.report(*served_app.find(base, name), last=module.params["last"]) for name in names]
-    except (FolderError, OSError, KeyError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, apps=apps)
+    base, app, last = Path(module.params["base"]), module.params["app"], module.params["last"]
+
+    def work() -> dict[str, Any]:
+        names = [app] if app else app_file.names(base)
+        return {"changed": False, "apps": [report(*app_file.read(base, name), last=last) for name in names]}
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 
 FORKS = """
@@ -32,11 +33,11 @@ def test_workers_are_the_forks_that_run_the_same_program() -> None:
         assert parent.stdin
         assert parent.stdout
         worker = int(parent.stdout.readline())
-        assert agents.workers_of(parent.pid) == {worker}
+        assert workers_of(parent.pid) == {worker}
         parent.stdin.close()
         assert parent.stdout.readline() == "ended\n"
-    assert agents.workers_of(parent.pid) == frozenset()
-    assert agents.workers_of(0) == frozenset()
+    assert workers_of(parent.pid) == frozenset()
+    assert workers_of(0) == frozenset()
 
 
 def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
@@ -45,9 +46,9 @@ def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
     older = {"compute": {"command": "true", "restart": "before"}}
     for release, content in (("new", described), ("old", older)):
         folder.release(release).mkdir(parents=True)
-        (folder.release(release) / agents.FILE).write_text(json.dumps({"agents": content}))
-    assert agents.settle(folder, "new", "compute") == 20
-    assert agents.settle(folder, "old", "compute") == agents.SETTLE
-    assert agents.settle(folder, "gone", "compute") == agents.SETTLE
-    assert agents.of_release(folder, "new", "before") == []
-    assert agents.of_release(folder, "old", "before") == ["compute"]
+        (folder.release(release) / description.FILE).write_text(json.dumps({"agents": content}))
+    assert description.settle_seconds(folder, "new", "compute") == 20
+    assert description.settle_seconds(folder, "old", "compute") == limits.SETTLE_SECONDS
+    assert description.settle_seconds(folder, "gone", "compute") == limits.SETTLE_SECONDS
+    assert description.of_release(folder, "new", "before") == []
+    assert description.of_release(folder, "old", "before") == ["compute"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.action import deployment
-from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app import lease, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 
@@ -27,41 +27,41 @@ def folder(tmp_path: Path) -> AppFolder:
 
 
 def test_the_second_is_refused_until_the_first_has_ended(folder: AppFolder) -> None:
-    deployment_lease.renew(folder, ONE)
-    deployment_lease.renew(folder, ONE)
+    lease.renew(folder, ONE)
+    lease.renew(folder, ONE)
     for other in (TWO, None):
         with pytest.raises(FolderError) as raised:
-            deployment_lease.renew(folder, other)
+            lease.renew(folder, other)
         assert str(raised.value) == (
             "another deployment (ann on ctl, process 100, started Mon) is at work on shop; wait for it to end"
         )
-    deployment_lease.end(folder, TWO)
-    assert deployment_lease.blocking(folder, TWO) == ONE
-    deployment_lease.end(folder, ONE)
-    deployment_lease.renew(folder, TWO)
-    assert deployment_lease.holder(folder) is not None
-    assert deployment_lease.blocking(folder, TWO) is None
+    lease.end(folder, TWO)
+    assert lease.blocking(folder, TWO) == ONE
+    lease.end(folder, ONE)
+    lease.renew(folder, TWO)
+    assert lease.holder(folder) is not None
+    assert lease.blocking(folder, TWO) is None
 
 
 def test_a_note_grows_old(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployment_lease.renew(folder, ONE)
-    old = {"run": asdict(ONE), "renewed": time.time() - deployment_lease.SECONDS - 1}
-    (folder.path / deployment_lease.NAME).write_text(json.dumps(old))
-    deployment_lease.renew(folder, TWO)
-    assert deployment_lease.blocking(folder, ONE) == TWO
+    lease.renew(folder, ONE)
+    old = {"run": asdict(ONE), "renewed": time.time() - limits.LEASE_SECONDS - 1}
+    (folder.path / lease.NAME).write_text(json.dumps(old))
+    lease.renew(folder, TWO)
+    assert lease.blocking(folder, ONE) == TWO
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": {"pid": 1}, "renewed": 1}', '{"run": null, "renewed": 1}'])
 def test_a_note_that_says_nothing_blocks_nobody(folder: AppFolder, text: str) -> None:
-    (folder.path / deployment_lease.NAME).write_text(text)
-    deployment_lease.renew(folder, TWO)
-    assert deployment_lease.blocking(folder, TWO) is None
+    (folder.path / lease.NAME).write_text(text)
+    lease.renew(folder, TWO)
+    assert lease.blocking(folder, TWO) is None
 
 
 def test_a_run_that_is_known_to_be_gone_does_not_block(folder: AppFolder) -> None:
-    deployment_lease.renew(folder, ONE)
-    deployment_lease.renew(folder, TWO, dead=[ONE])
-    assert deployment_lease.blocking(folder, ONE) == TWO
+    lease.renew(folder, ONE)
+    lease.renew(folder, TWO, dead=[ONE])
+    assert lease.blocking(folder, ONE) == TWO
 
 
 def test_which_runs_are_gone() -> None:

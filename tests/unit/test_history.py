@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 
 
@@ -49,8 +49,8 @@ def test_a_line_that_was_cut_off_takes_no_other_with_it(folder: AppFolder) -> No
 
 
 def test_the_length_is_bounded_and_what_decides_is_kept(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "LONGEST", 20)
-    monkeypatch.setattr(history, "KEPT", 10)
+    monkeypatch.setattr(limits, "HISTORY_EVENTS", 20)
+    monkeypatch.setattr(limits, "HISTORY_KEPT", 10)
     noted(folder, "contracted:one " + "refused:two " * 50)
     events = history.read(folder)
     assert len(events) <= 20

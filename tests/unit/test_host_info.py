@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK, Layout
-from ansible_collections.grove.wsgi.plugins.modules import host_info
+from ansible_collections.grove.wsgi.plugins.module_utils.host import info
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
 
 pytestmark = pytest.mark.debian_packages("apache2", "openssl")
 
@@ -21,19 +23,19 @@ FOREIGN = "<VirtualHost *:80>\n</VirtualHost>\n"
 
 
 def test_pythons() -> None:
-    found = host_info.python("/usr/bin/python3")
+    found = info.python("/usr/bin/python3")
     assert found is not None
     assert found["abi"].startswith("cpython-3")
     version = subprocess.run(["/usr/bin/python3", "--version"], capture_output=True, text=True, check=True).stdout
     assert f"Python {found['version']}\n" == version
-    assert host_info.python("/nonexistent") is None
-    assert host_info.python("/bin/false") is None
+    assert info.python("/nonexistent") is None
+    assert info.python("/bin/false") is None
 
 
 def test_accounts() -> None:
     me = pwd.getpwuid(os.getuid())
-    assert host_info.account(me.pw_name) == {"uid": me.pw_uid, "home": me.pw_dir, "shell": me.pw_shell}
-    assert host_info.account("no-such-account") is None
+    assert info.account(me.pw_name) == {"uid": me.pw_uid, "home": me.pw_dir, "shell": me.pw_shell}
+    assert info.account("no-such-account") is None
 
 
 def make_pair(folder: Path, name: str, *more: str) -> list[str]:
@@ -52,12 +54,12 @@ def make_pair(folder: Path, name: str, *more: str) -> list[str]:
 def test_certificates_and_keys(tmp_path: Path) -> None:
     one, two = make_pair(tmp_path, "one"), make_pair(tmp_path, "two")
     locked = make_pair(tmp_path, "locked", "-passout", "pass:sesame")
-    assert host_info.key_pair(one) == ""
-    assert "KEY_VALUES_MISMATCH" in host_info.key_pair([one[0], two[1]])
-    assert host_info.key_pair(locked) != ""
-    assert "No such file" in host_info.key_pair([one[0], str(tmp_path / "none.key")])
+    assert info.key_pair(one) == ""
+    assert "KEY_VALUES_MISMATCH" in info.key_pair([one[0], two[1]])
+    assert info.key_pair(locked) != ""
+    assert "No such file" in info.key_pair([one[0], str(tmp_path / "none.key")])
     (tmp_path / "broken.key").write_text("nonsense")
-    assert host_info.key_pair([one[0], str(tmp_path / "broken.key")]) != ""
+    assert info.key_pair([one[0], str(tmp_path / "broken.key")]) != ""
 
 
 @pytest.mark.parametrize(
@@ -77,18 +79,18 @@ def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports
     (tmp_path / site).with_name("listening.conf").write_text(f"Listen 90\n{FOREIGN}")
     (tmp_path / site).with_name("dangling.conf").symlink_to("nowhere")
     (tmp_path / ports).write_text("# Listen 1\nListen 80\n  Listen 127.0.0.1:81\n")
-    found = host_info.httpd(layout)
+    found = describe(layout)
     assert found["version"].startswith("2.4.")
     assert found["foreign_sites"] == ["blog"]
     assert found["foreign_listen"] == ["80", "127.0.0.1:81"]
     assert found["ports_ours"] is False
     (tmp_path / ours).write_text(f"# {MARK}\nListen 80\n")
-    assert host_info.httpd(layout)["ports_ours"] is True
+    assert describe(layout)["ports_ours"] is True
 
 
-def test_a_host_without_apache() -> None:
-    layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), binary="/nonexistent")
-    assert host_info.httpd(layout) == {
+def test_a_host_without_apache(tmp_path: Path) -> None:
+    layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), binary=str(tmp_path / "apache2"))
+    assert describe(layout) == {
         "version": "",
         "foreign_sites": [],
         "foreign_listen": [],

@@ -14,14 +14,12 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control as httpd_control
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, TreeError
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import (
     ABSENT,
     MARK,
     Entry,
-    Layout,
-    TreeError,
     Wanted,
 )
 
@@ -126,8 +124,8 @@ def test_a_snippet_of_a_package_is_emptied_where_there_are_no_links(redhat: Layo
     for _ in range(2):
         wanted = Wanted(redhat)
         wanted.disable_conf("welcome")
-        changed = httpd_tree.changes(wanted)
-        httpd_tree.apply(redhat, changed)
+        changed = tree.changes(wanted)
+        tree.apply(redhat, changed)
     assert changed == {}
     assert path.read_text() == f"# {MARK}: what the package has here is not used.\n"
 
@@ -138,7 +136,7 @@ def test_the_staged_check_accepts_and_leaves_the_tree_alone(family: str, request
     before = snapshot(layout.root)
     wanted = Wanted(layout)
     wanted.add_site("wsgi-one", SITE)
-    httpd_tree.check_staged(layout, httpd_tree.changes(wanted))
+    tree.check_staged(layout, tree.changes(wanted))
     assert snapshot(layout.root) == before
 
 
@@ -149,7 +147,7 @@ def test_the_staged_check_refuses_with_apaches_own_words(family: str, request: p
     wanted = Wanted(layout)
     wanted.add_site("wsgi-one", SITE + "Nonsense on\n")
     with pytest.raises(TreeError) as raised:
-        httpd_tree.check_staged(layout, wanted.entries)
+        tree.check_staged(layout, wanted.entries)
     message = str(raised.value)
     assert message.startswith("Apache refuses the new configuration, nothing was changed: ")
     assert "Invalid command 'Nonsense'" in message
@@ -162,10 +160,10 @@ def test_the_staged_check_reads_the_files_that_come_with_the_change(layout: Layo
     wanted = Wanted(layout)
     wanted.add_file("grove-tls/extra.conf", "ServerTokens Prod\n", mode=0o600)
     wanted.add_site("wsgi-one", SITE + f'Include "{layout.root}/grove-tls/extra.conf"\n')
-    httpd_tree.check_staged(layout, wanted.entries)
+    tree.check_staged(layout, wanted.entries)
     wanted.add_file("grove-tls/extra.conf", "Nonsense\n", mode=0o600)
     with pytest.raises(TreeError, match="Invalid command 'Nonsense'"):
-        httpd_tree.check_staged(layout, wanted.entries)
+        tree.check_staged(layout, wanted.entries)
 
 
 def test_changes_are_applied_once(layout: Layout) -> None:
@@ -174,15 +172,15 @@ def test_changes_are_applied_once(layout: Layout) -> None:
         wanted.add_file("grove-tls/one.key", "secret\n", mode=0o600)
         wanted.add_site("wsgi-one", SITE)
         wanted.add_file("ports.conf", "Listen 18201\r\n")
-        changed = httpd_tree.changes(wanted)
+        changed = tree.changes(wanted)
         assert len(changed) == expected
-        httpd_tree.apply(layout, changed)
+        tree.apply(layout, changed)
     root = Path(layout.root)
     assert (root / "grove-tls/one.key").stat().st_mode & 0o777 == 0o600
     assert (root / "ports.conf").read_bytes() == b"Listen 18201\r\n"
     assert (root / "sites-enabled/wsgi-one.conf").read_text() == SITE
     (root / "grove-tls/one.key").chmod(0o644)
-    assert list(httpd_tree.changes(wanted)) == ["grove-tls/one.key"]
+    assert list(tree.changes(wanted)) == ["grove-tls/one.key"]
 
 
 def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
@@ -198,7 +196,7 @@ def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
     wanted.add_site("wsgi-stop", SITE)
     wanted.keep_only("wsgi-old")
     with pytest.raises(IsADirectoryError):
-        httpd_tree.apply(layout, httpd_tree.changes(wanted))
+        tree.apply(layout, tree.changes(wanted))
     assert snapshot(layout.root) == before
 
 
@@ -206,12 +204,12 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
     root = Path(layout.root)
     wanted = Wanted(layout)
     wanted.add_site("wsgi-old", SITE)
-    httpd_tree.apply(layout, wanted.entries)
+    tree.apply(layout, wanted.entries)
     wanted = Wanted(layout)
     wanted.add_site("wsgi-one", SITE)
     wanted.keep_only("wsgi-*")
     seen = []
-    put = httpd_tree.put
+    put = tree.put
 
     def watched(where: str, path: str, entry: Entry) -> None:
         put(where, path, entry)
@@ -219,8 +217,8 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
         dangling = [link.name for link in (root / "sites-enabled").iterdir() if not link.exists()]
         assert dangling == []
 
-    monkeypatch.setattr(httpd_tree, "put", watched)
-    httpd_tree.apply(layout, httpd_tree.changes(wanted))
+    monkeypatch.setattr(tree, "put", watched)
+    tree.apply(layout, tree.changes(wanted))
     assert seen == [
         "sites-available/wsgi-one.conf",
         "sites-enabled/wsgi-one.conf",
@@ -235,13 +233,13 @@ def test_foreign_files_are_refused_and_kept(layout: Layout) -> None:
     wanted = Wanted(layout)
     wanted.add_site("wsgi-one", SITE)
     with pytest.raises(TreeError) as raised:
-        httpd_tree.refuse_foreign(wanted, ["wsgi-one"])
+        tree.refuse_foreign(wanted, ["wsgi-one"])
     assert str(raised.value) == (f"{foreign} was not written by Grove; move it away, or give the record another name")
     only = Wanted(layout)
     only.keep_only("wsgi-*")
     assert only.entries == {}
     foreign.write_text(SITE)
-    httpd_tree.refuse_foreign(wanted, ["wsgi-one"])
+    tree.refuse_foreign(wanted, ["wsgi-one"])
     only.keep_only("wsgi-*")
     assert only.entries == {"sites-available/wsgi-one.conf": ABSENT}
 
@@ -251,7 +249,7 @@ def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
     first.add_site("wsgi-one", SITE)
     first.add_site("wsgi-two", SITE)
     first.add_site("blog", "foreign")
-    httpd_tree.apply(layout, first.entries)
+    tree.apply(layout, first.entries)
     second = Wanted(layout)
     second.add_site("wsgi-one", SITE)
     second.keep_only("wsgi-*")
@@ -262,11 +260,11 @@ def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
 
 
 def test_the_check_before_a_reload_shows_apaches_words(layout: Layout) -> None:
-    assert httpd_tree.ask_apache(layout, "-d", layout.root).returncode == 0
-    values = httpd_tree.environment(layout)
+    assert tree.ask_apache(layout, "-d", layout.root).returncode == 0
+    values = tree.environment(layout)
     assert values["APACHE_RUN_USER"] == "www-data"
     missing = dataclasses.replace(layout, pid_file="/nonexistent/pid")
-    assert httpd_control.parent_pid(missing) is None
+    assert control.parent_pid(missing) is None
 
 
 def run_module(layout: Layout, tmp_path: Path, **arguments: Any) -> dict[str, Any]:

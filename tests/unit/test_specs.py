@@ -87,12 +87,22 @@ def test_public_variables_that_tasks_read_are_known(role: str) -> None:
     assert used - known - registered - files - {f"{role}s"} == set()
 
 
-def documentation(module: str, name: str) -> Any:
-    tree = ast.parse((REPOSITORY / f"plugins/modules/{module}.py").read_text())
-    for node in tree.body:
+def constant(path: str, name: str) -> Any:
+    """Return the YAML in the string ``name`` of a Python file."""
+    for node in ast.walk(ast.parse((REPOSITORY / path).read_text())):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             return yaml.safe_load(ast.literal_eval(node.value))
-    raise AssertionError(f"{module} has no {name}")
+    raise AssertionError(f"{path} has no {name}")
+
+
+def documentation(module: str, name: str) -> Any:
+    """Return a part of a module's documentation, with the options of the fragment that it extends."""
+    written = constant(f"plugins/modules/{module}.py", name)
+    if name == "DOCUMENTATION" and "extends_documentation_fragment" in written:
+        fragment = written["extends_documentation_fragment"].removeprefix("grove.wsgi.")
+        shared = constant(f"plugins/doc_fragments/{fragment}.py", "DOCUMENTATION")["options"]
+        written["options"] = {**shared, **written.get("options", {})}
+    return written
 
 
 ASK_SPEC = """

@@ -14,7 +14,7 @@ from ansible_collections.grove.wsgi.plugins.filter.status_table import status_ta
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 
 def free_port() -> int:
@@ -59,27 +59,27 @@ def folder(record: dict[str, Any]) -> AppFolder:
     made.flip("green")
     history.append(made, "switched", "two", **{"from": "one"})
     history.append(made, "refused", "three", why="no database\nmore", step="build")
-    served_app.note(record, "apache2")
+    app_file.write(record, app_file.apache("apache2", None))
     return made
 
 
 def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:
-    assert served_app.names(tmp_path) == ["shop"]
-    app, noted = served_app.find(tmp_path, "shop")
+    assert app_file.names(tmp_path) == ["shop"]
+    app, noted = app_file.read(tmp_path, "shop")
     assert noted == record
     assert (app.folder, app.processes, app.idle, app.preloads) == (folder, 2, "cold", set())
-    before = (folder.path / served_app.NAME).stat().st_mtime_ns
-    served_app.note(record, "apache2")
-    assert (folder.path / served_app.NAME).stat().st_mtime_ns == before
+    before = (folder.path / app_file.NAME).stat().st_mtime_ns
+    app_file.write(record, app_file.apache("apache2", None))
+    assert (folder.path / app_file.NAME).stat().st_mtime_ns == before
     with pytest.raises(FolderError) as raised:
-        served_app.find(tmp_path, "shoop")
+        app_file.read(tmp_path, "shoop")
     assert str(raised.value) == "no application 'shoop' was deployed; on this host there are: shop"
     with pytest.raises(FolderError, match=r"^say which application: -e app=NAME; on this host there are: shop$"):
-        served_app.find(tmp_path, "")
+        app_file.read(tmp_path, "")
 
 
 def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None:
-    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert (state["live"], state["release"], state["idle_release"], state["previous"]) == ("green", "two", "one", "one")
     assert (state["healthy"], state["problem"], state["canary_percent"]) == (False, None, 0.0)
     assert state["health"].startswith("gave no answer (ConnectionRefusedError")
@@ -99,13 +99,13 @@ def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None
 
 def test_what_is_wrong_is_said(folder: AppFolder, tmp_path: Path) -> None:
     (folder.release("two") / "RELEASE.json").unlink()
-    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert state["problem"] == "slot green points to release two, which is not there or not complete"
     folder.slot_map.write_text("nonsense\n")
-    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert state["problem"].startswith(f"{folder.slot_map} holds 'nonsense'")
     folder.slot_map.unlink()
-    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert state["problem"] == "it was never deployed on this host"
     assert "PROBLEM: it was never deployed" in "\n".join(status_table({"web1": [state]}))
 
@@ -119,7 +119,7 @@ def test_disk_is_counted_once_for_linked_files(tmp_path: Path) -> None:
 
 
 def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
-    state = status_report.report(*served_app.find(tmp_path, "shop"))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
     state["slots"]["green"]["processes"] = [
         {"pid": 7, "age": 1, "memory": 2_000_000},
         {"pid": 8, "age": 1, "memory": 0},

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import served as served_app
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
@@ -52,7 +51,7 @@ def folder(record: dict[str, Any]) -> AppFolder:
     made.point("green", "two")
     made.flip("green")
     history.append(made, "switched", "two", **{"from": "one"})
-    served_app.note(record, "no-such-program")
+    app_file.write(record, app_file.apache("no-such-program", None))
     return made
 
 
@@ -81,7 +80,7 @@ def test_a_rollback_that_fails_leaves_the_old_release_live_and_a_note(folder: Ap
     assert folder.live() == "green"
     event = history.read(folder)[-1]
     assert (event["what"], event["release"], event["step"]) == ("refused", "one", "rollback")
-    assert deployment_lease.holder(folder) is None
+    assert lease.holder(folder) is None
 
 
 def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: Path) -> None:
@@ -135,11 +134,11 @@ def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> No
     assert refused["held"] == [RUN]
     assert "is at work on shop" in call("rollback", check=True, app="shop", base=str(tmp_path), run=other)["msg"]
     assert not call("deployment", apps=["shop"], base=str(tmp_path), run=other, dead=[RUN]).get("failed")
-    held = deployment_lease.holder(folder)
+    held = lease.holder(folder)
     assert held is not None
     assert held[0] == Run(**other)
     call("deployment", apps=["shop"], base=str(tmp_path), run=other, state="ended")
-    assert deployment_lease.holder(folder) is None
+    assert lease.holder(folder) is None
 
 
 def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[str, Any]) -> None:
@@ -176,7 +175,7 @@ def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: di
     assert "s:\nno table\nrelease two serves on; done: release one is built and tried" in result["msg"]
     event = history.read(folder)[-1]
     assert (event["what"], event["step"]) == ("failed", "migrate")
-    assert deployment_lease.holder(folder) is None
+    assert lease.holder(folder) is None
 
 
 def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record: dict[str, Any]) -> None:

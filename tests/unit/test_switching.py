@@ -26,9 +26,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.traffic import App, Place, SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, health, limits, switch
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
 
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 
@@ -69,6 +72,8 @@ class Slots:
         self.folder = folder
         self.count = count
         self.program = f"grove-{os.getpid()}"[:15]
+        self.apache = Apache(processes.program(os.getpid()), folder.path / "apache.pid")
+        self.apache.pid_file.write_text(f"{os.getpid()}\n")
         self.ports = {colour: free_port() for colour in COLOURS}
         self.broken_front = ""
         self.running: dict[str, list[subprocess.Popen[bytes]]] = {colour: [] for colour in COLOURS}
@@ -170,10 +175,10 @@ def app(slots: Slots) -> App:
         start_timeout=10,
         front=Place("127.0.0.1", slots.front.server_port, "127.0.0.1"),
         doors={colour: Place("127.0.0.1", slots.ports[colour], f"{colour}.shop.door") for colour in COLOURS},
-        program=slots.program,
+        apache=slots.apache,
     )
     deadline = time.monotonic() + 10
-    while any(len(made.pids(colour)) < 2 for colour in COLOURS) or get(slots.front.server_port, "/") != 200:
+    while any(len(daemons.pids(made, colour)) < 2 for colour in COLOURS) or get(slots.front.server_port, "/") != 200:
         assert time.monotonic() < deadline, "the processes of the slots did not come up"
         time.sleep(0.02)
     return made
@@ -182,50 +187,50 @@ def app(slots: Slots) -> App:
 def refused(app: App, release: str) -> str:
     """Return why the switch was refused; the map and the live slot are as before."""
     with pytest.raises(SwitchError) as raised:
-        switching.bring_live(app, release)
+        switch.switch_to(app, release)
     assert app.folder.live() == "blue"
     assert app.folder.release_of("blue") == "one"
     return str(raised.value)
 
 
 def test_a_release_that_is_live_already_is_only_verified(app: App) -> None:
-    before = {colour: app.pids(colour) for colour in COLOURS}
-    outcome = switching.bring_live(app, "one")
+    before = {colour: daemons.pids(app, colour) for colour in COLOURS}
+    outcome = switch.switch_to(app, "one")
     assert (outcome.changed, outcome.live) == (False, "blue")
-    assert {colour: app.pids(colour) for colour in COLOURS} == before
+    assert {colour: daemons.pids(app, colour) for colour in COLOURS} == before
 
 
 def test_a_new_release_gets_the_traffic(app: App) -> None:
     add_release(app.folder, "two")
-    before = {colour: app.pids(colour) for colour in COLOURS}
-    outcome = switching.bring_live(app, "two")
+    before = {colour: daemons.pids(app, colour) for colour in COLOURS}
+    outcome = switch.switch_to(app, "two")
     assert (outcome.changed, outcome.live) == (True, "green")
     assert set(outcome.seconds) == {"start", "warm_up", "flip", "drain"}
     assert app.folder.live() == "green"
     assert (app.folder.release_of("blue"), app.folder.release_of("green")) == ("one", "two")
-    assert not app.pids("green") & before["green"]
-    assert switching.ask(app.doors["green"], "/").release == "two"
-    assert switching.ask(app.front, "/").status == 200
+    assert not daemons.pids(app, "green") & before["green"]
+    assert ask(app.doors["green"], "/").release == "two"
+    assert ask(app.front, "/").status == 200
 
 
 def test_the_way_back_to_a_warm_slot_needs_no_new_processes(app: App) -> None:
     app = dataclasses.replace(app, idle="warm")
     add_release(app.folder, "two")
-    switching.bring_live(app, "two")
-    before = {colour: app.pids(colour) for colour in COLOURS}
-    outcome = switching.bring_live(app, "one")
+    switch.switch_to(app, "two")
+    before = {colour: daemons.pids(app, colour) for colour in COLOURS}
+    outcome = switch.switch_to(app, "one")
     assert (outcome.changed, outcome.live) == (True, "blue")
-    assert {colour: app.pids(colour) for colour in COLOURS} == before
+    assert {colour: daemons.pids(app, colour) for colour in COLOURS} == before
 
 
 def test_a_dry_run_changes_nothing(app: App) -> None:
     add_release(app.folder, "two")
-    before = {colour: app.pids(colour) for colour in COLOURS}
-    outcome = switching.bring_live(app, "two", dry=True)
+    before = {colour: daemons.pids(app, colour) for colour in COLOURS}
+    outcome = switch.switch_to(app, "two", dry=True)
     assert (outcome.changed, outcome.live) == (True, "green")
     assert app.folder.live() == "blue"
     assert app.folder.release_of("green") == "one"
-    assert {colour: app.pids(colour) for colour in COLOURS} == before
+    assert {colour: daemons.pids(app, colour) for colour in COLOURS} == before
 
 
 def test_an_unhealthy_release_is_refused(app: App) -> None:
@@ -266,44 +271,164 @@ def test_a_front_that_fails_gets_the_old_slot_back(app: App, slots: Slots) -> No
     assert refused(app, "two") == (
         f"key health: http://127.0.0.1:{port}/, asked through the front, answered 500; it has to answer 200"
     )
+    assert_idle_slot_is_restored(app)
+
+
+def assert_idle_slot_is_restored(app: App) -> None:
+    """Blue serves alone, and green is idle with release ``one``, as before the switch."""
+    assert app.folder.slot_map.read_text() == "live shop-blue\n"
+    assert app.folder.release_of("green") == "one"
+    assert not app.folder.preload.exists()
+    wait_until(lambda: ask(app.doors["green"], "/").release == "one" and len(daemons.pids(app, "green")) == 2)
+    assert ask(app.front, "/").status == 200
+
+
+def test_a_canary_that_fails_through_the_front_gives_its_slot_back(app: App, slots: Slots) -> None:
+    add_release(app.folder, "two")
+    slots.broken_front = "blue"
+    with pytest.raises(SwitchError):
+        switch.switch_to(app, "two", percent=25)
+    slots.broken_front = ""
+    assert_idle_slot_is_restored(app)
+
+
+def test_a_canary_that_cannot_be_promoted_goes_on_as_it_was(app: App, slots: Slots) -> None:
+    add_release(app.folder, "two")
+    switch.switch_to(app, "two", percent=25)
+    before = app.folder.slot_map.read_text(), daemons.pids(app, "green")
+    slots.broken_front = "green"
+    with pytest.raises(SwitchError):
+        switch.switch_to(app, "two")
+    assert (app.folder.slot_map.read_text(), daemons.pids(app, "green")) == before
     assert app.folder.release_of("green") == "two"
-    assert switching.ask(app.front, "/").status == 200
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted, OSError])
+def test_what_interrupts_a_switch_before_it_is_verified_gets_it_undone(
+    app: App, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def interrupt(_app: App) -> None:
+        assert app.folder.live() == "green"
+        raise error("now")
+
+    add_release(app.folder, "two")
+    monkeypatch.setattr(health, "verify_front", interrupt)
+    with pytest.raises(error):
+        switch.switch_to(app, "two")
+    assert_idle_slot_is_restored(app)
+    assert whats(app) == []
+
+
+def test_requests_in_a_refused_slot_are_answered_before_it_ends(app: App, slots: Slots, tmp_path: Path) -> None:
+    """A socket with mod_wsgi's name stands for the slot's: its open connection is the request."""
+    uid = pwd.getpwnam(app.account).pw_uid
+    with contextlib.ExitStack() as stack:
+        listening = {}
+        for number, colour in enumerate(COLOURS, start=1):
+            listening[colour] = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening[colour].bind(str(tmp_path / f"wsgi.{os.getpid()}.u{uid}.{number}.sock"))
+            listening[colour].listen()
+        request = stack.enter_context(socket.socket(socket.AF_UNIX))
+        request.connect(listening["green"].getsockname())
+        accepted, _ = listening["green"].accept()
+        add_release(app.folder, "two")
+        slots.broken_front = "green"
+        while_draining: list[tuple[str | None, set[int]]] = []
+
+        def answer() -> None:
+            wait_until(lambda: app.folder.live() == "green", 60)
+            wait_until(lambda: app.folder.live() == "blue", 60)
+            time.sleep(limits.QUIET_SECONDS * 2)
+            while_draining.append((app.folder.release_of("green"), daemons.pids(app, "green")))
+            accepted.close()
+
+        client = threading.Thread(target=answer)
+        client.start()
+        refused(app, "two")
+        client.join()
+    release, old = while_draining[0]
+    assert (release, len(old)) == ("two", 2)
+    wait_until(lambda: not old & daemons.pids(app, "green"))
+    assert_idle_slot_is_restored(app)
 
 
 def test_a_live_release_that_does_not_answer_fails_loudly(app: App, slots: Slots) -> None:
     slots.broken_front = "blue"
     with pytest.raises(SwitchError, match="asked through the front, answered 500; it has to answer 200"):
-        switching.bring_live(dataclasses.replace(app, start_timeout=1), "one")
+        switch.switch_to(dataclasses.replace(app, start_timeout=1), "one")
 
 
 def test_what_was_never_built_or_deployed(app: App) -> None:
     assert refused(app, "none") == f"there is no release none in {app.folder.releases}"
     app.folder.slot_map.unlink()
     with pytest.raises(SwitchError, match=r"^the application was never deployed on this host$"):
-        switching.bring_live(app, "one")
+        switch.switch_to(app, "one")
 
 
 def test_an_interrupted_switch_is_finished_by_the_next(app: App) -> None:
     add_release(app.folder, "two")
     app.folder.point("green", "two")
-    for pid in app.pids("green"):
+    for pid in daemons.pids(app, "green"):
         os.kill(pid, signal.SIGINT)
-    assert switching.bring_live(app, "two").live == "green"
+    assert switch.switch_to(app, "two").live == "green"
 
 
-def test_processes_of_a_slot_are_told_from_others(app: App, slots: Slots) -> None:
+def stranger(app: App, title: str) -> subprocess.Popen[str]:
+    """Start a process of the same account, program and title as the slot's, whose parent is not Apache.
+
+    It writes ``interrupted`` when it gets SIGINT.
+    """
+    program = processes.program(next(iter(daemons.pids(app, "green"))))
+    script = (
+        "import ctypes, signal, sys\n"
+        f"ctypes.CDLL(None).prctl(15, {program!r}.encode())\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    # A shell in between, as there is a container's Apache.
+    process = subprocess.Popen(
+        ["bash", "-c", f'(exec -a {title} "$0" -c "$1"); true', sys.executable, script],
+        env={**os.environ, "PYTHONHOME": sys.base_prefix},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_process_that_is_no_child_of_apache_is_neither_counted_nor_signalled(app: App, slots: Slots) -> None:
+    add_release(app.folder, "two")
+    process = stranger(app, "g-shop")
+    child = next(pid for pid in processes.pids() if processes.parent_of(pid) == process.pid)
+    mine = next(iter(daemons.pids(app, "green")))
+    assert processes.command_line(child).startswith("g-shop ")
+    assert (processes.owner(child), processes.program(child)) == (processes.owner(mine), processes.program(mine))
     for colour in COLOURS:
-        assert app.pids(colour) == {process.pid for process in slots.running[colour]}
-        assert all(processes.program(pid) == slots.program for pid in app.pids(colour))
-    assert dataclasses.replace(app, account="nobody").pids("blue") == set()
-    assert dataclasses.replace(app, program="apache2-none").pids("blue") == set()
+        assert daemons.pids(app, colour) == {process.pid for process in slots.running[colour]}
+    assert switch.switch_to(app, "two").live == "green"
+    output, _ = process.communicate()
+    assert output == ""
+
+
+def test_which_apache_is_this_host_s(app: App) -> None:
+    assert len(daemons.pids(app, "blue")) == 2
+    other = dataclasses.replace(app, apache=Apache("apache2-none", app.apache.pid_file))
+    assert daemons.pids(other, "blue") == set()
+    missing = dataclasses.replace(app, apache=Apache(app.apache.program, app.folder.path / "none.pid"))
+    assert daemons.pids(missing, "blue") == set()
+    assert daemons.pids(dataclasses.replace(app, account="nobody"), "blue") == set()
+    with pytest.raises(SwitchError):
+        daemons.pids(dataclasses.replace(app, account="no-such-account"), "blue")
 
 
 def test_no_answer_is_an_answer_with_the_reason() -> None:
-    answer = switching.ask(Place("127.0.0.1", free_port(), "localhost"), "/", timeout=1)
+    answer = ask(Place("127.0.0.1", free_port(), "localhost"), "/", timeout=1)
     assert answer.status == 0
     assert str(answer) == "gave no answer (ConnectionRefusedError: [Errno 111] Connection refused)"
-    assert switching.ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0
+    assert ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -319,14 +444,14 @@ def whats(app: App) -> list[str]:
 
 def test_a_cold_slot_is_ended_behind_the_switch_and_a_warm_one_is_not(app: App) -> None:
     add_release(app.folder, "two")
-    before = app.pids("blue")
-    switching.bring_live(app, "two")
-    wait_until(lambda: len(app.pids("blue")) == 2 and not app.pids("blue") & before)
+    before = daemons.pids(app, "blue")
+    switch.switch_to(app, "two")
+    wait_until(lambda: len(daemons.pids(app, "blue")) == 2 and not daemons.pids(app, "blue") & before)
     assert not app.folder.preload.exists()
     warm = dataclasses.replace(app, idle="warm")
-    before = app.pids("green")
-    switching.bring_live(warm, "one")
-    assert app.pids("green") == before
+    before = daemons.pids(app, "green")
+    switch.switch_to(warm, "one")
+    assert daemons.pids(app, "green") == before
     assert app.folder.preload.read_text() == "blue green\n"
     assert whats(app) == ["switched", "switched"]
 
@@ -336,57 +461,57 @@ def test_a_refused_release_leaves_the_idle_slot_as_it_was(app: App) -> None:
     refused(dataclasses.replace(app, start_timeout=1), "two")
     assert app.folder.release_of("green") == "one"
     assert not app.folder.preload.exists()
-    wait_until(lambda: switching.ask(app.doors["green"], "/").release == "one")
+    wait_until(lambda: ask(app.doors["green"], "/").release == "one")
 
 
 def test_a_canary_is_shared_out_promoted_and_withdrawn(app: App) -> None:
     add_release(app.folder, "two")
-    outcome = switching.bring_live(app, "two", percent=25)
+    outcome = switch.switch_to(app, "two", percent=25)
     assert (outcome.changed, outcome.live, outcome.percent) == (True, "blue", 25.0)
     assert app.folder.slot_map.read_text() == "live shop-blue|shop-blue|shop-blue|shop-green\n"
     assert app.folder.canary_share() == 25.0
-    canary = app.pids("green")
-    assert switching.bring_live(app, "one").percent == 25.0
+    canary = daemons.pids(app, "green")
+    assert switch.switch_to(app, "one").percent == 25.0
     assert app.folder.canary_share() == 25.0
-    assert switching.bring_live(app, "two").live == "green"
-    assert app.pids("green") == canary
+    assert switch.switch_to(app, "two").live == "green"
+    assert daemons.pids(app, "green") == canary
     assert app.folder.slot_map.read_text() == "live shop-green\n"
-    switching.bring_live(app, "one", percent=50)
-    withdrawn = switching.withdraw(app)
+    switch.switch_to(app, "one", percent=50)
+    withdrawn = switch.withdraw(app)
     assert (withdrawn.changed, withdrawn.live) == (True, "green")
     assert app.folder.slot_map.read_text() == "live shop-green\n"
-    assert not switching.withdraw(app).changed
+    assert not switch.withdraw(app).changed
     assert whats(app) == ["canary", "deployed", "switched", "canary", "canary_withdrawn"]
 
 
 def test_another_release_takes_the_place_of_a_canary(app: App) -> None:
     add_release(app.folder, "two")
     add_release(app.folder, "three")
-    switching.bring_live(app, "two", percent=10)
-    assert switching.bring_live(app, "three").live == "green"
+    switch.switch_to(app, "two", percent=10)
+    assert switch.switch_to(app, "three").live == "green"
     assert app.folder.slot_map.read_text() == "live shop-green\n"
     assert whats(app) == ["canary", "canary_withdrawn", "switched"]
 
 
 def test_the_way_back_stops_at_a_contract(app: App) -> None:
     add_release(app.folder, "two")
-    switching.bring_live(app, "two")
+    switch.switch_to(app, "two")
     history.append(app.folder, "contracted", "two")
     with pytest.raises(SwitchError, match=r"^release one is from before the contract of release two \(20"):
-        switching.bring_live(app, "one")
+        switch.switch_to(app, "one")
     assert app.folder.live() == "green"
-    assert switching.bring_live(app, "one", cross_contract=True).live == "blue"
+    assert switch.switch_to(app, "one", cross_contract=True).live == "blue"
 
 
 def test_what_a_killed_switch_has_left_is_completed(app: App) -> None:
     add_release(app.folder, "two")
-    switching.bring_live(dataclasses.replace(app, idle="warm"), "two")
+    switch.switch_to(dataclasses.replace(app, idle="warm"), "two")
     (app.folder.path / history.NAME).unlink()
     history.append(app.folder, "deployed", "one")
     later = time.time() + 10
     os.utime(app.folder.slot_map, (later, later))
-    before = app.pids("blue")
-    assert not switching.bring_live(app, "two").changed
+    before = daemons.pids(app, "blue")
+    assert not switch.switch_to(app, "two").changed
     assert history.read(app.folder)[-1]["why"] == "found live; the run that had switched was interrupted"
-    wait_until(lambda: len(app.pids("blue")) == 2 and not app.pids("blue") & before)
+    wait_until(lambda: len(daemons.pids(app, "blue")) == 2 and not daemons.pids(app, "blue") & before)
     assert not app.folder.preload.exists()

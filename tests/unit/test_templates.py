@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import Layout
-from ansible_collections.grove.wsgi.plugins.modules.httpd_config import wanted_from
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 
@@ -293,24 +293,18 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
     return found
 
 
-def parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the module's parameters with its own defaults for what the task left out."""
-    empty: dict[str, Any] = {name: {} for name in ("sites", "confs", "modules", "secret_files")}
-    empty |= {name: [] for name in ("enable_modules", "disable_modules", "disable_sites", "disable_confs")}
-    return {**empty, "ports": None, "only_sites": None, "keep_listening": False, **given}
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], name: str) -> None:
     case, made = CASES[name], rendered[name]
     layout = made.layout
     for role, _ in STEPS:
-        wanted = wanted_from(parameters(made.arguments[role]), layout)
-        changed = httpd_tree.changes(wanted)
-        httpd_tree.check_staged(layout, changed)
-        httpd_tree.apply(layout, changed)
-        assert httpd_tree.changes(wanted_from(parameters(made.arguments[role]), layout)) == {}
-    done = httpd_tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+        config = Config(**{name: value for name, value in made.arguments[role].items() if name != "layout"})
+        wanted = config.entries(layout)
+        changed = tree.changes(wanted)
+        tree.check_staged(layout, changed)
+        tree.apply(layout, changed)
+        assert tree.changes(config.entries(layout)) == {}
+    done = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
     assert done.returncode == 0, done.stderr
     for record in case.apps:
         assert f"blue.{record['name']}.door" in done.stdout
@@ -333,7 +327,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
         ]
         for text in [*texts, *([arguments["ports"]] if "ports" in arguments else [])]:
             assert text.startswith("#")
-            assert httpd_tree.MARK in text[:400]
+            assert tree.MARK in text[:400]
             assert "{{" not in text
             assert text.endswith("\n")
 
@@ -368,7 +362,7 @@ def test_what_matches_no_name_goes_to_the_site_without_one(rendered: dict[str, R
     assert sorted(rendered[name].sites) == [f"wsgi-0-{TWO}", f"wsgi-{ONE}"]
     test_apache_accepts_what_the_roles_declare(rendered, name)
     layout = rendered[name].layout
-    done = httpd_tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+    done = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
     default = re.search(r"\*:18210 +is a NameVirtualHost\n +default server \S+ \((\S+):\d+\)", done.stdout)
     assert default is not None, done.stdout
     assert Path(default.group(1)).name == f"wsgi-0-{TWO}.conf"

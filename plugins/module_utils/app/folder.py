@@ -16,22 +16,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.app import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
 COLOURS = ("blue", "green")
 MAP_LINE = re.compile(r"^live\s+(\S+)\s*$", re.MULTILINE)
-# mod_rewrite reads 1024 characters of a line and cuts the rest off.
-LONGEST_MAP_LINE = 1000
 
 
 class FolderError(OperatorError):
-    """The folder is not as it has to be; the message says what was found."""
+    """The folder cannot be worked on; the message says what it holds, or who is at work on it."""
 
 
 @dataclass(frozen=True)
 class AppFolder:
-    """The folder ``path`` of the application ``name``; nothing is read until it is asked for."""
+    """The folder ``path`` of the application ``name``. Making one reads nothing; its methods do."""
 
     name: str
     path: Path
@@ -81,12 +80,12 @@ class AppFolder:
             text = self.slot_map.read_text()
         except FileNotFoundError:
             return []
-        found = MAP_LINE.search(text)
-        groups = found.group(1).split("|") if found else []
+        match = MAP_LINE.search(text)
+        groups = match.group(1).split("|") if match else []
         colours = {f"{self.name}-{colour}": colour for colour in COLOURS}
         if not groups or not set(groups) <= set(colours):
-            right = f"it has to be 'live {self.name}-blue' or '-green'"
-            raise FolderError(f"{self.slot_map} holds {text.strip()[:80]!r}; {right}")
+            expected = f"it has to be 'live {self.name}-blue' or '-green'"
+            raise FolderError(f"{self.slot_map} holds {text.strip()[:80]!r}; {expected}")
         return [colours[group] for group in groups]
 
     def canary_share(self) -> float:
@@ -125,18 +124,18 @@ class AppFolder:
         replace_link(self.agents / name, f"../releases/{identifier}")
 
     def flip(self, colour: str) -> None:
-        """Send the traffic to a slot: the one moment in which it changes hands."""
+        """Send the traffic to a slot, by one rename."""
         replace_text(self.slot_map, f"live {self.name}-{colour}\n", mode=0o644)
 
     def share_out(self, colour: str, percent: int) -> float:
         """Let the slot ``colour`` stay live and the other one take ``percent`` of the requests, from 1 to 99.
 
-        Returns the percentage that it got: a map line holds only so many alternatives.
+        Returns the percentage that it got, which may differ a little: the length of the map's line is limited.
         """
         other = other_than(colour)
-        most = max(2, (LONGEST_MAP_LINE - len("live ")) // (len(f"{self.name}-green|")))
-        share = Fraction(percent, 100).limit_denominator(most)
-        share = min(max(share, Fraction(1, most)), Fraction(most - 1, most))
+        longest = max(2, (limits.MAP_LINE_CHARACTERS - len("live ")) // (len(f"{self.name}-green|")))
+        share = Fraction(percent, 100).limit_denominator(longest)
+        share = min(max(share, Fraction(1, longest)), Fraction(longest - 1, longest))
         colours = [colour] * (share.denominator - share.numerator) + [other] * share.numerator
         line = "|".join(f"{self.name}-{each}" for each in colours)
         replace_text(self.slot_map, f"live {line}\n", mode=0o644)
@@ -160,9 +159,9 @@ class AppFolder:
         return True
 
     def prune(self, keep: int, never_good: Set[str] = frozenset()) -> list[str]:
-        """Remove the oldest releases beyond ``keep`` that no slot or agent runs, and virtualenvs without a release.
+        """Remove old releases that no slot and no agent runs, and virtualenvs that no release uses.
 
-        Those that were never good do not count, and go too. Returns the ids of the removed releases.
+        The ``keep`` newest of them stay, but for releases in ``never_good``. Returns the ids of the removed releases.
         """
         running = {self.release_of(colour) for colour in COLOURS} | set(self.agent_releases().values())
         complete = [path for path in self.releases.iterdir() if not path.name.startswith(".")]

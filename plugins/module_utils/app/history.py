@@ -13,15 +13,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.app import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, other_than
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 NAME = "history.jsonl"
-LONGEST = 1000
-KEPT = 500
 
 MADE_LIVE = frozenset({"deployed", "switched", "rolled_back"})
-# Later runs decide by these, so they outlive the rest.
+# Later runs decide by these events, which are therefore kept longer than the others.
 DECISIVE = MADE_LIVE | {"migrated", "contracted", "after"}
 NOT_YET_LIVE = frozenset({"built", "refused", "failed"})
 WHATS = DECISIVE | NOT_YET_LIVE | {"canary", "canary_withdrawn"}
@@ -30,7 +29,7 @@ Event = dict[str, Any]
 
 
 def read(folder: AppFolder) -> list[Event]:
-    """Return all events, the oldest first; a line that a crash has cut off is left out."""
+    """Return all events, the oldest first. A line that a crash has cut off is left out."""
     try:
         lines = (folder.path / NAME).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -65,23 +64,24 @@ def append(folder: AppFolder, what: str, release: str, **more: Any) -> Event:
     finally:
         os.close(handle)
     events = read(folder)
-    if len(events) > LONGEST:
-        older = [event for event in events[:-KEPT] if event["what"] in DECISIVE][-KEPT // 2 :]
-        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in [*older, *events[-KEPT:]])
+    if len(events) > limits.HISTORY_EVENTS:
+        newest, older = events[-limits.HISTORY_KEPT :], events[: -limits.HISTORY_KEPT]
+        decisive = [event for event in older if event["what"] in DECISIVE][-limits.HISTORY_DECISIVE_KEPT :]
+        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in [*decisive, *newest])
         replace_text(path, lines, mode=0o640)
     return event
 
 
 def note_failure(folder: AppFolder, what: str, release: str, **more: Any) -> None:
-    """Note an event on the way to reporting a failure, which must not be hidden by one of writing."""
+    """Note an event on the way to reporting a failure; an OSError of the note must not hide that failure."""
     with contextlib.suppress(OSError):
         append(folder, what, release, **more)
 
 
 def last_made_live(events: Iterable[Mapping[str, Any]], release: str | None = None) -> Mapping[str, Any] | None:
-    """Return the newest event that put a release (or the given one) live."""
-    wanted = [event for event in events if event["what"] in MADE_LIVE and release in (None, event.get("release"))]
-    return wanted[-1] if wanted else None
+    """Return the newest event that made ``release`` (or any release) live; None when there is none."""
+    made_live = [event for event in events if event["what"] in MADE_LIVE and release in (None, event.get("release"))]
+    return made_live[-1] if made_live else None
 
 
 def served(events: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -139,22 +139,22 @@ def is_after_due(events: list[Event], release: str) -> bool:
     return not any(event["what"] == "after" and event.get("release") == release for event in events[live[-1] :])
 
 
-def never_good(events: Iterable[Mapping[str, Any]]) -> set[str]:
+def never_good(events: list[Event]) -> set[str]:
     """Return the releases that were refused when they were last tried, and have never had traffic."""
     last: dict[str, str] = {}
-    served: set[str] = set()
+    had_traffic = set(served(events))
     for event in events:
-        if event["what"] in MADE_LIVE | {"canary"}:
-            served |= {str(event[key]) for key in ("from", "release") if key in event}
+        if event["what"] == "canary":
+            had_traffic.add(str(event["release"]))
         elif event["what"] in ("built", "refused"):
             last[str(event["release"])] = event["what"]
-    return {release for release, what in last.items() if what == "refused"} - served
+    return {release for release, what in last.items() if what == "refused"} - had_traffic
 
 
 def contract_between(events: list[Event], target: str) -> Event | None:
     """Return the newest contract of another release that was run after ``target`` was last made live.
 
-    What ``target`` needs may have been removed by it. None when there is none, or ``target`` was never live here.
+    The contract may have removed what ``target`` needs. None when there is none, or ``target`` was never live here.
     """
     live = [
         number

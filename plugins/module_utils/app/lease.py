@@ -1,8 +1,9 @@
-"""One deployment at a time: a note in an application's folder that says which run of Ansible is at work on it.
+"""The lease of an application: a note in its folder that says which run of Ansible is at work on it.
 
-``AppFolder.locked`` holds off another process for the length of one module; between the modules of a run this note
-does. It ends with the run. A run that was killed leaves it behind: a later run from the same controller sees that the
-process is gone and takes over, one from elsewhere has to wait until the note has not been renewed for ``SECONDS``.
+``AppFolder.locked`` keeps other processes away while one module works. The lease keeps other runs away between the
+modules of a run, and ends with the run. A run that was killed leaves its lease behind. A later run from the same
+controller sees that the process is gone, and takes the lease over. A run from another controller has to wait until
+the lease has not been renewed for ``LEASE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.app import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 NAME = "deployment.json"
-SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def holder(folder: AppFolder) -> tuple[Run, float] | None:
 def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> Run | None:
     """Return the other run that is at work on the application; None when ``run`` may go on."""
     held = holder(folder)
-    if held is None or held[0] == run or held[0] in dead or time.time() - held[1] > SECONDS:
+    if held is None or held[0] == run or held[0] in dead or time.time() - held[1] > limits.LEASE_SECONDS:
         return None
     return held[0]
 

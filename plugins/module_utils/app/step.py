@@ -20,12 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 
-REASON_CHARACTERS = 2000
-"""Characters of a failure's message that the history keeps: enough for the last lines of a program."""
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -66,7 +64,7 @@ class Step:
         """
         if not self.dry:
             if noted:
-                reason = str(error)[:REASON_CHARACTERS]
+                reason = str(error)[: limits.REASON_CHARACTERS]
                 history.note_failure(self.folder, self.failed, self.release, why=reason, step=self.name)
             with contextlib.suppress(OSError):
                 lease.end(self.folder, self.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -70,6 +71,33 @@ def parent_of(pid: int) -> int:
         return 0
 
 
+def children(parent: int) -> set[int]:
+    """Return the processes that ``parent`` has started, or has taken over, and that have not ended."""
+    return {pid for pid in pids() if parent_of(pid) == parent}
+
+
+def is_local(pid: int) -> bool:
+    """Return whether ``pid`` runs in the PID namespace that /proc shows, and not in one below it, as containers do."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    numbers = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
+    return all(len(each) == 1 for each in numbers)
+
+
+def socket_inodes(pid: int) -> set[int]:
+    """Return the inodes of the sockets that ``pid`` holds; empty when this process may not know."""
+    inodes = set()
+    with contextlib.suppress(OSError):
+        for handle in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = os.readlink(handle)
+                if target.startswith("socket:["):
+                    inodes.add(int(target[len("socket:[") : -1]))
+    return inodes
+
+
 def program(pid: int) -> str:
     """Return the program's name, as ``ps -o comm`` shows it."""
     try:
@@ -132,20 +160,9 @@ def _address(text: str, size: int) -> str:
 
 
 def _holders(inodes: set[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    holders: dict[str, int] = {}
     for pid in sorted(pids()):
-        folder = PROC / str(pid) / "fd"
-        try:
-            handles = list(folder.iterdir())
-        except OSError:
-            continue
-        for handle in handles:
-            try:
-                target = os.readlink(handle)
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                inode = target[8:-1]
-                if inode in inodes:
-                    found.setdefault(inode, pid)
-    return found
+        for inode in map(str, socket_inodes(pid)):
+            if inode in inodes:
+                holders.setdefault(inode, pid)
+    return holders

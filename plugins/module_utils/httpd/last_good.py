@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
 
 KEPT = Path("/var/lib/grove/httpd-last-good")
 REFUSED = Path("/var/lib/grove/httpd-refused")
@@ -19,15 +19,15 @@ def keep(root: str) -> None:
 
 
 def put_back(root: str) -> bool:
-    """Make the tree what was kept, and keep what it was in ``REFUSED``; return False when nothing was ever kept."""
+    """Put the kept tree back, and keep the one that stood there in ``REFUSED``; return False if none was kept."""
     if not KEPT.is_dir():
         return False
     _copy(root, REFUSED)
     kept, standing = set(_paths(KEPT)), set(_paths(Path(root)))
     for path in sorted(kept | standing):
-        wanted = httpd_tree.current(str(KEPT), path)
-        if httpd_tree.current(root, path) != wanted:
-            httpd_tree.put(root, path, wanted)
+        entry = tree.current(str(KEPT), path)
+        if tree.current(root, path) != entry:
+            tree.put(root, path, entry)
     return True
 
 

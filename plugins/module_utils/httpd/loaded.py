@@ -16,22 +16,18 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree as httpd_tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
 
 APPLIED = Path("/var/lib/grove/httpd-applied.json")
 LOADED = Path("/run/grove/httpd-loaded.json")
-
-
 ABSENT = "absent"
 
 
-def note_applied(
-    root: str, entries: dict[str, httpd_tree.Entry], restart_paths: list[str], written: Collection[str]
-) -> None:
+def note_applied(root: str, entries: dict[str, tree.Entry], restart_paths: list[str], written: Collection[str]) -> None:
     """Note the state of ``entries``, of which ``written`` had to be changed, beside what earlier calls noted.
 
-    What was written counts as new even with a content that was noted before: somebody else had changed it in between,
-    and Apache may have read that.
+    A file that was written counts as new even if its content was noted before: somebody else had changed the file in
+    between, and Apache may have read that change.
     """
     noted = _read(APPLIED)
     files: dict[str, str] = {
@@ -40,7 +36,7 @@ def note_applied(
     }
     for path, entry in entries.items():
         state = ABSENT
-        if entry != httpd_tree.ABSENT:
+        if entry != tree.ABSENT:
             state = hashlib.sha256(entry.describe().encode(errors="surrogateescape")).hexdigest()
         if path in written:
             files[path] = f"{state} {time.time_ns()}"

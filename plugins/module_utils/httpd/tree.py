@@ -1,4 +1,4 @@
-"""Apache's configuration tree: what should stand in it, a staged copy to try it in, and an apply that can be undone.
+"""Apache's configuration tree: the entries that it should have, a staged copy to try them in, and applying them.
 
 Paths in this module are relative to ServerRoot (``/etc/apache2``, ``/etc/httpd``) unless they are called absolute.
 """
@@ -14,48 +14,12 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, TreeError, keep_listen_lines
 
 MARK = "Written by Grove"
-
-
-class TreeError(OperatorError):
-    """The tree cannot be brought to the wanted state; the message says which file and why."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a distribution keeps Apache's files; the fields are those of ``httpd_layout`` in the role ``httpd``."""
-
-    root: str
-    main: str
-    binary: str
-    control: str
-    envvars: str
-    service: str
-    pid_file: str
-    log_dir: str
-    site: str
-    site_enabled: str
-    conf: str
-    conf_enabled: str
-    module: str
-    module_enabled: str
-    ports: str
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> Layout:
-        """Take the fields out of a role variable that may hold more.
-
-        Raises TreeError when one is missing.
-        """
-        missing = sorted(set(cls.__dataclass_fields__) - set(values))
-        if missing:
-            raise TreeError(f"httpd_layout lacks {', '.join(missing)}")
-        return cls(**{name: str(values[name] or "") for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -127,10 +91,20 @@ class Wanted:
         for template in (self.layout.site, self.layout.site_enabled):
             if not template:
                 continue
-            for found in sorted(Path(self.layout.root).glob(template.format(pattern))):
-                path = str(found.relative_to(self.layout.root))
-                if path not in self.entries and _ours(found):
+            for absolute in sorted(Path(self.layout.root).glob(template.format(pattern))):
+                path = str(absolute.relative_to(self.layout.root))
+                if path not in self.entries and is_ours(absolute):
                     self.entries[path] = ABSENT
+
+    def add_listen_lines(self, content: str, *, keep: bool) -> None:
+        """Want the file of Listen lines to hold ``content``; with ``keep``, and the lines that Grove wrote there."""
+        before = current(self.layout.root, self.layout.listen_path).content or ""
+        if keep and MARK in before:
+            content = keep_listen_lines(content, before)
+        if self.layout.listen_conf:
+            self.add_conf(self.layout.listen_conf, content)
+        else:
+            self.add_file(self.layout.listen_path, content)
 
     def _add(self, template: str, enabled_template: str, name: str, content: str) -> None:
         path = template.format(name)
@@ -144,11 +118,12 @@ def _relative(link: str, target: str) -> str:
     return os.path.relpath(target, os.path.dirname(link))
 
 
-def _ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Return whether Grove wrote a file; a link to nothing counts as its own, as one that lost its file."""
     if path.is_symlink() and not path.exists():
         return True
     try:
-        return MARK in path.read_text(errors="replace")[:400]
+        return MARK in path.read_text(errors="replace")[: limits.MARK_CHARACTERS]
     except OSError:
         return False
 
@@ -173,7 +148,7 @@ def refuse_foreign(wanted: Wanted, names: list[str]) -> None:
     """Raise TreeError when one of the sites called ``names`` would replace a file that Grove did not write."""
     for name in names:
         absolute = Path(wanted.layout.root, wanted.layout.site.format(name))
-        if absolute.exists() and not _ours(absolute):
+        if absolute.exists() and not is_ours(absolute):
             raise TreeError(f"{absolute} was not written by Grove; move it away, or give the record another name")
 
 

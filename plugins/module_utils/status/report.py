@@ -1,4 +1,4 @@
-"""What an application on this host is: slots, releases, processes, health, what happened last, and the disk it uses."""
+"""The state of an application on this host: slots, releases, processes, health, last events, and the disk it uses."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.agents import units as agents
-from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.app import lease as deployment_lease
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import state as agent_state
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import units
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, FolderError, other_than
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import traffic as switching
+from ansible_collections.grove.wsgi.plugins.module_utils.status import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
+
+BLOCK_BYTES = 512
+"""The unit in which stat(2) counts the blocks of a file, whatever the file system's own is."""
 
 
 def disk_used(path: Path) -> int:
@@ -22,23 +28,24 @@ def disk_used(path: Path) -> int:
     for folder, _, names in os.walk(path):
         for name in names:
             try:
-                found = os.lstat(os.path.join(folder, name))
+                status = os.lstat(os.path.join(folder, name))
             except FileNotFoundError:
                 continue
-            if (found.st_dev, found.st_ino) not in seen:
-                seen.add((found.st_dev, found.st_ino))
-                total += found.st_blocks * 512
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                total += status.st_blocks * BLOCK_BYTES
     return total
 
 
-def report(app: switching.App, record: dict[str, Any], last: int = 5) -> dict[str, Any]:
+def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[str, Any]:
     """Return the application's state as plain data; ``last`` is how many events of its history are in it.
 
-    Sizes are bytes, times UTC, ages seconds. What cannot be told is None; ``problem`` says what is wrong with it.
+    Sizes are in bytes, times in UTC, ages in seconds. Values that cannot be told are None. ``problem`` says what is
+    wrong with the application.
     """
     folder = app.folder
     events = history.read(folder)
-    held = deployment_lease.blocking(folder, None)
+    deployment = lease.blocking(folder, None)
     state: dict[str, Any] = {
         "app": folder.name,
         "url": record["url"],
@@ -53,10 +60,10 @@ def report(app: switching.App, record: dict[str, Any], last: int = 5) -> dict[st
         "agents": _agents(folder),
         "last_switch": history.last_made_live(events),
         "history": events[-last:] if last else [],
-        "deployment": str(held) if held else None,
+        "deployment": str(deployment) if deployment else None,
         "disk_used": disk_used(folder.path),
     }
-    answer = switching.ask(app.front, app.health_path, timeout=5.0)
+    answer = ask(app.front, app.health_path, timeout=limits.REQUEST_SECONDS)
     state["healthy"], state["health"] = answer.status == 200, str(answer)
     try:
         live = folder.live()
@@ -73,7 +80,7 @@ def report(app: switching.App, record: dict[str, Any], last: int = 5) -> dict[st
             "complete": described is not None,
             "made_at": (described or {}).get("made_at"),
             "made_from": (described or {}).get("made_from"),
-            "processes": [_process(pid) for pid in sorted(app.pids(colour))],
+            "processes": [_process(pid) for pid in sorted(daemons.pids(app, colour))],
         }
     serving = state["slots"][live]
     if not serving["complete"]:
@@ -99,16 +106,16 @@ def _releases(folder: AppFolder) -> list[dict[str, Any]]:
 
 
 def _agents(folder: AppFolder) -> list[dict[str, Any]]:
-    found = []
-    for name in agents.installed(folder.name):
+    agents = []
+    for name in units.installed(folder.name):
         try:
-            now = agents.state(folder.name, name)
-        except agents.AgentError as error:
-            found.append({"agent": name, "running": False, "release": None, "restarts": 0, "problem": str(error)})
+            now = agent_state.state(folder.name, name)
+        except units.AgentError as error:
+            agents.append({"agent": name, "running": False, "release": None, "restarts": 0, "problem": str(error)})
             continue
         about = {"agent": name, "running": now.active, "release": now.release, "restarts": now.restarts}
-        found.append({**about, **(_process(now.pid) if now.pid else {})})
-    return found
+        agents.append({**about, **(_process(now.pid) if now.pid else {})})
+    return agents
 
 
 def _process(pid: int) -> dict[str, Any]:

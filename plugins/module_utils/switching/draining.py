@@ -1,8 +1,8 @@
 """Which requests a slot still has: the connections of Apache's processes to the slot's Unix socket.
 
-mod_wsgi opens one connection a request, and closes it after the answer. The kernel lists both ends of it, and the end
-of the daemon process bears the path of the socket that it was accepted from (or waits in, which counts as well). So the
-table says how many requests there are, without a look into processes that may not be looked into.
+mod_wsgi opens one connection a request, and closes it after the answer. The kernel lists both ends of a connection. The
+end of the daemon process has the path of the socket that accepted it, or in which it waits to be accepted. The table
+therefore gives the number of requests, and needs no right to look into other accounts' processes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import limits
 
 LISTENING = 0x10000
-SETTLED = 0.3
-"""Seconds without a request after which a slot is drained: a worker of Apache may have read the old map just before."""
 
 
 @dataclass(frozen=True)
@@ -27,28 +26,34 @@ class Drained:
     left: int
 
 
-def sockets(parent: int, uid: int, table: str | None = None) -> dict[str, str]:
-    """Return the path of each slot's socket by colour, for the Apache ``parent`` and the account's ``uid``.
+@dataclass(frozen=True)
+class Socket:
+    """A slot's Unix socket: its path, and the inode by which the kernel and the processes that hold it name it."""
+
+    path: str
+    inode: int
+
+
+def sockets(parent: int, uid: int, table: str | None = None) -> dict[str, Socket]:
+    """Return each slot's socket by colour, for the Apache ``parent`` and the account's ``uid``.
 
     mod_wsgi names them after both, and after the place of the group among all; blue is declared before green. Empty
     when there are no such two sockets.
     """
-    text = processes.unix_sockets() if table is None else table
     name = re.compile(rf"/wsgi\.{parent}\.u{uid}\.(\d+)\.sock$")
-    found: dict[int, str] = {}
-    for path, listening in _rows(text):
-        match = name.search(path)
-        if match and listening:
-            found[int(match.group(1))] = path
-    if len(found) != len(COLOURS):
+    by_place: dict[int, Socket] = {}
+    for row in _rows(table):
+        match = name.search(row.path)
+        if match and row.listening:
+            by_place[int(match.group(1))] = Socket(row.path, row.inode)
+    if len(by_place) != len(COLOURS):
         return {}
-    return {colour: found[number] for colour, number in zip(COLOURS, sorted(found), strict=True)}
+    return {colour: by_place[place] for colour, place in zip(COLOURS, sorted(by_place), strict=True)}
 
 
 def in_flight(path: str, table: str | None = None) -> int:
     """Return how many requests are in a socket's processes or waiting in front of them."""
-    text = processes.unix_sockets() if table is None else table
-    return sum(1 for found, listening in _rows(text) if found == path and not listening)
+    return sum(1 for row in _rows(table) if row.path == path and not row.listening)
 
 
 def drain(path: str, timeout: float) -> Drained:
@@ -62,17 +67,25 @@ def drain(path: str, timeout: float) -> Drained:
             quiet_since = None
         elif quiet_since is None:
             quiet_since = now
-        elif now - quiet_since >= SETTLED:
+        elif now - quiet_since >= limits.QUIET_SECONDS:
             return Drained(round(quiet_since - begun, 3), 0)
         if now - begun >= timeout and left:
             return Drained(round(now - begun, 3), left)
-        time.sleep(0.05)
+        time.sleep(limits.DRAIN_POLL_SECONDS)
 
 
-def _rows(table: str) -> list[tuple[str, bool]]:
+@dataclass(frozen=True)
+class _Row:
+    path: str
+    inode: int
+    listening: bool
+
+
+def _rows(table: str | None) -> list[_Row]:
+    """Read the named sockets out of the kernel's table (the one of this host without ``table``)."""
     rows = []
-    for line in table.splitlines()[1:]:
+    for line in (processes.unix_sockets() if table is None else table).splitlines()[1:]:
         fields = line.split(maxsplit=7)
         if len(fields) == 8:
-            rows.append((fields[7], bool(int(fields[3], 16) & LISTENING)))
+            rows.append(_Row(fields[7], int(fields[6]), bool(int(fields[3], 16) & LISTENING)))
     return rows

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ...module_utils.agents.units import SETTLE
+from ...module_utils.agents.limits import SETTLE_SECONDS
 from .files import PLACEHOLDER, PLACEHOLDERS
 from .problems import Check, shown
 
@@ -69,7 +69,7 @@ def _check_agents(record: dict[str, Any], result: Check) -> None:
             right = "it has to be a dictionary with command, and perhaps restart, stop_timeout, notify and settle"
             result.add(record["name"], key, found, right)
             continue
-        one = {"restart": "after", "stop_timeout": STOP_TIMEOUT, "notify": False, "settle": SETTLE, **agent}
+        one = {"restart": "after", "stop_timeout": STOP_TIMEOUT, "notify": False, "settle": SETTLE_SECONDS, **agent}
         if one["restart"] not in RESTARTS:
             right = f"it has to be one of {', '.join(RESTARTS)} (the switch)"
             result.add(record["name"], f"{key}.restart", shown(one["restart"]), right)

@@ -1,0 +1,80 @@
+"""What the records of a host are checked against: its Pythons, accounts, addresses, owners of folders and keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ASK_PYTHON = (
+    "import json, platform, sys, sysconfig; "
+    "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
+)
+
+UNITS = ("/etc/systemd/system", "/etc/cron.d")
+
+
+def python(path: str) -> dict[str, str] | None:
+    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run."""
+    try:
+        done = subprocess.run([path, "-I", "-c", ASK_PYTHON], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    version, abi, prefix = json.loads(done.stdout)
+    return {"version": version, "abi": abi, "prefix": prefix}
+
+
+def account(name: str) -> dict[str, Any] | None:
+    """Return uid and home of an account; None when there is none."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell}
+
+
+def owner(path: str) -> str | None:
+    """Return the name (or number) of a path's owner; None when there is nothing."""
+    try:
+        uid = os.lstat(path).st_uid
+    except OSError:
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def has_address(text: str) -> bool:
+    """Return whether an IP address is one of this host's."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((text, 0))
+    except OSError:
+        return False
+    return True
+
+
+def key_pair(paths: list[str]) -> str:
+    """Return why a certificate and a key cannot be used together; empty when they can."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(paths[0], paths[1], password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def units() -> list[str]:
+    """Return the files by which systemd and cron run commands of applications."""
+    return sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*"))
+
+
+def has_package_lists() -> bool:
+    """Return whether apt knows any package."""
+    return any(Path("/var/lib/apt/lists").glob("*_Packages*"))

@@ -1,0 +1,102 @@
+"""Changing Apache's configuration as one step that Apache has checked before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the tree should have, by the names of sites, snippets and modules.
+
+    ``ports`` is the content of the file of Listen lines, ``secret_files`` has files by path that only root may read,
+    ``only_sites`` is a pattern of site names that are removed unless they are in ``sites``. ``needs_restart`` names
+    snippets and modules that a reload is not enough for.
+    """
+
+    sites: Mapping[str, str] = field(default_factory=dict)
+    confs: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    ports: str | None = None
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    enable_modules: Iterable[str] = ()
+    disable_modules: Iterable[str] = ()
+    disable_sites: Iterable[str] = ()
+    disable_confs: Iterable[str] = ()
+    only_sites: str | None = None
+    keep_listening: bool = False
+    needs_restart: Iterable[str] = ()
+
+    def entries(self, layout: Layout) -> tree.Wanted:
+        """Translate the names into the entries of a tree."""
+        wanted = tree.Wanted(layout)
+        for path, content in self.secret_files.items():
+            wanted.add_file(path, content, mode=0o600)
+        for add, files in (
+            (wanted.add_module, self.modules),
+            (wanted.add_conf, self.confs),
+            (wanted.add_site, self.sites),
+        ):
+            for name, content in files.items():
+                add(name, content)
+        if self.ports is not None:
+            wanted.add_listen_lines(self.ports, keep=self.keep_listening)
+        for change, names in (
+            (wanted.enable_module, self.enable_modules),
+            (wanted.disable_module, self.disable_modules),
+            (wanted.disable_site, self.disable_sites),
+            (wanted.disable_conf, self.disable_confs),
+        ):
+            for name in names:
+                change(name)
+        if self.only_sites:
+            wanted.keep_only(self.only_sites)
+        return wanted
+
+
+def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
+    """Let Apache check the configuration, write it, and note it for the module that loads it.
+
+    Returns the module's result. Raises TreeError when Apache refuses it, or a site is not Grove's, and OSError.
+    """
+    wanted = config.entries(layout)
+    tree.refuse_foreign(wanted, list(config.sites))
+    changed = tree.changes(wanted)
+    installed = os.path.exists(layout.binary) and os.path.exists(os.path.join(layout.root, layout.main))
+    if changed and installed:
+        tree.check_staged(layout, changed)
+    diff = _diff(layout, changed)
+    if not dry:
+        if changed:
+            tree.apply(layout, changed)
+        restart_paths = [
+            template.format(name) for name in config.needs_restart for template in (layout.conf, layout.module)
+        ]
+        loaded.note_applied(layout.root, wanted.entries, restart_paths, changed)
+    return {"changed": bool(changed), "changed_files": sorted(changed), "diff": diff}
+
+
+def _diff(layout: Layout, changed: Mapping[str, tree.Entry]) -> list[dict[str, str]]:
+    """Return a diff for each changed path, without the content of files that only root may read."""
+    diffs = []
+    for path, entry in changed.items():
+        absolute = os.path.join(layout.root, path)
+        if entry.mode & 0o077 == 0:
+            diffs.append({"header": absolute, "prepared": "(content not shown)\n"})
+            continue
+        before = tree.current(layout.root, path)
+        diffs.append(
+            {
+                "before_header": absolute,
+                "after_header": absolute,
+                "before": before.describe(),
+                "after": entry.describe(),
+            }
+        )
+    return diffs

@@ -1,0 +1,9 @@
+"""The limits of a report."""
+
+from __future__ import annotations
+
+REQUEST_SECONDS = 5.0
+"""The request to the front. A report on many applications has to end while a person waits."""
+
+EVENTS = 5
+"""Events of an application's history that a report shows, if its reader does not say how many."""

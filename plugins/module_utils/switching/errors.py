@@ -1,0 +1,9 @@
+"""The error of switching."""
+
+from __future__ import annotations
+
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
+
+class SwitchError(OperatorError):
+    """The traffic was not handed over; the message says why. The slot map is as it was before."""

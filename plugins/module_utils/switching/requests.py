@@ -1,0 +1,62 @@
+"""Requests to a door or to the front of an application."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from dataclasses import dataclass
+
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import limits
+
+RELEASE_HEADER = "X-Grove-Release"
+PROCESS_HEADER = "X-Grove-Process"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to send a request: address and port, the Host header, and whether TLS is spoken."""
+
+    address: str
+    port: int
+    host: str
+    tls: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status (0 when there was no answer), the stamp of release and process, and the error where there was none."""
+
+    status: int
+    release: str = ""
+    process: int = 0
+    error: str = ""
+
+    def __str__(self) -> str:
+        return f"answered {self.status}" if self.status else f"gave no answer ({self.error})"
+
+
+def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Answer:
+    """Send one GET on a connection of its own, and never raise."""
+    connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
+    try:
+        if place.tls:
+            connection.sock = _tls(place, timeout)
+        connection.request("GET", path, headers={"Host": place.host, "Connection": "close", "User-Agent": "grove"})
+        response = connection.getresponse()
+        response.read()
+        process = response.getheader(PROCESS_HEADER, "0")
+        return Answer(response.status, response.getheader(RELEASE_HEADER, ""), int(process) if process.isdigit() else 0)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(0, error=f"{type(error).__name__}: {error}")
+    finally:
+        connection.close()
+
+
+def _tls(place: Place, timeout: float) -> ssl.SSLSocket:
+    """Connect with the server name of the place, whatever its address is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False  # the question is whether this host serves, not whom it claims to be
+    context.verify_mode = ssl.CERT_NONE
+    plain = socket.create_connection((place.address, place.port), timeout=timeout)
+    return context.wrap_socket(plain, server_hostname=place.host)
