@@ -70,7 +70,8 @@ def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> N
 
 
 def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
-    write_commands(folder, migrate="python -c \"import os; print('x' * 9); print(os.environ['DATABASE']); raise SystemExit(7)\"")
+    code = "import os; print('x' * 9); print(os.environ['DATABASE']); raise SystemExit(7)"
+    write_commands(folder, migrate=f'python -c "{code}"')
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "migrate", ACCOUNT)
     text = str(raised.value)
