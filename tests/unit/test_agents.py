@@ -33,7 +33,9 @@ def test_workers_are_the_forks_that_run_the_same_program() -> None:
         assert parent.stdin
         assert parent.stdout
         worker = int(parent.stdout.readline())
-        assert workers_of(parent.pid) == {worker}
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+            assert workers_of(parent.pid) == {worker}
+            stranger.kill()
         parent.stdin.close()
         assert parent.stdout.readline() == "ended\n"
     assert workers_of(parent.pid) == frozenset()

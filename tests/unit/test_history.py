@@ -99,6 +99,10 @@ def test_when_the_hook_after_is_due(folder: AppFolder, text: str, due: bool) -> 
         ("deployed:one switched:two<one", "refused", "one two refused", "one"),
         ("deployed:one switched:two<one", "one", "two", None),
         ("deployed:zero switched:one<zero switched:two<one", "two", "zero two", "zero"),
+        # The first release was refused, and the traffic was handed on from it.
+        ("built:one refused:one built:two switched:two<one", "one", "one two", None),
+        ("built:one built:two switched:two<one", "one", "one two", None),
+        ("built:one refused:one deployed:one built:two switched:two<one", "one", "one two", "one"),
         ("", "one", "one two", "one"),
         ("", "two", "one two", None),
     ],
@@ -120,6 +124,7 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
         ("deployed:one built:two refused:two built:two switched:two<one", set()),
         ("deployed:one built:two switched:two<one refused:one", set()),
         ("switched:two<one refused:one", set()),
+        ("built:one refused:one built:two switched:two<one", {"one"}),
         ("deployed:one refused:two built:two", set()),
         ("deployed:one built:two canary:two<one refused:two", set()),
         ("deployed:one built:two refused:two built:three refused:three failed:three", {"two", "three"}),
@@ -127,3 +132,24 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
 )
 def test_releases_that_were_never_good(folder: AppFolder, text: str, found: set[str]) -> None:
     assert history.never_good(noted(folder, text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "serving"),
+    [
+        ("", "one"),
+        ("deployed:one", "one"),
+        ("switched:two<one", "one"),
+        ("built:one", None),
+        ("built:one refused:one", None),
+        ("built:one refused:one canary:one", None),
+        ("built:one failed:one deployed:one", "one"),
+    ],
+)
+def test_a_release_serves_when_it_was_made_live_and_verified(folder: AppFolder, text: str, serving: str | None) -> None:
+    events = noted(folder, text)
+    assert history.serving(folder, events) is None
+    add_release(folder, "one")
+    folder.point("blue", "one")
+    folder.flip("blue")
+    assert history.serving(folder) == serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -46,6 +47,35 @@ def test_a_process_that_is_gone() -> None:
     assert processes.owner(GONE) is None
     assert processes.parent_of(GONE) == 0
     assert processes.start_time(GONE) == 0
+
+
+def test_children_and_the_sockets_that_they_hold(child: subprocess.Popen[bytes]) -> None:
+    assert child.pid in processes.children(os.getpid())
+    assert child.pid not in processes.children(child.pid)
+    with socket.socket() as held:
+        inode = os.fstat(held.fileno()).st_ino
+        assert inode in processes.socket_inodes(os.getpid())
+        assert inode not in processes.socket_inodes(child.pid)
+    assert processes.socket_inodes(GONE) == set()
+
+
+def test_a_process_of_a_container_is_not_local(child: subprocess.Popen[bytes]) -> None:
+    assert processes.is_local(os.getpid())
+    assert processes.is_local(child.pid)
+    assert not processes.is_local(GONE)
+    command = ["unshare", "--user", "--pid", "--fork", "sleep", "60"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as container:
+        for _ in range(100):
+            inside = processes.children(container.pid)
+            if inside or container.poll() is not None:
+                break
+            time.sleep(0.02)
+        if not inside:
+            pytest.skip("this machine allows no namespaces")
+        assert processes.is_local(container.pid)
+        assert not any(map(processes.is_local, inside))
+        for pid in inside:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_program_whose_name_holds_spaces_and_brackets(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -203,3 +203,33 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
         assert "release two serves on" in result["msg"]
     (release / "table").touch()
     assert not call("hook", **given).get("failed")
+
+
+def test_a_first_release_that_failed_never_served(folder: AppFolder, tmp_path: Path) -> None:
+    """Both slots point to the first release, and blue is live, before it is verified."""
+    (folder.path / history.NAME).unlink()
+    for colour in ("blue", "green"):
+        folder.point(colour, "one")
+    folder.flip("blue")
+    history.append(folder, "built", "one")
+    history.append(folder, "refused", "one")
+    result = call("rollback", app="shop", base=str(tmp_path), release="two")
+    assert "the old release serves on" not in result["msg"]
+    assert history.serving(folder) is None
+    folder.point("green", "two")
+    folder.flip("green")
+    history.append(folder, "switched", "two")
+    result = call("rollback", app="shop", base=str(tmp_path))
+    assert result["failed"]
+    assert result["msg"].endswith("there are two")
+    status = call("status", base=str(tmp_path))["apps"][0]
+    assert (status["release"], status["previous"]) == ("two", None)
+
+
+def test_the_switch_notes_no_origin_that_never_served(folder: AppFolder, record: dict[str, Any]) -> None:
+    (folder.path / history.NAME).unlink()
+    history.append(folder, "built", "two")
+    result = call("switch", record=record, release="one", run=RUN)
+    assert result["msg"].endswith("no release has served yet")
+    assert [event["what"] for event in history.read(folder)] == ["built", "refused"]
+    assert folder.release_of("blue") == "one"

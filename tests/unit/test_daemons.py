@@ -1,0 +1,112 @@
+"""Which slot a daemon process is of, with real processes that hold sockets as mod_wsgi's do.
+
+The test's own process stands for Apache's parent. Its children hold the sockets of all slots that were declared before
+theirs, and their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place
+
+NOBODY = Place("127.0.0.1", 1, "shop.door")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    pid_file = tmp_path / "apache.pid"
+    pid_file.write_text(f"{os.getpid()}\n")
+    return App(
+        folder=AppFolder("shop-with-a-long-name", tmp_path / "shop"),
+        account=pwd.getpwuid(os.getuid()).pw_name,
+        processes=1,
+        health_path="/",
+        start_timeout=1,
+        front=NOBODY,
+        doors={"blue": NOBODY, "green": NOBODY},
+        apache=Apache(processes.program(os.getpid()), pid_file),
+    )
+
+
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a child with a title, and with the sockets that it is to hold; return its process id."""
+    with contextlib.ExitStack() as stack:
+
+        def start(title: str, *sockets: socket.socket) -> int:
+            handles = [each.fileno() for each in sockets]
+            process = subprocess.Popen([title, "60"], executable="/bin/sleep", pass_fds=handles)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            deadline = time.monotonic() + 10
+            while processes.command_line(process.pid) != f"{title} 60":
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            return process.pid
+
+        yield start
+
+
+@pytest.fixture
+def sockets(tmp_path: Path) -> Iterator[list[socket.socket]]:
+    """The sockets of the blue and the green slot."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for number in (9, 10):
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(str(tmp_path / f"wsgi.{os.getpid()}.u{os.getuid()}.{number}.sock"))
+            listening.listen()
+            made.append(listening)
+        yield made
+
+
+def test_the_last_socket_tells_the_slot_whatever_the_title_is(
+    app: App, start: Start, sockets: list[socket.socket]
+) -> None:
+    blue, green = start("api: worker", sockets[0]), start("b-shop", *sockets)
+    assert daemons.pids(app, "blue") == {blue}
+    assert daemons.pids(app, "green") == {green}
+
+
+def test_without_sockets_the_title_tells_the_slot_even_if_it_was_cut_off(app: App, start: Start) -> None:
+    blue, green = start("b-shop-with-a-lon"), start("g-shop-with-a-long-name")
+    start("b-bookstore")
+    start("b-")
+    assert daemons.pids(app, "blue") == {blue}
+    assert daemons.pids(app, "green") == {green}
+
+
+def test_a_process_with_neither_is_of_the_slot_through_whose_door_it_answers(app: App, start: Start) -> None:
+    green, unknown = start("g-shop"), start("api: worker")
+    assert daemons.pids(app, "blue") == set()
+    assert daemons.pids(app, "blue", {green, unknown, os.getpid()}) == {unknown}
+
+
+def test_only_the_slot_s_processes_are_told_to_end(app: App, start: Start, sockets: list[socket.socket]) -> None:
+    blue, green = start("b-shop", sockets[0]), start("g-shop", *sockets)
+    assert set(daemons.end(app, "blue")) == {blue}
+    assert os.WTERMSIG(os.waitpid(blue, 0)[1]) == signal.SIGINT
+    assert daemons.pids(app, "green") == {green}
+
+
+def test_the_socket_of_a_slot(app: App, sockets: list[socket.socket]) -> None:
+    assert daemons.socket_of(app, "green") == sockets[1].getsockname()
+    app.apache.pid_file.unlink()
+    assert daemons.socket_of(app, "green") is None
