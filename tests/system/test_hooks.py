@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> AppFolder:
     return made
 
 
-def give(folder: AppFolder, **commands: str | list[str]) -> None:
+def write_commands(folder: AppFolder, **commands: str | list[str]) -> None:
     content: dict[str, Any] = {
         **commands,
         "environment": {"DATABASE": SECRET, "CONF": "{etc}/shop.ini"},
@@ -52,7 +52,7 @@ def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> N
         "print(os.getcwd(), os.environ['CONF'], os.environ['HOME'], oct(u), sys.argv[1:], os.environ['DATABASE'][:5],"
         " os.environ['GROVE_RELEASE'], 'TERM' in os.environ, file=open(sys.argv[1], 'w'), sep=chr(10))"
     )
-    give(folder, migrate=f'python -c "{code}" {seen} "{{logs}}/a b" \'$HOME;*\'')
+    write_commands(folder, migrate=f'python -c "{code}" {seen} "{{logs}}/a b" \'$HOME;*\'')
     done = hooks.run(folder, "one", "migrate", ACCOUNT)
     release = folder.release("one")
     assert seen.read_text().splitlines() == [
@@ -70,7 +70,8 @@ def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> N
 
 
 def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
-    give(folder, migrate="python -c \"import os; print('x' * 9); print(os.environ['DATABASE']); raise SystemExit(7)\"")
+    code = "import os; print('x' * 9); print(os.environ['DATABASE']); raise SystemExit(7)"
+    write_commands(folder, migrate=f'python -c "{code}"')
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "migrate", ACCOUNT)
     text = str(raised.value)
@@ -82,11 +83,11 @@ def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
 def test_several_commands_end_at_the_first_failure(folder: AppFolder) -> None:
     seen = folder.path / "seen"
     mark = "python -c \"import sys; open(sys.argv[1], 'a').write(sys.argv[2]); print(sys.argv[2])\""
-    give(folder, migrate=[f"{mark} {seen} one", f"{mark} {seen} two"])
+    write_commands(folder, migrate=[f"{mark} {seen} one", f"{mark} {seen} two"])
     assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "one\ntwo"
     assert seen.read_text() == "onetwo"
     url = "rabbit://shop:opensesame@broker/"
-    give(folder, migrate=[f"python -c \"raise SystemExit('{url}')\"", f"{mark} {seen} three"])
+    write_commands(folder, migrate=[f"python -c \"raise SystemExit('{url}')\"", f"{mark} {seen} three"])
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "migrate", ACCOUNT)
     assert str(raised.value).startswith("key migrate[0]: python failed (exit status 1) after ")
@@ -95,7 +96,7 @@ def test_several_commands_end_at_the_first_failure(folder: AppFolder) -> None:
 
 
 def test_a_command_that_is_not_there(folder: AppFolder) -> None:
-    give(folder, after="alembic upgrade head")
+    write_commands(folder, after="alembic upgrade head")
     expected = "key after: found no command 'alembic' in the release's virtualenv or on the host"
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "after", ACCOUNT)
@@ -109,7 +110,7 @@ def test_a_command_that_is_not_there(folder: AppFolder) -> None:
 
 def test_when_hooks_are_due(folder: AppFolder) -> None:
     assert not hooks.is_due(folder, "one", "migrate")
-    give(folder, migrate="true", contract="true", after="true")
+    write_commands(folder, migrate="true", contract="true", after="true")
     assert hooks.is_due(folder, "one", "migrate")
     hooks.run(folder, "one", "migrate", ACCOUNT)
     assert not hooks.is_due(folder, "one", "migrate")
@@ -132,7 +133,7 @@ def test_hooks_that_cannot_be_read(folder: AppFolder) -> None:
 
 
 def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: AppFolder) -> None:
-    give(folder, migrate="python -c \"print('done')\"")
+    write_commands(folder, migrate="python -c \"print('done')\"")
     (folder.release("one") / "runtime" / "grove_runtime" / "launch.py").rename(folder.path / "launch.py")
     assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "done"
 

@@ -1,4 +1,4 @@
-"""The script that Apache loads, in a process with mod_wsgi's module by its side, as a daemon process has it."""
+"""The script that Apache loads, in a process that has mod_wsgi's module as a daemon process has."""
 
 from __future__ import annotations
 
@@ -83,3 +83,10 @@ def test_which_processes_load_their_release_at_once(
     assert loaded is at_once
     assert answers == ["one"] * 8
     assert (became, loads) == ("function", 1)
+
+
+def test_a_release_that_was_built_before_it_had_an_app_wsgi(folder: Path) -> None:
+    release = folder / "releases" / "one"
+    (release / "app.wsgi").rename(release / "entry.py")
+    loaded, answers, became, loads = start(folder, "my-shop-blue")
+    assert (loaded, answers, became, loads) == (True, ["one"] * 8, "function", 1)

@@ -1,7 +1,7 @@
 """Makes Pecan compute the signature of each controller once instead of several times a request.
 
-`pecan.compat.getargspec` (Pecan 1.8.0) builds a new namedtuple class on every call, which costs more than all else that
-Pecan does for a small request. `install` puts a function in its place that gives equal results.
+`pecan.compat.getargspec` (Pecan 1.8.0) builds a new namedtuple class on every call. In a small request, this costs
+more than everything else that Pecan does. `install` puts a function in its place that returns equal results.
 """
 
 import inspect
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class ArgSpec(NamedTuple):
-    """The result of Pecan's `getargspec`: as `inspect.FullArgSpec`, without keyword-only arguments and annotations."""
+    """The result of Pecan's `getargspec`: an `inspect.FullArgSpec` without keyword-only arguments and annotations."""
 
     args: list[str]
     varargs: str | None
@@ -32,19 +32,19 @@ class _Computed(NamedTuple):
 
 
 _ATTRIBUTE = "_pecan_signature"
-"""Where a function keeps its `_Computed`; `functools.wraps` may copy it, which is why `signature` compares the code."""
+"""The attribute that holds a function's `_Computed`. `functools.wraps` may copy it: `signature` compares the code."""
 
 _OVERRIDES = {"__signature__", "__partialmethod__", "_partialmethod"}
-"""Attributes that make `inspect` look at something else than the function's code."""
+"""Attributes that make `inspect` read something else than the function's code."""
 
 _replaced: Callable[[Any], Any] | None = None
 
 
 def signature(function: Any) -> ArgSpec:
-    """Return the signature of any callable, with a list of argument names that belongs to the caller.
+    """Return the signature of any callable. Its list of argument names is a copy, which the caller may change.
 
-    The signature of a Python function, or of the one below a bound method, is computed again only if its code or its
-    defaults were replaced. Raises TypeError for what `inspect.getfullargspec` does not support.
+    The signature of a Python function, or of a bound method's function, is computed again only after its code or its
+    defaults were replaced. Raises TypeError for callables that `inspect.getfullargspec` does not support.
     """
     plain = function.__func__ if type(function) is MethodType else function
     if type(plain) is not FunctionType or not _OVERRIDES.isdisjoint(plain.__dict__):
@@ -58,9 +58,9 @@ def signature(function: Any) -> ArgSpec:
 
 
 def install() -> bool:
-    """Put `signature` in place of Pecan's own function, wherever Pecan has imported that; return whether it is there.
+    """Put `signature` in place of Pecan's own function, wherever Pecan imported that; return whether it is in place.
 
-    Logs one warning and changes nothing if there is no Pecan here or one that does not work as expected.
+    Logs one warning and changes nothing if Pecan is not installed or does not work as expected.
     """
     global _replaced
     if _replaced is not None:
@@ -97,7 +97,7 @@ def _compute(function: Any) -> ArgSpec:
 
 
 def _probe(self: object, one: object, two: object = 2, *rest: object, **others: object) -> None:
-    """A function for `install` to try Pecan on."""
+    """A function whose signature `install` asks Pecan for."""
 
 
 def _builds_a_class_per_call(getargspec: Any) -> bool:
