@@ -62,7 +62,8 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     check_relations(right, settings, problems)
     if host is not None:
         check_host(right, settings, host, problems)
-    return _result(completed, spec, settings, problems)
+    unreadable = {one.name for one in written if not one.is_right}
+    return _result(completed, unreadable, spec, settings, problems)
 
 
 def _check_only(written: Sequence[Written], settings: Settings, problems: Problems) -> None:
@@ -85,12 +86,15 @@ def _check_each(
         check_place(record, problems)
 
 
-def _result(completed: Sequence[Record], spec: Spec, settings: Settings, problems: Problems) -> Checked:
+def _result(
+    completed: Sequence[Record], unreadable: set[str], spec: Spec, settings: Settings, problems: Problems
+) -> Checked:
+    """Divide the problems. ``unreadable`` names the records that were only checked against the specs."""
     if not settings.only:
         records = tuple(completed)
         return Checked(records, records, records, tuple(problems))
     beside = {key for group in NOT_APACHE for key in spec.get(group, {})} - {"name"}
-    in_apache = [problem for problem in problems if _top(problem.key) not in beside]
+    in_apache = [problem for problem in problems if problem.record in unreadable or _top(problem.key) not in beside]
     chosen = [record for record in completed if record.name in settings.only]
     stopping: list[Problem] = []
     warnings: list[Problem] = []

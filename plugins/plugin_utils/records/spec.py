@@ -26,16 +26,18 @@ EMPTY: Mapping[str, Any] = {"str": "", "path": "", "int": 0, "bool": False, "dic
 
 @dataclass(frozen=True)
 class Written:
-    """A record as it was written, with defaults; keys that were wrong have their defaults too."""
+    """A record as it was written, with defaults. ``is_right`` says that the specs refuse no key.
+
+    A key that they refuse has its default.
+    """
 
     keys: keys.Keys
-    name: str
-    problems: tuple[str, ...]
+    is_right: bool
 
     @property
-    def is_right(self) -> bool:
-        """Whether the record has no key that the specs refuse."""
-        return not self.problems
+    def name(self) -> str:
+        """The application's name."""
+        return self.keys.install.name
 
 
 def record_spec(entry_points: Mapping[str, Mapping[str, Any]]) -> Spec:
@@ -66,7 +68,7 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
     groups = {
         group: getattr(keys, group.title())(**{key: values[key] for key in members}) for group, members in spec.items()
     }
-    return Written(keys.Keys(**groups), name, tuple(problem.key for problem in own))
+    return Written(keys.Keys(**groups), is_right=not own)
 
 
 def frozen(value: object) -> Any:
