@@ -210,8 +210,8 @@ def test_a_full_disk(host: Host, client: Client) -> None:
     ("task", "sent"),
     [
         ("Build the release of each application", signal.SIGKILL),
-        ("Declare every application to Apache", signal.SIGINT),
-        ("Hand the traffic of each application", signal.SIGKILL),
+        ("Write every application's configuration", signal.SIGINT),
+        ("Switch the traffic of each application", signal.SIGKILL),
     ],
     ids=["building", "declaring", "switching"],
 )

@@ -7,40 +7,66 @@ from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import views
 
-SPECS = Path(__file__).resolve().parents[2] / "roles" / "wsgi_app" / "meta" / "argument_specs.yml"
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Action ``grove.wsgi.check_records``; its arguments are ``records``, ``settings`` and ``layout``."""
+    """Action ``grove.wsgi.check_records``; see the module's documentation."""
 
     _requires_connection = True
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the completed records and the host's state, or fail with everything that is wrong."""
+        """Return the records' views, the work of each step and the host's state, or fail with every problem."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self._task.args
-        spec = yaml.safe_load(SPECS.read_text())["argument_specs"]["record"]["options"]
-        given = dict(arguments["settings"])
-        for key in ("folders", "httpd_listen"):
-            given[key] = tuple(str(value) for value in given.get(key, ()))
-        for key in ("servers", "workers_per_server", "processes"):
-            given[key] = int(given[key])
-        settings = Settings(**given)
-        asked = {"layout": arguments["layout"], **records.questions(arguments["records"], settings)}
-        answer = self._execute_module("grove.wsgi.host_info", module_args=asked, task_vars=task_vars)
+        settings = Settings.of(arguments["settings"])
+        services = arguments.get("services") or {}
+        records = all_records(arguments["records"], services)
+        questions = host_questions(records if isinstance(records, list) else [], settings)
+        request = {"layout": arguments["layout"], **questions}
+        answer = self._execute_module("grove.wsgi.host_info", module_args=request, task_vars=task_vars)
         if answer.get("failed"):
             return {**result, **answer}
-        checked = records.check(arguments["records"], spec, settings, answer["host"])
+        spec = yaml.safe_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        checked = check_records(records, record_spec(spec), settings, answer["host"])
         if checked.problems:
-            lines = [str(problem) for problem in checked.problems]
-            count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-            message = "\n".join([f"{count} in wsgi_apps, nothing was changed:", *(f"- {line}" for line in lines)])
-            return {**result, "failed": True, "msg": message}
-        # The environment may hold secrets; it stays where the operator has put it.
-        for record in checked.records:
-            del record["environment"]
-        return {**result, "changed": False, "records": checked.records, "host": answer["host"]}
+            return {**result, "failed": True, "msg": problem_text(checked), "warnings": warning_texts(checked)}
+        with_tasks = [path.parents[1].name for path in ROLES.glob("*/tasks/served.yml")]
+        return {
+            **result,
+            "changed": False,
+            "warnings": warning_texts(checked),
+            "records": {record.name: views(record) for record in checked.deployed},
+            "steps": {
+                **steps(checked, settings, answer["host"]),
+                "served_services": served_services(services, settings.only, with_tasks),
+            },
+            "host": answer["host"],
+        }
+
+
+def all_records(records: object, services: dict[str, Any]) -> object:
+    """Return the inventory's records and those of its services in one list; what is no list stays as it is."""
+    if not isinstance(records, list):
+        return records
+    return [*records, *(record for own in services.values() for record in own)]
+
+
+def problem_text(checked: Checked) -> str:
+    """Return the message of a check that failed."""
+    lines = [f"- {problem}" for problem in checked.problems]
+    count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return "\n".join([f"{count} in wsgi_apps, nothing was changed:", *lines])
+
+
+def warning_texts(checked: Checked) -> list[str]:
+    """Return the problems that concern no application of this run."""
+    return [f"{problem} (not a part of this deployment)" for problem in checked.warnings]

@@ -12,17 +12,22 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records import sections as record_sections
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("migrate", "contract", "after")
+AGENT_KEYS = ("command", "restart", "settle", "notify")
 MANAGED = "Written by Grove from the record's sections; a change of the record is a new release."
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Action ``grove.wsgi.release``; see the module's documentation."""
+    """Action ``grove.wsgi.release``; see the module's documentation.
+
+    ``record`` is the build view of a record. ``app_environment`` and ``app_config`` hold what may be secret: they go
+    into the archive, and into no argument of the module.
+    """
 
     _requires_connection = True
     _supports_check_mode = True
@@ -56,47 +61,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.add_file("lock.txt", Path(record["lock"]).read_text(encoding="utf-8"), "lock")
         sections = self._task.args.get("app_config") or {}
         for target, template in sorted(record["config"].items()):
-            text = self._render(template, variables) if template else record_sections.render(sections[target], MANAGED)
+            text = self._render(template, variables) if template else render(sections[target], MANAGED)
             payload.add_file(f"etc/{target}", text, f"config {target}")
         if record["paste"]:
             payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
         for package in record["extras"]:
             payload.add_package(Path(package))
-        described = {**record, "environment": self._task.args.get("app_environment") or {}}
+        environment = self._task.args.get("app_environment") or {}
+        described = {**record, "environment": environment}
         entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": described})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
-        commands: dict[str, Any] = {name: record[name] for name in HOOKS if record[name]}
-        commands |= {key: described[key] for key in ("argv", "environment", "home", "state", "logs")}
-        commands["extras"] = bool(record["extras"])
-        commands["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
-        if record["agents"]:
-            commands["agents"] = {
-                name: {key: agent[key] for key in ("command", "restart", "settle", "notify")}
-                for name, agent in record["agents"].items()
-            }
-        text = json.dumps(commands, indent=1, sort_keys=True, default=str)
+        text = json.dumps(commands(record, environment), indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
         payload.inputs["static"] = record["static"]
-        plan = json.dumps(self._plan(record, payload.identifier()), indent=1, sort_keys=True) + "\n"
-        # Not an input of the id, which stands in it.
-        payload.members.append(Member("plan.json", content=plan.encode()))
+        plan = json.dumps(build_plan(record, payload.identifier()), indent=1, sort_keys=True)
+        payload.add_beside("plan.json", plan + "\n")
         return payload
-
-    def _plan(self, record: dict[str, Any], release: str) -> dict[str, Any]:
-        """Return the content of ``plan.json``: how the host builds the release."""
-        return {
-            "release": release,
-            **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
-            "source_kind": record["source"]["kind"],
-            "requirement": record["source"]["text"],
-            "script_name": record["path"],
-            "migrates": bool(record["migrate"]),
-            "expanded": sorted(target for target, template in record["config"].items() if template is None),
-            "places": {"state": record["state"], "logs": record["logs"]},
-        }
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
@@ -116,7 +99,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
 
     def _send(self, payload: Payload, record: dict[str, Any]) -> str:
-        made = {
+        origin = {
             "app": record["name"],
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "made_from": record["source"]["text"],
@@ -125,7 +108,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         handle, local = tempfile.mkstemp(prefix="grove-", suffix=".tar.gz")
         try:
             with os.fdopen(handle, "wb") as stream:
-                payload.write(stream, made)
+                payload.write(stream, origin)
             folder = self._make_tmp_path()
             remote: str = self._connection._shell.join_path(folder, "payload.tar.gz")
             self._transfer_file(local, remote)
@@ -133,3 +116,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return remote
         finally:
             os.unlink(local)
+
+
+def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+    """Return what commands.json holds: the commands of a release, and the environment in which they run."""
+    content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
+    content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
+    content |= {"environment": environment, "extras": bool(record["extras"])}
+    content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
+    if record["agents"]:
+        content["agents"] = {
+            name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()
+        }
+    return content
+
+
+def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:
+    """Return what plan.json tells the host about the build of a release. It holds no secret."""
+    return {
+        **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
+        "release": release,
+        "source_kind": record["source"]["kind"],
+        "requirement": record["source"]["text"],
+        "script_name": record["path"],
+        "migrates": bool(record["migrate"]),
+        "expanded": sorted(target for target, template in record["config"].items() if template is None),
+        "places": {"state": record["state"], "logs": record["logs"]},
+    }

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_records
-short_description: Check the records of wsgi_apps, and complete them
+short_description: Check the records of wsgi_apps, and say what follows from them
 description:
   - Checks the records against the argument specs of the role C(wsgi_app), against each other, and against what
     M(grove.wsgi.host_info) has read from the host. All problems are reported at once, each with the record, the key,
-    what was found and what would be right.
+    the actual value and the remedy.
+  - When C(settings.only) names records, problems that concern none of these are warnings.
   - This is an action that asks the host through M(grove.wsgi.host_info). It changes nothing.
 options:
   records:
-    description: The records.
+    description: The inventory's records.
     type: raw
     required: true
+  services:
+    description: The records of each service that comes along, by the service's name.
+    type: dict
+    default: {}
   settings:
-    description: What the roles' variables say about all records of the host.
+    description: The roles' variables that all records of the host depend on.
     type: dict
     required: true
   layout:
@@ -37,9 +42,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 records:
-  description: The records with every default and everything that follows from them.
-  type: list
-  elements: dict
+  description:
+    - The records to deploy, by name. Each has three views. C(apache) is what Apache's templates get, C(build) what
+      M(grove.wsgi.release) gets, and C(serving) what M(grove.wsgi.switch) gets. None holds the environment or the
+      sections of configuration files, which may be secrets.
+  type: dict
+  returned: success
+steps:
+  description: What each step of the role C(wsgi_app) works on, such as C(names), C(sites), C(timers) and C(agents).
+  type: dict
   returned: success
 host:
   description: What M(grove.wsgi.host_info) has read.

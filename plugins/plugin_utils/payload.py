@@ -36,8 +36,17 @@ class Member:
     content: bytes | None = None
     origin: Path | None = None
     executable: bool = False
+    is_public: bool = True
+
+    @property
+    def mode(self) -> int:
+        """The file's mode in the archive."""
+        if not self.is_public:
+            return 0o640
+        return 0o755 if self.executable else 0o644
 
     def read(self) -> bytes:
+        """Return the content."""
         if self.content is not None:
             return self.content
         if self.origin is None:
@@ -47,7 +56,7 @@ class Member:
 
 @dataclass
 class Payload:
-    """All that goes into a release; ``inputs`` are the digests, from which the id is made."""
+    """The files of a release. ``inputs`` are the digests of those that make its id."""
 
     members: list[Member] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=lambda: {"format": FORMAT})
@@ -75,26 +84,30 @@ class Payload:
         self.members.append(Member(name, content=content.encode()))
         self.inputs[key] = hashlib.sha256(content.encode()).hexdigest()[:16]
 
+    def add_beside(self, name: str, content: str) -> None:
+        """Add a file that is no input of the release: another content makes no other release."""
+        self.members.append(Member(name, content=content.encode(), is_public=False))
+
     def add_package(self, folder: Path) -> None:
         """Add a Python package of the controller that the application can import besides its own."""
         members = list(folder_members(folder, f"extras/{folder.name}"))
         self.members += members
         self.inputs[f"extras {folder.name}"] = digest(members)
 
-    def write(self, stream: BinaryIO, more: Mapping[str, Any]) -> None:
-        """Write the archive, with RELEASE.json (the inputs, and ``more``) in it, gzip-compressed."""
-        release = {"id": self.identifier(), **more, "inputs": self.inputs}
-        described = Member("RELEASE.json", content=(json.dumps(release, indent=2) + "\n").encode())
+    def write(self, stream: BinaryIO, origin: Mapping[str, Any]) -> None:
+        """Write the archive with its RELEASE.json, which holds the inputs and ``origin``; gzip-compressed."""
+        release = {"id": self.identifier(), **origin, "inputs": self.inputs}
+        description = Member("RELEASE.json", content=(json.dumps(release, indent=2) + "\n").encode())
         with (
             gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w") as archive,
         ):
-            for member in [*self.members, described]:
+            for member in [*self.members, description]:
                 content = member.read()
                 info = tarfile.TarInfo(member.name)
                 info.size = len(content)
                 info.mtime = TIME
-                info.mode = 0o755 if member.executable else 0o644
+                info.mode = member.mode
                 archive.addfile(info, io.BytesIO(content))
 
 

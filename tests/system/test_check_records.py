@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LAYOUT = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]["Debian"]["layout"]
 
 
-def check(folder: Path, records: object, **variables: Any) -> dict[str, Any]:
+def check(folder: Path, records: object, only: list[str] | None = None, **variables: Any) -> dict[str, Any]:
     """Return the result of the action for the records as an inventory holds them."""
     settings = {
         "base": "/srv/wsgi",
@@ -30,8 +30,10 @@ def check(folder: Path, records: object, **variables: Any) -> dict[str, Any]:
         "servers": 0,
         "processes": 0,
         "workers_per_server": 64,
+        "only": only or [],
     }
-    arguments = {"records": "{{ wsgi_apps }}", "settings": settings, "layout": LAYOUT}
+    services = {"cart": "{{ cart_apps | default([]) }}"}
+    arguments = {"records": "{{ wsgi_apps }}", "services": services, "settings": settings, "layout": LAYOUT}
     tasks = [
         {"grove.wsgi.check_records": arguments, "register": "checked", "ignore_errors": True},
         {"ansible.builtin.copy": {"content": "{{ checked | to_json }}", "dest": f"{folder}/result.json"}},
@@ -53,23 +55,29 @@ def record() -> dict[str, Any]:
 
 def test_records_are_completed_from_templates(tmp_path: Path, record: dict[str, Any]) -> None:
     record |= {"threads": "{{ 1 + 1 }}", "server_name": "{{ domain }}", "environment": {"TOKEN": "{{ token }}"}}
-    result = check(tmp_path, [record], domain="shop.example.org", token="sesame")
-    completed = result["records"][0]
-    assert (completed["threads"], completed["url"]) == (2, "http://shop.example.org:18291/")
-    assert completed["abi"].startswith("cpython-3")
-    assert "environment" not in completed
+    record |= {"config": {"shop.conf": {"DEFAULT": {"password": "{{ token }}"}}}}
+    cart = {**record, "name": "cart", "listen": 18292, "server_name": "cart.example.org"}
+    result = check(tmp_path, [record], domain="shop.example.org", token="sesame", cart_apps=[cart])
+    assert list(result["records"]) == ["shop", "cart"]
+    views = result["records"]["shop"]
+    assert set(views) == {"apache", "build", "serving"}
+    assert (views["apache"]["threads"], views["serving"]["url"]) == (2, "http://shop.example.org:18291/")
+    assert views["build"]["abi"].startswith("cpython-3")
+    assert views["build"]["config"] == {"shop.conf": None}
     assert "sesame" not in json.dumps(result)
+    assert result["steps"]["names"] == ["shop", "cart"]
+    assert sorted(result["steps"]["sites"]) == ["wsgi-cart", "wsgi-shop"]
     assert result["host"]["cores"] >= 1
     assert result["changed"] is False
 
 
-def test_problems_are_told_in_plain_words(tmp_path: Path, record: dict[str, Any]) -> None:
+def test_values_of_templates_are_shown_as_plain_ones(tmp_path: Path, record: dict[str, Any]) -> None:
     record |= {"argv": "{{ word }}", "config": [["{{ word }}"]], "processes": {"a": "{{ word }}"}}
     other = {**record, "argv": [], "config": {}, "processes": 1, "listen": "{{ word }}", "name": "other"}
     result = check(tmp_path, [record, other], word="one")
     assert result["failed"] is True
-    found = [problem.partition("; ")[0] for problem in result["msg"].splitlines()[1:]]
-    assert sorted(found) == [
+    problems = [problem.partition("; ")[0] for problem in result["msg"].splitlines()[1:]]
+    assert sorted(problems) == [
         "- record other, key listen: found 'one' (a text)",
         "- record shop, key argv: found 'one' (a text)",
         "- record shop, key config: found [['one']] (a list)",
@@ -77,3 +85,15 @@ def test_problems_are_told_in_plain_words(tmp_path: Path, record: dict[str, Any]
     ]
     assert result["msg"].startswith("4 problems in wsgi_apps, nothing was changed:\n- record shop, key ")
     assert "Ansible" not in result["msg"]
+
+
+def test_a_fault_of_another_record_is_a_warning(tmp_path: Path, record: dict[str, Any]) -> None:
+    faulty = {**record, "name": "cart", "listen": 18292, "procesess": 3}
+    result = check(tmp_path, [record, faulty], only=["shop"])
+    assert not result.get("failed")
+    assert list(result["records"]) == ["shop"]
+    assert list(result["steps"]["sites"]) == ["wsgi-shop"]
+    [warning] = result["warnings"]
+    assert warning.startswith("record cart, key procesess: ")
+    stopped = check(tmp_path, [record, faulty], only=["cart"])
+    assert stopped["msg"].splitlines()[1].startswith("- record cart, key procesess: ")

@@ -20,8 +20,11 @@ import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records import check as records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
+from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
@@ -162,6 +165,7 @@ def role_tasks() -> list[dict[str, Any]]:
 
 
 def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
+    """Return the settings of a case, whose host has the name of its folder."""
     return Settings(
         base=str(root / "srv"),
         state_base="/var/lib",
@@ -174,20 +178,24 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
         folders=("/",),
         workers_per_server=64,
         tls_dir=f"{layout['root']}/grove-tls",
+        tls_ca_dir=str(root / "ca"),
+        host_name=root.name,
+        httpd_listen=tuple(case.variables.get("wsgi_app_extra_listen", ())),
     )
 
 
-def complete(case: Case, root: Path, layout: dict[str, Any]) -> list[dict[str, Any]]:
-    spec = load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"]["record"]["options"]
+def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
+    """Return what the check says that the role's steps work on."""
+    spec = record_spec(load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"])
     places = {"certificate": str(root / "one.crt"), "key": str(root / "one.key")}
-    given = json.loads(json.dumps(case.apps))
-    for record in given:
+    written = json.loads(json.dumps(case.apps))
+    for record in written:
         for key in ("tls_certificate", "tls_key"):
             if key in record:
                 record[key] = record[key].format(**places)
-    checked = records.check(given, spec, settings(case, root, layout))
+    checked = check_records(written, spec, settings(case, root, layout))
     assert [str(problem) for problem in checked.problems] == []
-    return checked.records
+    return steps(checked, settings(case, root, layout), {})
 
 
 def make_certificate(path: Path, name: str) -> None:
@@ -259,14 +267,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             "output": str(root),
             "role_path": str(REPOSITORY / "roles/wsgi_app"),
             "own_layout": layout,
-            "httpd_host": {"host": {"cores": 2, "pythons": {PYTHON: python}}},
-            "wsgi_app_door": "127.0.0.1:18280",
-            "wsgi_app_tls_ca_dir": str(root / "ca"),
+            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}},
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
-            "__wsgi_app_records": complete(case, root, layout),
-            "__wsgi_app_all_records": "{{ __wsgi_app_records }}",
+            "__wsgi_app_steps": work(case, root, layout),
             "wsgi_app_only": [],
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -330,6 +335,21 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
             assert tree.MARK in text[:400]
             assert "{{" not in text
             assert text.endswith("\n")
+
+
+# What the roles pass to the templates, and what Ansible adds to each.
+PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
+
+
+@pytest.mark.parametrize("template", sorted(path.name for path in (REPOSITORY / "httpd").glob("*.j2")))
+def test_templates_read_only_what_they_are_passed(template: str) -> None:
+    environment = Environment(autoescape=False)
+    for name in ("regex_escape", "comment", "to_json", "dictsort"):
+        environment.filters.setdefault(name, lambda value: str(value))
+    environment.tests.setdefault("version", lambda value: bool(value))
+    parsed = environment.parse((REPOSITORY / "httpd" / template).read_text())
+    own = {node.name for node in parsed.find_all(nodes.Name) if node.ctx == "store"}
+    assert meta.find_undeclared_variables(parsed) - own <= PASSED
 
 
 def test_options_that_4_9_4_does_not_know(rendered: dict[str, Rendered]) -> None:

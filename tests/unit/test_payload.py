@@ -152,3 +152,15 @@ def test_the_archive_holds_the_files_and_what_went_in(source: Path, tmp_path: Pa
     assert (target / "etc" / "config.py").read_text() == "x = 1\n"
     described = json.loads((target / "RELEASE.json").read_text())
     assert described == {"id": made.identifier(), "app": "shop", "inputs": made.inputs}
+
+
+def test_a_file_beside_the_inputs_makes_no_other_release(source: Path) -> None:
+    made = payload(source)
+    before = made.identifier()
+    made.add_beside("plan.json", "{}\n")
+    assert made.identifier() == before
+    stream = io.BytesIO()
+    made.write(stream, {})
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as archive:
+        assert archive.getmember("plan.json").mode == 0o640

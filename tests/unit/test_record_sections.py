@@ -2,60 +2,75 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records import paste as record_paste
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records import sections as record_sections
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Check
+import yaml
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problems
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import check_sections, render
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import frozen, record_spec
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPEC = record_spec(
+    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
+)
+SETTINGS = Settings(
+    base="/srv/wsgi",
+    state_base="/var/lib",
+    log_base="/var/log",
+    listen_address="*",
+    door="127.0.0.1:9080",
+    python="/usr/bin/python3",
+    mod_wsgi="6.1.1",
+    mod_wsgi_python="/usr/bin/python3",
+    folders=(),
+    workers_per_server=64,
+)
 
 
 def test_sections_are_written_as_oslo_config_reads_them() -> None:
     sections = {"DEFAULT": {"debug": False, "workers": 1, "gone": None, "driver": ["a", "b"]}, "database": {"x": "{a}"}}
-    assert record_sections.render(sections, "made\nhere") == (
+    assert render(sections, "made\nhere") == (
         "# made\n# here\n\n[DEFAULT]\ndebug = false\nworkers = 1\ndriver = a\ndriver = b\n\n[database]\nx = {a}\n"
     )
 
 
 @pytest.mark.parametrize(
-    ("sections", "expected"),
+    ("sections", "key"),
     [
-        ({"DEFAULT": "secret"}, "config.x.DEFAULT: found a str; it has to be a dictionary of options"),
-        (
-            {"DEFAULT": {"password": {"secret": 1}}},
-            "config.x.DEFAULT.password: found a dict; it has to be a text, a number, true or false, or a list of them",
-        ),
-        (
-            {"DEFAULT": {"password": "secret\nsecret"}},
-            "config.x.DEFAULT.password: found a text of several lines; a value is one line",
-        ),
-        (
-            {"DEFAULT": {"a=b": "secret"}},
-            "config.x.DEFAULT.a=b: found an option without a usable name; it has to be a text without = and :",
-        ),
-        ({"[x]": {}}, "config.x: found a section without a usable name; it has to be a text without brackets"),
+        ({"DEFAULT": "secret"}, "config.x.DEFAULT"),
+        ({"DEFAULT": {"password": {"secret": 1}}}, "config.x.DEFAULT.password"),
+        ({"DEFAULT": {"password": "secret\nsecret"}}, "config.x.DEFAULT.password"),
+        ({"DEFAULT": {"password": ["secret", ["secret"]]}}, "config.x.DEFAULT.password"),
+        ({"DEFAULT": {"a=b": "secret"}}, "config.x.DEFAULT.a=b"),
+        ({"[x]": {}}, "config.x"),
     ],
 )
-def test_sections_that_are_none_are_not_shown(sections: dict[str, Any], expected: str) -> None:
-    result = Check()
-    record_sections.check_sections("shop", "config.x", sections, result)
-    assert [str(problem) for problem in result.problems] == [f"record shop, key {expected}"]
-    assert "secret" not in str(result.problems)
+def test_bad_sections_are_named_and_not_shown(sections: dict[str, Any], key: str) -> None:
+    problems = Problems()
+    check_sections("shop", "config.x", frozen(sections), problems)
+    assert [(problem.record, problem.key) for problem in problems] == [("shop", key)]
+    assert "secret" not in str(problems)
 
 
-def paste_problems(**paste: Any) -> list[str]:
-    record: dict[str, Any] = {"name": "shop", "paste": paste, "config": {"taken.ini": None}}
-    result = Check()
-    record_paste.check_paste({**record, "paste": {name.replace("_", "."): one for name, one in paste.items()}}, result)
-    return [str(problem) for problem in result.problems]
+def paste_problems(name: str, value: object) -> list[str]:
+    """Return the keys of the problems of one PasteDeploy file."""
+    record = {"name": "shop", "source": "shop==1", "entry": {"module": "shop:app"}, "paste": {name: value}}
+    record["config"] = {"taken.ini": {}}
+    checked = check_records([record], SPEC, SETTINGS)
+    assert {problem.record for problem in checked.problems} <= {"shop"}
+    return [problem.key for problem in checked.problems]
 
 
 def overlay_problems(**overlay: Any) -> list[str]:
-    return paste_problems(api_ini={"from": "etc/api.ini", "overlay": overlay})
+    return paste_problems("api.ini", {"from": "etc/api.ini", "overlay": overlay})
 
 
 def test_an_overlay_of_a_good_shape() -> None:
-    assert paste_problems(api_ini={"from": "shop/api.ini"}) == []
+    assert paste_problems("api.ini", {"from": "shop/api.ini"}) == []
     assert (
         overlay_problems(
             sections={"filter:count": {"paste.filter_factory": "a:b", "size": 3}},
@@ -73,38 +88,25 @@ def test_an_overlay_of_a_good_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overlay", "expected"),
+    ("overlay", "key"),
     [
-        ({"filters": {}}, "overlay: found {'filters': {}} (a dictionary); it has to be a dictionary with sections,"),
-        ({"sections": {"count": {}}}, "overlay.sections: found 'count' (a text); it has to be KIND:NAME, with one of"),
-        (
-            {"sections": {"filter:a": {"x": [1]}}},
-            "overlay.sections.filter:a.x: found [1] (a list); it has to be a text of one line",
-        ),
-        (
-            {"pipelines": {"main": {"adds": []}}},
-            "overlay.pipelines.main: found {'adds': []} (a dictionary); it has to be a dictionary with add, remove,",
-        ),
-        (
-            {"pipelines": {"main": {"add": ["count"]}}},
-            "overlay.pipelines.main.add: found 'count' (a text); it has to be {filter: NAME}, for the front, or with",
-        ),
-        (
-            {"pipelines": {"main": {"add": [{"filter": "a", "before": "b", "after": "c"}]}}},
-            "overlay.pipelines.main.add: found {'filter': 'a', 'before': 'b', 'after': 'c'} (a dictionary); it has to",
-        ),
-        (
-            {"urlmaps": {"all": {"groups": "groups"}}},
-            "overlay.urlmaps.all.groups: found 'groups' (a text); it has to be a URL path and the name of an app",
-        ),
+        ({"filters": {}}, "overlay"),
+        ({"sections": {"count": {}}}, "overlay.sections"),
+        ({"sections": ["filter:a"]}, "overlay.sections"),
+        ({"sections": {"filter:a": {"x": [1]}}}, "overlay.sections.filter:a.x"),
+        ({"pipelines": {"main": {"adds": []}}}, "overlay.pipelines.main"),
+        ({"pipelines": {"main": {"add": ["count"]}}}, "overlay.pipelines.main.add"),
+        ({"pipelines": {"main": {"add": "count"}}}, "overlay.pipelines.main.add"),
+        ({"pipelines": {"main": {"add": [{"filter": "a", "after": "b", "x": "c"}]}}}, "overlay.pipelines.main.add"),
+        ({"urlmaps": {"all": {"groups": "groups"}}}, "overlay.urlmaps.all.groups"),
     ],
 )
-def test_an_overlay_of_no_shape(overlay: dict[str, Any], expected: str) -> None:
-    [found] = overlay_problems(**overlay)
-    assert found.startswith(f"record shop, key paste.api.ini.{expected}")
+def test_an_overlay_of_a_bad_shape(overlay: dict[str, Any], key: str) -> None:
+    assert overlay_problems(**overlay) == [f"paste.api.ini.{key}"]
 
 
-def test_a_paste_file_that_is_none() -> None:
-    assert "it has to be a dictionary with from, oslo_config_file, overlay" in paste_problems(api_ini="x")[0]
-    assert "it has to be a path in the virtualenv" in paste_problems(api_ini={"from": "../api.ini"})[0]
-    assert "config.taken.ini, too" in paste_problems(taken_ini={"from": "api.ini"})[0]
+def test_a_paste_file_of_a_bad_shape() -> None:
+    assert paste_problems("api.ini", "x") == ["paste.api.ini"]
+    assert paste_problems("api.ini", {"from": "../api.ini"}) == ["paste.api.ini.from"]
+    assert paste_problems("etc/api.ini", {"from": "api.ini"}) == ["paste.etc/api.ini"]
+    assert paste_problems("taken.ini", {"from": "api.ini"}) == ["paste.taken.ini"]

@@ -1,80 +1,70 @@
-"""The daemon processes of a record: how many, with how many threads, and their options."""
+"""Checking the daemon processes of a record: how many, with how many threads, and their options."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import Any
+from collections.abc import Mapping
 
 from . import mod_wsgi_options
-from .problems import Check, shown
+from .limits import RANGES
+from .problems import Problems, shown
+from .record import Record
 from .settings import Settings
 
-THREADS = {"pecan": 3, "paste": 5, "module": 5}
-RANGES = {
-    "processes": (1, 512),
-    "threads": (1, 512),
-    "start_timeout": (1, 3600),
-    "max_body": (0, 1 << 40),
-    "drain_timeout": (0, 3600),
-    "memory_limit": (64, 1 << 20),
-    "request_timeout": (0, 86400),
-}
+# Options whose names end so take a whole number.
 WHOLE_NUMBERS = ("-timeout", "-limit", "-backlog", "-size", "-requests")
 
 
-def check_daemon(record: dict[str, Any], settings: Settings, cores: int, result: Check) -> None:
-    """Complete and check processes, threads and the options of WSGIDaemonProcess."""
-    if record["processes"] is None:
-        record["processes"] = settings.processes or max(2, cores)
-    if record["threads"] is None:
-        record["threads"] = THREADS.get(record["kind"], 5)
-    outside = [key for key, (low, high) in RANGES.items() if record[key] is not None and not low <= record[key] <= high]
+def check_daemon(record: Record, settings: Settings, cores: int, problems: Problems) -> None:
+    """Check processes, threads, limits and the options of WSGIDaemonProcess."""
+    values = {
+        "processes": record.processes,
+        "threads": record.threads,
+        "start_timeout": record.keys.replace.start_timeout,
+        "drain_timeout": record.keys.replace.drain_timeout,
+        "max_body": record.keys.limits.max_body,
+        "memory_limit": record.keys.limits.memory_limit,
+        "request_timeout": record.keys.limits.request_timeout,
+    }
+    outside = [key for key, value in values.items() if value is not None and value not in RANGES[key]]
     for key in outside:
-        low, high = RANGES[key]
-        result.add(record["name"], key, str(record[key]), f"it has to be from {low} to {high}")
-    workers = settings.workers_per_server * (settings.servers or max(2, cores))
-    slots = record["processes"] * record["threads"]
-    if slots > workers and not {"processes", "threads"} & set(outside):
-        found = f"{record['processes']} x {record['threads']} threads = {slots}"
-        right = (
+        problems.add(record.name, key, str(values[key]), f"it has to be {RANGES[key]}")
+    workers = settings.mpm(cores).workers
+    needed = record.processes * record.threads
+    if needed > workers and not {"processes", "threads"} & set(outside):
+        actual = f"{record.processes} x {record.threads} threads = {needed}"
+        remedy = (
             f"the MPM has {workers} workers (MaxRequestWorkers) to feed all of them; lower processes or threads, or"
             " raise httpd_threads_per_child or httpd_server_limit"
         )
-        result.add(record["name"], "processes", found, right)
-    if record["memory_limit"] is not None and "memory-limit" in record["daemon_options"]:
-        found = f"{record['memory_limit']}, and daemon_options.memory-limit"
-        result.add(record["name"], "memory_limit", found, "both are the same limit; keep one")
-    record["daemon_options"] = _options(record, settings, result)
+        problems.add(record.name, "processes", actual, remedy)
+    limit = record.keys.limits.memory_limit
+    if limit is not None and "memory-limit" in record.keys.run.daemon_options:
+        actual = f"{limit}, and daemon_options.memory-limit"
+        problems.add(record.name, "memory_limit", actual, "both are the same limit; keep one")
+    _check_options(record, settings, problems)
 
 
-def _options(record: dict[str, Any], settings: Settings, result: Check) -> dict[str, str]:
+def _check_options(record: Record, settings: Settings, problems: Problems) -> None:
     known = mod_wsgi_options.known(settings.mod_wsgi)
-    given = {str(option): value for option, value in record["daemon_options"].items()}
-    for option, value in given.items():
+    for name, value in record.keys.run.daemon_options.items():
+        option = str(name)
         key = f"daemon_options.{option}"
         if option in mod_wsgi_options.SET_BY_GROVE:
-            result.add(record["name"], key, shown(value), "Grove sets it; use the record's own keys")
+            problems.add(record.name, key, shown(value), "Grove sets it; use the record's own keys")
         elif option not in known:
-            result.add(record["name"], key, "an unknown option", _unknown_option(option, known, settings.mod_wsgi))
-        elif isinstance(value, (dict, list, bool)) or not re.fullmatch(r"[^\s\"'\\]+", str(value)):
-            result.add(record["name"], key, shown(value), "it has to be a single word or number")
+            remedy = _remedy_for_unknown(option, known, settings.mod_wsgi)
+            problems.add(record.name, key, "an unknown option", remedy)
+        elif isinstance(value, (Mapping, tuple, bool)) or not re.fullmatch(r"[^\s\"'\\]+", str(value)):
+            problems.add(record.name, key, shown(value), "it has to be a single word or number")
         elif option.endswith(WHOLE_NUMBERS) and not (str(value).isascii() and str(value).isdigit()):
-            result.add(record["name"], key, shown(value), "it has to be a whole number")
+            problems.add(record.name, key, shown(value), "it has to be a whole number")
         elif option == "queue-timeout" and int(value) == 0:
-            result.add(record["name"], key, str(value), "it has to be 1 or more, or a queue grows without end")
-    # start_timeout is Grove's own limit: as startup-timeout, a changed one would need a reload.
-    own = {}
-    if record["memory_limit"] is not None:
-        own["memory-limit"] = str(record["memory_limit"] * 2**20)
-    return {
-        **mod_wsgi_options.DEFAULTS,
-        **own,
-        **{option: str(value) for option, value in given.items()},
-    }
+            problems.add(record.name, key, str(value), "it has to be 1 or more, or a queue grows without end")
 
 
-def _unknown_option(option: str, known: frozenset[str], version: str) -> str:
+def _remedy_for_unknown(option: str, known: frozenset[str], version: str) -> str:
     if option in mod_wsgi_options.SINCE_6:
         return f"it came with mod_wsgi 6, and the host's is {version}; remove it, or set mod_wsgi_source: pypi"
     near = difflib.get_close_matches(option, sorted(known), n=1)

@@ -1,39 +1,43 @@
-"""What is wrong with the records, in words for the person who wrote them."""
+"""The problems of records, in words for the person who wrote them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from .limits import SHOWN_LENGTH
+
+# In the place of a record's name: the problem concerns every record of the host.
 ALL = "(all)"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where, what was found, and what would be right."""
+    """One fault: the record and its key, the actual value, and the remedy. ``others`` names the records in conflict."""
 
     record: str
     key: str
-    found: str
-    right: str
+    actual: str
+    remedy: str
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"record {self.record}, key {self.key}: found {self.found}; {self.right}"
+        return f"record {self.record}, key {self.key}: found {self.actual}; {self.remedy}"
+
+    def concerns(self, names: Collection[str]) -> bool:
+        """Return whether the problem concerns one of the records ``names``."""
+        return self.record == ALL or self.record in names or not set(self.others).isdisjoint(names)
 
 
-@dataclass
-class Check:
-    """The result of a check: the completed records, and the problems (with any, the records are not to be used)."""
+class Problems(list[Problem]):
+    """Problems in the order in which they were noticed, each once."""
 
-    records: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, record: str, key: str, found: str, right: str) -> None:
-        """Note a problem once."""
-        problem = Problem(record, key, found, right)
-        if problem not in self.problems:
-            self.problems.append(problem)
+    def add(self, record: str, key: str, actual: str, remedy: str, others: tuple[str, ...] = ()) -> None:
+        """Add a problem that is not there yet."""
+        problem = Problem(record, key, actual, remedy, others)
+        if problem not in self:
+            self.append(problem)
 
 
 def plain(value: object) -> Any:
@@ -50,16 +54,19 @@ def plain(value: object) -> Any:
 def shown(value: object) -> str:
     """Return ``value`` as text, shortened, with the kind that YAML made of it."""
     text = repr(plain(value))
-    return f"{text if len(text) <= 80 else text[:77] + '...'} ({_kind(value)})"
+    short = text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "..."
+    return f"{short} ({kind_of_value(value)})"
 
 
-def _kind(value: object) -> str:
+def kind_of_value(value: object) -> str:
+    """Return the kind of a value in words, without the value."""
     kinds: tuple[tuple[type, str], ...] = (
         (str, "a text"),
         (bool, "true or false"),
         (int, "a whole number"),
         (float, "a decimal number"),
         (list, "a list"),
+        (tuple, "a list"),
         (Mapping, "a dictionary"),
     )
     return next((words for kind, words in kinds if isinstance(value, kind)), "nothing" if value is None else "a value")

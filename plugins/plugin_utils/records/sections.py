@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .problems import Check
+from .problems import Problems, kind_of_value
 
 SCALARS = (str, bool, int, float)
 
 
-def check_sections(record: str, key: str, sections: Mapping[str, Any], result: Check) -> None:
+def check_sections(record: str, key: str, sections: Mapping[str, Any], problems: Problems) -> None:
     """Check the shape of a file's sections. Values may be secrets, and are not shown."""
     for section, options in sections.items():
         if not isinstance(section, str) or not section or set(section) & set("[]\n"):
-            result.add(record, key, "a section without a usable name", "it has to be a text without brackets")
+            problems.add(record, key, "a section without a usable name", "it has to be a text without brackets")
         if not isinstance(options, Mapping):
-            found = f"a {type(options).__name__}"
-            result.add(record, f"{key}.{section}", found, "it has to be a dictionary of options")
+            problems.add(record, f"{key}.{section}", kind_of_value(options), "it has to be a dictionary of options")
             continue
         for option, value in options.items():
             where = f"{key}.{section}.{option}"
             if not isinstance(option, str) or not option.strip() or set(option) & set("=:\n#;["):
-                result.add(record, where, "an option without a usable name", "it has to be a text without = and :")
-            for one in value if isinstance(value, list) else [value]:
+                problems.add(record, where, "an option without a usable name", "it has to be a text without = and :")
+            for one in value if isinstance(value, (list, tuple)) else [value]:
                 if one is not None and not isinstance(one, SCALARS):
-                    right = "it has to be a text, a number, true or false, or a list of them"
-                    result.add(record, where, f"a {type(one).__name__}", right)
+                    remedy = "it has to be a text, a number, true or false, or a list of them"
+                    problems.add(record, where, kind_of_value(one), remedy)
                 elif "\n" in str(one):
-                    result.add(record, where, "a text of several lines", "a value is one line")
+                    problems.add(record, where, "a text of several lines", "a value is one line")
 
 
 def render(sections: Mapping[str, Any], comment: str) -> str:
@@ -37,7 +36,7 @@ def render(sections: Mapping[str, Any], comment: str) -> str:
     for section, options in sections.items():
         lines += ["", f"[{section}]"]
         for option, value in options.items():
-            for one in value if isinstance(value, list) else [value]:
+            for one in value if isinstance(value, (list, tuple)) else [value]:
                 if one is not None:
                     lines.append(f"{option} = {str(one).lower() if isinstance(one, bool) else one}")
     return "\n".join(lines) + "\n"

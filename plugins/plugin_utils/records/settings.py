@@ -1,18 +1,34 @@
-"""What the roles' variables say about all records of a host."""
+"""The roles' variables that all records of a host depend on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from ..mpm import Mpm
+from .limits import PORTS
+
+TEXT_LISTS = ("folders", "httpd_listen", "only")
+NUMBERS = ("servers", "workers_per_server", "processes")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The variables of the roles ``wsgi_app``, ``mod_wsgi`` and ``httpd`` that records are checked against.
+    """Variables of the roles ``wsgi_app``, ``mod_wsgi`` and ``httpd``.
 
-    ``processes`` are those of a record that does not say, and 0 means one per core, 2 at least, as it does for
-    ``servers``. ``servers`` times ``workers_per_server`` is MaxRequestWorkers of the MPM; ``folders``
-    are the ones on the controller that a relative path is looked up in; ``mod_wsgi`` is the version that is, or is
-    going to be, installed, and ``mod_wsgi_python`` its interpreter.
+    base, state_base, log_base: folders on the host that hold the applications' folders.
+    listen_address: the address of records whose ``listen`` is a bare port.
+    door: address and port of the doors.
+    python: the Python of records without the key.
+    mod_wsgi: the version that is, or is going to be, installed; ``mod_wsgi_python`` is its interpreter.
+    folders: where a relative path is looked up on the controller.
+    workers_per_server, servers: threads and processes of the MPM; 0 servers means one for each core, at least two.
+    processes: the daemon processes of records without the key; 0 means the same.
+    tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
+    httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
+    only: names of the records that are deployed; empty for all.
+    host_name: the host's name in the inventory.
     """
 
     base: str
@@ -30,13 +46,28 @@ class Settings:
     tls_dir: str = "/etc/apache2/grove-tls"
     httpd_listen: tuple[str, ...] = ()
     httpd_program: str = "apache2"
+    tls_ca_dir: str = ""
+    only: tuple[str, ...] = ()
+    host_name: str = "localhost"
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any]) -> Settings:
+        """Return the settings of an action's argument, in which numbers may be texts."""
+        texts = {key: tuple(str(value) for value in variables.get(key) or ()) for key in TEXT_LISTS}
+        numbers = {key: int(variables[key]) for key in NUMBERS if key in variables}
+        return cls(**{**variables, **texts, **numbers})
 
     @property
     def door_address(self) -> str:
+        """The address of the doors, without brackets."""
         return self.door.rpartition(":")[0].strip("[]")
 
     @property
     def door_port(self) -> int:
-        """The port of the doors; 0 where the variable names none."""
+        """The port of the doors; 0 where the variable has none that can be used."""
         port = self.door.rpartition(":")[2]
-        return int(port) if port.isascii() and port.isdigit() else 0
+        return int(port) if port.isascii() and port.isdigit() and int(port) in PORTS else 0
+
+    def mpm(self, cores: int) -> Mpm:
+        """Return the MPM of a host with so many cores."""
+        return Mpm.sized(self.servers, self.workers_per_server, cores)

@@ -1,59 +1,120 @@
-"""A record against the argument specs of the role: keys, types, choices and defaults."""
+"""Reading records: their keys, types, choices and defaults, as the argument specs of the role say."""
 
 from __future__ import annotations
 
-import copy
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool, check_type_int
 
-from .problems import Check, plain, shown
+from . import keys
+from .problems import Problems, plain, shown
 
-Spec = Mapping[str, Mapping[str, Any]]
-NAMES = {"str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"}
+# The options of the role's entry points record_*, by group.
+Spec = Mapping[str, Mapping[str, Mapping[str, Any]]]
+PREFIX = "record_"
+TYPE_NAMES = {
+    "str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"
+}  # fmt: skip
+# In the place of a required value that is missing or of another type.
+EMPTY: Mapping[str, Any] = {"str": "", "path": "", "int": 0, "bool": False, "dict": MappingProxyType({}), "list": ()}
 
 
-def against_spec(raw: object, position: int, spec: Spec, result: Check) -> dict[str, Any] | None:
-    """Return the record with every key of ``spec``; None when it is no dictionary.
+@dataclass(frozen=True)
+class Written:
+    """A record as it was written, with defaults. ``is_right`` says that the specs refuse no key.
 
-    Problems go into ``result``. ``position`` names a record that has no name.
+    A key that they refuse has its default.
+    """
+
+    keys: keys.Keys
+    is_right: bool
+
+    @property
+    def name(self) -> str:
+        """The application's name."""
+        return self.keys.install.name
+
+
+def record_spec(entry_points: Mapping[str, Mapping[str, Any]]) -> Spec:
+    """Return the options of a record's keys, by group, from the entry points of the role's argument specs."""
+    return {
+        name.removeprefix(PREFIX): point["options"] for name, point in entry_points.items() if name.startswith(PREFIX)
+    }
+
+
+def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> Written | None:
+    """Return the record with every key of ``spec``; None when it is no dictionary or has no name.
+
+    ``position`` names a record that has no name.
     """
     if not isinstance(raw, Mapping):
-        right = "it has to be a dictionary with name, source and entry"
-        result.add(f"number {position}", "(whole record)", shown(raw), right)
+        remedy = "it has to be a dictionary with name, source and entry"
+        problems.add(f"number {position}", "(whole record)", shown(raw), remedy)
         return None
-    name = str(raw["name"]) if isinstance(raw.get("name"), str) else f"number {position}"
-    return _level(raw, spec, name, "", result)
+    has_name = isinstance(raw.get("name"), str)
+    name = str(raw["name"]) if has_name else f"number {position}"
+    own = Problems()
+    options = {key: option for group in spec.values() for key, option in group.items()}
+    values = _values(raw, options, name, "", own)
+    for problem in own:
+        problems.add(problem.record, problem.key, problem.actual, problem.remedy)
+    if not has_name:
+        return None
+    groups = {
+        group: getattr(keys, group.title())(**{key: values[key] for key in members}) for group, members in spec.items()
+    }
+    return Written(keys.Keys(**groups), is_right=not own)
 
 
-def _level(raw: Mapping[str, Any], spec: Spec, name: str, prefix: str, result: Check) -> dict[str, Any]:
+def frozen(value: object) -> Any:
+    """Return ``value`` with tuples for lists and read-only mappings for dictionaries, and with Python's own types."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return MappingProxyType({frozen(key): frozen(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(frozen(item) for item in value)
+    return value
+
+
+def _values(
+    raw: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]], name: str, prefix: str, problems: Problems
+) -> dict[str, Any]:
     for key in raw:
-        if key not in spec:
-            near = difflib.get_close_matches(str(key), list(spec), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(spec)}"
-            result.add(name, f"{prefix}{key}", "an unknown key", hint)
-    checked: dict[str, Any] = {}
-    for key, option in spec.items():
+        if key not in options:
+            near = difflib.get_close_matches(str(key), list(options), n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(options)}"
+            problems.add(name, f"{prefix}{key}", "an unknown key", remedy)
+    values: dict[str, Any] = {}
+    for key, option in options.items():
         value = raw.get(key)
+        values[key] = frozen(option.get("default"))
+        if values[key] is None and option.get("required"):
+            values[key] = EMPTY[option.get("type", "str")]
         if value is None:
             if option.get("required"):
-                result.add(name, prefix + key, "nothing", f"it is required: {_first_sentence(option)}")
-            checked[key] = copy.deepcopy(option.get("default"))
-            continue
-        try:
-            checked[key] = _typed(value, option)
-        except (TypeError, ValueError):
-            right = f"it has to be {_type_name(option)}: {_first_sentence(option)}"
-            result.add(name, prefix + key, shown(value), right)
-            continue
-        if option.get("choices") and checked[key] not in option["choices"]:
-            result.add(name, prefix + key, shown(value), f"it has to be one of {', '.join(option['choices'])}")
+                problems.add(name, prefix + key, "nothing", f"it is required: {_first_sentence(option)}")
+        else:
+            try:
+                values[key] = frozen(_typed(value, option))
+            except (TypeError, ValueError):
+                remedy = f"it has to be {_type_name(option)}: {_first_sentence(option)}"
+                problems.add(name, prefix + key, shown(value), remedy)
+                value = None
+        if value is not None and option.get("choices") and values[key] not in option["choices"]:
+            problems.add(name, prefix + key, shown(value), f"it has to be one of {', '.join(option['choices'])}")
         if option.get("options"):
-            checked[key] = _level(checked[key], option["options"], name, f"{prefix}{key}.", result)
-    return checked
+            known = len(problems)
+            below = _values(values[key] or {}, option["options"], name, f"{prefix}{key}.", problems)
+            if value is None:
+                del problems[known:]
+            values[key] = getattr(keys, key.title().replace("_", ""))(**below)
+    return values
 
 
 def _typed(value: Any, option: Mapping[str, Any]) -> Any:
@@ -83,8 +144,8 @@ def _typed(value: Any, option: Mapping[str, Any]) -> Any:
 
 def _type_name(option: Mapping[str, Any]) -> str:
     if option.get("type") == "list":
-        return f"a list, each element {NAMES[option.get('elements', 'str')]}"
-    return NAMES[option.get("type", "str")]
+        return f"a list, each element {TYPE_NAMES[option.get('elements', 'str')]}"
+    return TYPE_NAMES[option.get("type", "str")]
 
 
 def _first_sentence(option: Mapping[str, Any]) -> str:

@@ -1,0 +1,119 @@
+"""One record: what was written and what follows from it, as one immutable object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .keys import Entry, Keys
+from .limits import AGENT_SETTLE, AGENT_STOP_TIMEOUT
+
+COLOURS = ("blue", "green")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the application comes from: the text of the record and, for a folder or a wheel, its path.
+
+    kind: ``folder``, ``wheel``, ``requirement`` or ``vcs``. path: on the controller; None where there is none.
+    """
+
+    kind: str
+    text: str
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A program beside the application, with its defaults. Times are in seconds."""
+
+    command: str
+    restart: str = "after"
+    stop_timeout: int = AGENT_STOP_TIMEOUT
+    notify: bool = False
+    settle: int = AGENT_SETTLE
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A command that is repeated."""
+
+    command: str
+    schedule: str
+
+
+@dataclass(frozen=True)
+class PasteFile:
+    """A PasteDeploy file of the installed package, and what is laid over it."""
+
+    origin: str
+    oslo_config_file: str | None
+    overlay: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record. ``keys`` holds what was written, with the defaults of the specs; the other fields follow from it.
+
+    A field with the name of a key is that key's completed value. ``config`` has the path of each file's template, and
+    None for a file that is made of sections. ``abi`` is that of ``python`` on the host, empty where it is not known.
+    """
+
+    keys: Keys
+    kind: str
+    entry: Entry
+    source: Source
+    lock: str | None
+    extras: tuple[str, ...]
+    config: Mapping[str, str | None]
+    paste: Mapping[str, PasteFile]
+    environment: Mapping[str, str]
+    python: str
+    abi: str
+    home: str
+    account: str
+    folder: str
+    state: str
+    logs: str
+    groups: Mapping[str, str]
+    door: str
+    doors: Mapping[str, str]
+    address: str
+    port: int
+    path: str
+    health_path: str
+    url: str
+    site: str
+    tls_certificate: str | None
+    tls_key: str | None
+    processes: int
+    threads: int
+    daemon_options: Mapping[str, str]
+    agents: Mapping[str, Agent]
+    timers: Mapping[str, Timer]
+
+    @property
+    def name(self) -> str:
+        """The application's name."""
+        return self.keys.install.name
+
+    @property
+    def server_name(self) -> str | None:
+        """The host name of the VirtualHost."""
+        return self.keys.reach.server_name
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The server name (empty where there is none) and the aliases, in lower case."""
+        aliases = (alias.lower() for alias in self.keys.reach.server_aliases)
+        return tuple(sorted({(self.server_name or "").lower(), *aliases}))
+
+    @property
+    def tls(self) -> str:
+        """The key ``tls``."""
+        return self.keys.reach.tls
+
+    @property
+    def listen_line(self) -> str:
+        """The argument of Apache's Listen."""
+        return str(self.port) if self.address == "*" else f"{self.address}:{self.port}"

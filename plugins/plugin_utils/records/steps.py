@@ -1,0 +1,152 @@
+"""The work of each step of the role ``wsgi_app`` on one host, as plain values for its tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .checking import Checked
+from .record import Record
+from .settings import Settings
+from .views import apache_view, serving_view
+
+# The longest common name of a certificate (X.520); the full host name stands in the alternative names.
+COMMON_NAME_LENGTH = 64
+
+
+def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
+    deployed = checked.deployed
+    private = [record for record in deployed if record.tls == "private_ca"]
+    return {
+        "names": [record.name for record in deployed],
+        "system_packages": _each(package for record in deployed for package in record.keys.install.system_packages),
+        "folders": [record.state for record in deployed] + [record.logs for record in deployed],
+        "ports": _each([*(record.port for record in deployed), settings.door_port]),
+        "listen": sorted({*(record.listen_line for record in checked.records), settings.door, *settings.httpd_listen}),
+        "tls": any(record.tls != "off" for record in checked.written),
+        "sites": site_files(checked),
+        "certificates": [_certificate(record, settings) for record in private],
+        "certificate_files": certificate_files(private, settings),
+        "migrate": _hooks(deployed, "migrate"),
+        "contract": _hooks(deployed, "contract"),
+        "after": _hooks(deployed, "after"),
+        "timers": timers(deployed),
+        "agents": agents(deployed),
+        "agents_before": agents(deployed, "before"),
+        "stale_units": [] if settings.only else stale_units(checked.written, host.get("units", ())),
+    }
+
+
+def site_files(checked: Checked) -> dict[str, dict[str, Any]]:
+    """Return what the template of each site file gets: a record, and the records that its VirtualHost mounts.
+
+    The first record of a VirtualHost has the mounts, by path; the others have none. A file is written when its record
+    is deployed, or when it holds the mount of one that is. Apache sends a request with an unknown host name to the
+    VirtualHost that it reads first, so the file of a record without a server name sorts before those with one.
+    """
+    by_site: dict[str, list[Record]] = {}
+    for record in checked.records:
+        by_site.setdefault(record.site, []).append(record)
+    named_ports = {record.port for record in checked.written if record.server_name}
+    files = {}
+    for _, sharing in sorted(by_site.items()):
+        for record in sharing:
+            is_first = record is sharing[0]
+            if record in checked.deployed or (is_first and any(other in checked.deployed for other in sharing)):
+                mounts = sorted(sharing, key=lambda other: other.path) if is_first else []
+                is_default = record.port in named_ports and not record.server_name
+                files[f"wsgi-{'0-' if is_default else ''}{record.name}"] = {
+                    "record": apache_view(record),
+                    "mounts": [apache_view(mount) for mount in mounts],
+                }
+    return files
+
+
+def certificate_files(records: Iterable[Record], settings: Settings) -> dict[str, str]:
+    """Return the files of private certificates: path below Apache's root on the host, and path on the controller."""
+    folder = os.path.basename(settings.tls_dir)
+    return {
+        f"{folder}/{record.name}{suffix}": f"{settings.tls_ca_dir}/{settings.host_name}/{record.name}{suffix}"
+        for record in records
+        for suffix in (".crt", ".key")
+    }
+
+
+def timers(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Return the values of each timer's units."""
+    return [
+        {**_unit(record, name), "timer": name, "schedule": timer.schedule}
+        for record in records
+        for name, timer in sorted(record.timers.items())
+    ]
+
+
+def agents(records: Iterable[Record], restart: str = "") -> list[dict[str, Any]]:
+    """Return each record with agents: its serving view, and the values of each agent's unit.
+
+    With ``restart`` (``before`` or ``after``), only records with such an agent; all agents of a record belong together.
+    """
+    return [
+        {
+            "record": serving_view(record),
+            "units": {
+                name: {**_unit(record, name), "agent": name, "stop_timeout": agent.stop_timeout}
+                for name, agent in sorted(record.agents.items())
+            },
+        }
+        for record in records
+        if any(agent.restart == restart or not restart for agent in record.agents.values())
+    ]
+
+
+def stale_units(records: Iterable[Record], units: Iterable[str]) -> list[str]:
+    """Return the units on the host, by path, of timers and agents that no record has."""
+    current = {_unit(record, name)["unit"] for record in records for name in (*record.timers, *record.agents)}
+    return [
+        path
+        for path in units
+        if os.path.basename(path).removesuffix(".service").removesuffix(".timer") not in current
+    ]
+
+
+def served_services(services: Mapping[str, Sequence[Any]], only: Sequence[str], with_tasks: Iterable[str]) -> list[str]:
+    """Return the services that this run deploys and whose roles have tasks for the time when they are served.
+
+    services: each service's records by its name. with_tasks: names of the roles with such tasks.
+    """
+    return [
+        service
+        for service, records in services.items()
+        if service in with_tasks
+        and (not only or any(isinstance(record, Mapping) and record.get("name") in only for record in records))
+    ]
+
+
+def _unit(record: Record, name: str) -> dict[str, str]:
+    return {"app": record.name, "unit": f"grove-{record.name}-{name}", "run": f"{record.folder}/run"}
+
+
+def _hooks(records: Iterable[Record], hook: str) -> list[dict[str, Any]]:
+    return [
+        {"name": record.name, "on_every_host": record.keys.replace.migrate_on == "every_host"}
+        for record in records
+        if getattr(record.keys.replace, hook)
+    ]
+
+
+def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
+    name = record.server_name or settings.host_name
+    address = [] if record.address == "*" else [f"IP:{record.address.strip('[]')}"]
+    aliases = record.keys.reach.server_aliases
+    return {
+        "name": record.name,
+        "common_name": name[:COMMON_NAME_LENGTH],
+        "alternative_names": [*(f"DNS:{host_name}" for host_name in (name, *aliases)), *address],
+    }
+
+
+def _each(values: Iterable[Any]) -> list[Any]:
+    """Return the values in their order, each once."""
+    return list(dict.fromkeys(values))

@@ -1,0 +1,79 @@
+"""Translating a record into the plain dictionaries that its three consumers get.
+
+Apache's templates get the groups reach, run and limits; a build gets install, make, replace and limits. A new key of a
+group is in the group's views without a change here. No view holds the environment or the sections of configuration
+files, which may be secrets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .record import PasteFile, Record
+
+# Fields that follow from a record, beside its keys.
+PLACES = (
+    *("name", "kind", "account", "folder", "state", "logs", "groups", "door", "doors"),
+    *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key"),
+    *("processes", "threads", "daemon_options", "agents", "timers"),
+)
+RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
+SECRET = "environment"
+# Keys of the group reach that a release needs: what Apache serves from it, and the path that its trial asks for.
+REACH_OF_A_RELEASE = ("static", "health")
+# What is kept on the host for status, rollback and switches, in app.json.
+SERVING = (
+    *("name", "folder", "account", "processes", "health_path", "start_timeout", "idle", "drain_timeout"),
+    *("address", "port", "server_name", "tls", "url", "door", "doors"),
+)
+
+
+def views(record: Record) -> dict[str, dict[str, Any]]:
+    """Return the three views by name: ``apache``, ``build`` and ``serving``."""
+    return {"apache": apache_view(record), "build": build_view(record), "serving": serving_view(record)}
+
+
+def apache_view(record: Record) -> dict[str, Any]:
+    """Return what Apache's templates get."""
+    return _view(record, ("reach", "run", "limits"), PLACES)
+
+
+def build_view(record: Record) -> dict[str, Any]:
+    """Return what the build of a release gets."""
+    reach = _plain({key: getattr(record.keys.reach, key) for key in REACH_OF_A_RELEASE})
+    return {**reach, **_view(record, ("install", "make", "replace", "limits"), (*PLACES, *RELEASE))}
+
+
+def serving_view(record: Record) -> dict[str, Any]:
+    """Return what switching the traffic gets."""
+    values = _view(record, ("reach", "replace"), PLACES)
+    return {key: values[key] for key in SERVING}
+
+
+def _view(record: Record, groups: Iterable[str], fields: Iterable[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for group in groups:
+        values |= _members(getattr(record.keys, group))
+    values |= {field: getattr(record, field) for field in fields}
+    values.pop(SECRET, None)
+    view: dict[str, Any] = _plain(values)
+    return view
+
+
+def _members(instance: Any) -> dict[str, Any]:
+    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` made of dictionaries and lists, as templates and JSON take it."""
+    if isinstance(value, PasteFile):
+        return _plain({"from": value.origin, "oslo_config_file": value.oslo_config_file, "overlay": value.overlay})
+    if dataclasses.is_dataclass(value):
+        return _plain(_members(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,206 @@
+"""What follows from checked records for each step of the role wsgi_app, and the filters that its tasks call."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
+from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
+from ansible_collections.grove.wsgi.plugins.filter.mpm import mpm
+from ansible_collections.grove.wsgi.plugins.filter.records import (
+    agent_applications,
+    agent_units,
+    record_environment,
+    record_sections,
+)
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPEC = record_spec(
+    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
+)
+SETTINGS = Settings(
+    base="/srv/wsgi",
+    state_base="/var/lib",
+    log_base="/var/log",
+    listen_address="*",
+    door="127.0.0.1:9080",
+    python="/usr/bin/python3",
+    mod_wsgi="6.1.1",
+    mod_wsgi_python="/usr/bin/python3",
+    folders=("/",),
+    workers_per_server=64,
+    httpd_listen=("8088",),
+    tls_ca_dir="/ca",
+    host_name="web1",
+)
+
+
+def record(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "source": f"{name}==1", "entry": {"module": f"{name}:application"}, "listen": 8080, **more}
+
+
+def check(*records: dict[str, Any], only: tuple[str, ...] = ()) -> Checked:
+    checked = check_records(list(records), SPEC, dataclasses.replace(SETTINGS, only=only))
+    assert [str(problem) for problem in checked.problems] == []
+    return checked
+
+
+def work(*records: dict[str, Any], only: tuple[str, ...] = (), units: tuple[str, ...] = ()) -> dict[str, Any]:
+    return steps(check(*records, only=only), dataclasses.replace(SETTINGS, only=only), {"units": units})
+
+
+SHARED = (
+    record("cart", server_name="shop.example.org", path="/cart"),
+    record("shop", server_name="shop.example.org"),
+    record("blog"),
+)
+
+
+def mounts(result: dict[str, Any]) -> dict[str, list[str]]:
+    return {file: [mount["name"] for mount in site["mounts"]] for file, site in result["sites"].items()}
+
+
+def test_the_first_record_of_a_virtual_host_has_the_mounts() -> None:
+    result = work(*SHARED)
+    assert mounts(result) == {"wsgi-0-blog": ["blog"], "wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
+    assert result["listen"] == ["127.0.0.1:9080", "8080", "8088"]
+
+
+def test_a_deployment_of_one_record_writes_its_file_and_the_one_with_its_mount() -> None:
+    assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
+    assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
+    assert work(*SHARED, only=("blog",))["names"] == ["blog"]
+
+
+def test_a_faulty_record_without_a_server_name_keeps_the_names_of_files() -> None:
+    faulty = record("cart", server_name="cart.example.org", max_body=-1)
+    only = dataclasses.replace(SETTINGS, only=("blog",))
+    checked = check_records([faulty, record("blog")], SPEC, only)
+    assert list(steps(checked, only, {})["sites"]) == ["wsgi-0-blog"]
+
+
+def test_private_certificates() -> None:
+    long = "a" * 60 + ".example.org"
+    result = work(
+        record("shop", tls="private_ca", listen="[::1]:8443"),
+        record("cart", tls="private_ca", listen="443", server_name=long, server_aliases=["b.example.org"]),
+        record("blog"),
+    )
+    assert result["certificates"] == [
+        {"name": "shop", "common_name": "web1", "alternative_names": ["DNS:web1", "IP:::1"]},
+        {"name": "cart", "common_name": long[:64], "alternative_names": [f"DNS:{long}", "DNS:b.example.org"]},
+    ]
+    assert result["certificate_files"]["grove-tls/cart.key"] == "/ca/web1/cart.key"
+    assert len(result["certificate_files"]) == 4
+    assert result["tls"] is True
+    assert work(record("blog"))["tls"] is False
+
+
+TIMER = {"command": "expire", "schedule": "daily"}
+
+
+def test_timers_and_agents_by_unit() -> None:
+    agents = {"mailer": {"command": "mail", "stop_timeout": 5}, "api": {"command": "api", "restart": "before"}}
+    result = work(record("shop", timers={"expire": TIMER}, agents=agents), record("blog", listen=8081))
+    unit = {"app": "shop", "unit": "grove-shop-expire", "run": "/srv/wsgi/shop/run"}
+    assert result["timers"] == [{**unit, "timer": "expire", "schedule": "daily"}]
+    assert result["agents"] == result["agents_before"]
+    [shop] = result["agents"]
+    assert list(shop["units"]) == ["api", "mailer"]
+    assert shop["units"]["mailer"]["stop_timeout"] == 5
+    assert list(agent_units(result["agents"])) == ["grove-shop-api", "grove-shop-mailer"]
+    texts = {"grove-shop-api": "one", "grove-shop-mailer": "two"}
+    [application] = agent_applications(result["agents"], {"shop": "0123"}, texts)
+    assert (application["release"], application["units"]) == ("0123", {"api": "one", "mailer": "two"})
+    assert application["record"]["name"] == "shop"
+    only_after = work(record("shop", agents={"mailer": agents["mailer"]}))
+    assert (len(only_after["agents"]), only_after["agents_before"]) == (1, [])
+
+
+def test_units_that_no_record_has_are_stale() -> None:
+    folder = "/etc/systemd/system"
+    kept = (f"{folder}/grove-shop-expire.timer", f"{folder}/grove-shop-expire.service", "/etc/cron.d/grove-shop-expire")
+    gone = (f"{folder}/grove-shop-expire-2.timer", f"{folder}/grove-old-shop-expire.timer")
+    shop = record("shop", timers={"expire": TIMER})
+    assert work(shop, units=(*kept, *gone))["stale_units"] == list(gone)
+    assert work(shop, units=gone, only=("shop",))["stale_units"] == []
+
+
+def test_hooks_and_where_they_run() -> None:
+    result = work(record("shop", migrate="true", contract="true", migrate_on="every_host"), record("blog", listen=81))
+    expected = [{"name": "shop", "on_every_host": True}]
+    assert (result["migrate"], result["contract"], result["after"]) == (expected, expected, [])
+
+
+def test_services_that_this_run_serves() -> None:
+    services = {"keystone": [record("keystone")], "glance": [record("glance")], "placement": [record("placement")]}
+    with_tasks = ["keystone", "glance", "nova"]
+    assert served_services(services, (), with_tasks) == ["keystone", "glance"]
+    assert served_services(services, ("glance",), with_tasks) == ["glance"]
+
+
+def test_hosts_that_have_an_application_or_are_not_switched() -> None:
+    hostvars: dict[str, dict[str, Any]] = {
+        "one": {"__wsgi_app_names": ["shop"], "__wsgi_app_switched": {"results": []}},
+        "two": {"__wsgi_app_names": ["blog"]},
+        "three": {},
+    }
+    assert hosts_with_app(["three", "two", "one"], "shop", hostvars) == ["one"]
+    assert hosts_not_switched(["one", "two", "three"], ["one", "two", "three"], hostvars) == ["two", "three"]
+    assert hosts_not_switched(["one"], [], hostvars) == ["one"]
+
+
+def test_secrets_of_a_record_by_its_name() -> None:
+    records = [3, {"no": "name"}, {"name": "shop", "environment": {"A": 1}, "config": {"a": "a.j2", "b": {"c": {}}}}]
+    assert record_environment(records, "shop") == {"A": "1"}
+    assert record_sections(records, "shop") == {"b": {"c": {}}}
+
+
+@pytest.mark.parametrize(("servers", "cores", "expected"), [(0, 1, 2), (0, 8, 8), ("3", 8, 3)])
+def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> None:
+    size = mpm(servers, "64", cores)
+    assert size == {
+        "servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64
+    }
+    assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
+
+
+def test_what_the_host_is_told_about_a_build() -> None:
+    sections = {"DEFAULT": {"password": "sesame"}}
+    shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
+    view = build_view(check(shop).records[0])
+    plan = build_plan(view, "0123456789ab")
+    assert plan == {
+        "release": "0123456789ab",
+        "account": "shop",
+        "python": "/usr/bin/python3",
+        "source_kind": "requirement",
+        "requirement": "shop==1",
+        "static": {},
+        "script_name": "/shop",
+        "health": "/",
+        "start_timeout": 60,
+        "migrates": True,
+        "expanded": ["shop.conf"],
+        "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
+    }
+    content = commands(view, {"TOKEN": "sesame"})
+    assert content == {
+        "migrate": "true",
+        "environment": {"TOKEN": "sesame"},
+        "home": "/var/lib/shop",
+        "state": "/var/lib/shop",
+        "logs": "/var/log/shop",
+        "argv": [],
+        "extras": False,
+        "timers": {},
+    }
