@@ -30,6 +30,7 @@ ROLES = (
     "database",
     "message_bus",
     "cache",
+    "debian_packages",
 )
 HEAD = """# Reference
 

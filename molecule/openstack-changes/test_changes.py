@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "secrets")
 # Glance's own, with another password.
-WRONG = "{{ __openstack_database_url.glance | regex_replace('(?<=_2:)[^@]+', 'wrong') }}"
+WRONG = "{{ __openstack_services.glance.database_urls.glance | regex_replace('(?<=_2:)[^@]+', 'wrong') }}"
 # What the README of wsgi/nova_extras shows.
 EXAMPLE = yaml.safe_load(
     (main_job.REPOSITORY / "wsgi" / "nova_extras" / "README.md").read_text().split("```yaml\n")[1].split("```")[0]

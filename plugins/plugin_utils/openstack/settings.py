@@ -88,10 +88,16 @@ def parse_settings(variables: Mapping[str, Any], locks: Path) -> Settings:
         parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind]
     )
     bus = collect(parse_addresses, "openstack_message_bus_address", variables["message_bus_address"], BUS_PORT)
-    cache = [collect(parse_cache_server, "openstack_cache_addresses", one) for one in variables["cache_addresses"] or []]
+    servers = variables["cache_addresses"] or []
+    cache = [collect(parse_cache_server, "openstack_cache_addresses", server) for server in servers]
     versions = collect(_versions, variables["versions"], variables["version_overrides"], locks)
     problems.raise_any()
-    assert address and keystone_url and database and bus and versions is not None
+    # Each of them has a value when there is no problem.
+    assert address
+    assert keystone_url
+    assert database
+    assert bus
+    assert versions is not None
     return Settings(
         address=address,
         region=str(variables["region"]),
