@@ -84,9 +84,7 @@ def parse_settings(variables: Mapping[str, Any], locks: Path) -> Settings:
     kind = collect(_database_kind, variables["database_kind"]) or "mariadb"
     address = collect(parse_host, "openstack_address", variables["address"])
     keystone_url = collect(_keystone_url, variables["keystone_url"])
-    database = collect(
-        parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind]
-    )
+    database = collect(parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind])
     bus = collect(parse_addresses, "openstack_message_bus_address", variables["message_bus_address"], BUS_PORT)
     servers = variables["cache_addresses"] or []
     cache = [collect(parse_cache_server, "openstack_cache_addresses", server) for server in servers]
