@@ -151,8 +151,8 @@ class Broker:
             self._run("delete_user", name)
 
     def _import(self, definitions: Mapping[str, Any]) -> None:
-        # From a file, because rabbitmqctl of RabbitMQ 4 on Erlang 27 never sees the end of standard input. Called by root,
-        # rabbitmqctl runs as the server's account, which has to be able to read the file.
+        # From a file, because rabbitmqctl of RabbitMQ 4 on Erlang 27 never sees the end of standard input. When root
+        # calls it, rabbitmqctl runs as the server's account, which has to be able to read the file.
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(definitions, file)
             file.flush()
