@@ -35,6 +35,7 @@ ROLES = (
     "database",
     "message_bus",
     "cache",
+    "debian_packages",
 )
 HEAD = """# Reference
 

@@ -1,4 +1,4 @@
-"""What changes do to the control plane while it is asked: filters, rotations, and what is wrong."""
+"""Changes of the control plane under load: filters, rotations, and wrong values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 import yaml
 from cloud import Cloud
 from served import Host
-from under_load import all_live, asked
+from under_load import all_live, constant_requests
 
-pytest_plugins = ["given"]
+pytest_plugins = ["control_plane_fixtures"]
 # Each deploys at least once.
 pytestmark = pytest.mark.timeout(1200)
 
 SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "secrets")
-# Glance's own, with another password.
-WRONG = "{{ __openstack_database_url.glance | regex_replace('(?<=_2:)[^@]+', 'wrong') }}"
-# What the README of wsgi/nova_extras shows.
+# Glance's own URL with another password.
+WRONG = "{{ __openstack_services.glance.database_urls.glance | regex_replace('(?<=_2:)[^@]+', 'wrong') }}"
+# The example in the README of wsgi/nova_extras.
 EXAMPLE = yaml.safe_load(
     (main_job.REPOSITORY / "wsgi" / "nova_extras" / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
 )
@@ -36,22 +36,22 @@ def deploy(host: Host, app: str, **variables: Any) -> main_job.Outcome:
 def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Host, admin: Cloud) -> None:
     """The rotation touches every account of database, broker and keystone, and every configuration."""
     before = all_live(control)
-    known = secrets()
+    old = secrets()
     environment = os.environ | {"ANSIBLE_NOCOLOR": "1"}
     command = main_job.command(control, playbook="playbooks/rotate_secrets.yml", openstack_version_overrides={})
-    with asked(admin) as seen:
+    with constant_requests(admin) as counts:
         done = subprocess.run(
             [*command, "-vvv", "--diff"],
             cwd=main_job.REPOSITORY, env=environment, capture_output=True, text=True, check=False,
         )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert seen["failed"] == []
+    assert counts["failed"] == []
     fresh = secrets()
-    assert set(known.values()).isdisjoint(fresh.values())
+    assert set(old.values()).isdisjoint(fresh.values())
     text = done.stdout + done.stderr
-    # Where it is said under which name a secret is kept, -vvv was really on.
+    # Arguments of modules are in the output, so -vvv was in effect.
     assert "module_args" in text
-    shown = [name for name, secret in {**known, **fresh}.items() if secret in text]
+    shown = [name for name, secret in {**old, **fresh}.items() if secret in text]
     assert shown == []
     after = all_live(control)
     assert {name for name in after if after[name] == before[name]} == set()
@@ -68,20 +68,20 @@ def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Hos
 
 def database_accounts(host: Host) -> set[str]:
     """Return the names of the accounts that the database server has."""
-    ask = {
+    commands = {
         "mariadb": ["mariadb", "-BN", "-e", "select user from mysql.user"],
         "psql": ["runuser", "-u", "postgres", "--", "psql", "-Atc", "select rolname from pg_roles where rolcanlogin"],
     }
-    [program] = [name for name in ask if host.try_run("which", name).returncode == 0]
-    return set(host.run(*ask[program]).split())
+    [program] = [name for name in commands if host.try_run("which", name).returncode == 0]
+    return set(host.run(*commands[program]).split())
 
 
 def secrets() -> dict[str, str]:
     """Return the inventory's secrets by the paths of their files."""
     files = [path for path in SECRETS.rglob("*") if path.is_file() and path.name != "generation"]
-    found = {str(path.relative_to(SECRETS)): path.read_text().split()[0] for path in files}
-    assert len(found) >= 9
-    return found
+    values = {str(path.relative_to(SECRETS)): path.read_text().split()[0] for path in files}
+    assert len(values) >= 9
+    return values
 
 
 def test_tokens_outlive_a_rotation_of_their_keys(control: Host, admin: Cloud) -> None:
@@ -92,29 +92,29 @@ def test_tokens_outlive_a_rotation_of_their_keys(control: Host, admin: Cloud) ->
     assert control.run("ls", "/var/lib/keystone/fernet-keys") != keys
     program = """
 import urllib.request
-asked = urllib.request.Request("http://127.0.0.1:5000/v3/projects", headers={"X-Auth-Token": arguments[0]})
-print(urllib.request.urlopen(asked).status)
+request = urllib.request.Request("http://127.0.0.1:5000/v3/projects", headers={"X-Auth-Token": arguments[0]})
+print(urllib.request.urlopen(request).status)
 """
     assert control.python(program, token) == 200
 
 
 def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(control: Host, admin: Cloud) -> None:
-    with asked(admin) as seen:
+    with constant_requests(admin) as counts:
         outcome = deploy(control, "nova", **EXAMPLE)
     assert (outcome.status, outcome.messages) == (0, [])
-    assert seen["failed"] == []
+    assert counts["failed"] == []
     program = """
 import urllib.request
 def ask(path):
-    asked = urllib.request.Request("http://127.0.0.1:8774" + path, headers={"X-Auth-Token": arguments[0]})
-    answer = urllib.request.urlopen(asked)
+    request = urllib.request.Request("http://127.0.0.1:8774" + path, headers={"X-Auth-Token": arguments[0]})
+    answer = urllib.request.urlopen(request)
     return json.loads(answer.read()), int(answer.headers["X-Request-Count"])
 first, second = ask("/v2.1/flavors")[1], ask("/v2.1/flavors")[1]
 print(json.dumps({"counted": second - first, "groups": ask("/groups")[0]["groups"]}))
 """
-    given = control.python(program, admin.show("openstack token issue")["id"])
-    assert given["counted"] == 1
-    assert "operators" in {group["name"] for group in given["groups"]}
+    answers = control.python(program, admin.show("openstack token issue")["id"])
+    assert answers["counted"] == 1
+    assert "operators" in {group["name"] for group in answers["groups"]}
     back = deploy(control, "nova")
     assert (back.status, back.messages) == (0, [])
 

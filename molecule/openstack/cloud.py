@@ -1,4 +1,4 @@
-"""The control plane as its users see it: through the services' own clients, on the host."""
+"""The services' own command-line clients, run on the host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from served import Host, wait_for
 
 @dataclass(frozen=True)
 class Cloud:
-    """Root's way into the control plane; ``environment`` replaces what /etc/openstack/openrc says."""
+    """The clients with the credentials in /etc/openstack/openrc, which ``environment`` replaces."""
 
     host: Host
     environment: dict[str, str]
@@ -23,22 +23,22 @@ class Cloud:
         return self.host.try_run("sh", "-c", f". /etc/openstack/openrc; {exports}exec {command}")
 
     def run(self, command: str) -> str:
-        """Run a client's command line; return what it prints, fail with its errors."""
+        """Run a client's command line and return its output. Fails with its errors."""
         done = self.try_run(command)
         assert done.returncode == 0, f"{command}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def show(self, command: str) -> Any:
-        """Return what a client prints as JSON."""
+        """Return the JSON that a client prints."""
         return json.loads(self.run(f"{command} -f json"))
 
     def wait(self, command: str, key: str, value: str, seconds: float = 60) -> None:
-        """Ask until a column has a value; fail with what it had last."""
-        seen = ""
+        """Wait until a column has a value. Fails with the last value."""
+        last = ""
 
         def reached() -> str:
-            nonlocal seen
-            seen = str(self.show(command)[key])
-            return "yes" if seen == value else ""
+            nonlocal last
+            last = str(self.show(command)[key])
+            return "yes" if last == value else ""
 
-        assert wait_for(reached, seconds), f"{command}: {key} is {seen}, not {value}"
+        assert wait_for(reached, seconds), f"{command}: {key} is {last}, not {value}"

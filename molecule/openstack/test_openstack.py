@@ -1,4 +1,4 @@
-"""What the control plane is for: the clients' commands, from a token to a server that is ACTIVE."""
+"""The clients' commands, from a token to a server that is ACTIVE."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from cloud import Cloud
 from served import Host
 
-pytest_plugins = ["given"]
+pytest_plugins = ["control_plane_fixtures"]
 SHIPPED = main_job.REPOSITORY / "inventory" / "openstack" / "group_vars" / "all" / "main.yml"
 
 
@@ -86,14 +86,14 @@ def test_the_metadata_service_answers_for_the_server(server: dict[str, Any], con
     headers = {"X-Instance-ID": server["id"], "X-Tenant-ID": project, "X-Instance-ID-Signature": signature}
     program = """
 import urllib.error, urllib.request
-asked = urllib.request.Request("http://127.0.0.1:8775/openstack/latest/meta_data.json", headers=arguments[0])
+request = urllib.request.Request("http://127.0.0.1:8775/openstack/latest/meta_data.json", headers=arguments[0])
 try:
-    print(urllib.request.urlopen(asked).read().decode())
+    print(urllib.request.urlopen(request).read().decode())
 except urllib.error.HTTPError as error:
     print(json.dumps({"status": error.code}))
 """
-    given = control.python(program, {**headers, "X-Forwarded-For": "192.0.2.7"})
-    assert (given["uuid"], given["name"]) == (server["id"], "first")
+    metadata = control.python(program, {**headers, "X-Forwarded-For": "192.0.2.7"})
+    assert (metadata["uuid"], metadata["name"]) == (server["id"], "first")
     forged = {**headers, "X-Instance-ID-Signature": "0" * 64, "X-Forwarded-For": "192.0.2.7"}
     assert control.python(program, forged) == {"status": 403}
 

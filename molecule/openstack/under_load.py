@@ -1,4 +1,4 @@
-"""The control plane while it is asked without a pause."""
+"""Requests to the control plane without a pause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from cloud import Cloud
 from served import Host
 
-LOAD = Path(__file__).with_name("asking.py")
+LOAD = Path(__file__).with_name("request_loop.py")
 URLS = [
     *("http://127.0.0.1:5000/v3/projects", "http://127.0.0.1:8778/resource_providers"),
     *("http://127.0.0.1:8774/v2.1/flavors", "http://127.0.0.1:9696/v2.0/networks"),
@@ -21,7 +21,7 @@ URLS = [
 
 
 def watcher(admin: Cloud) -> Cloud:
-    """Return a user who may see all; the administrator's own account goes with a rotation, and its tokens with it."""
+    """Return a second administrator: a rotation removes the first one, and its tokens become invalid."""
     if "watcher" not in {user["Name"] for user in admin.show("openstack user list")}:
         admin.run("openstack user create --project admin --password from-the-tower watcher")
         admin.run("openstack role add --project admin --user watcher admin")
@@ -29,20 +29,20 @@ def watcher(admin: Cloud) -> Cloud:
 
 
 @contextlib.contextmanager
-def asked(admin: Cloud) -> Iterator[dict[str, Any]]:
-    """Ask all APIs while the block runs; the dictionary is filled when it has ended."""
+def constant_requests(admin: Cloud) -> Iterator[dict[str, Any]]:
+    """Send requests to all APIs while the block runs. The dictionary has the counts when the block has ended."""
     token = watcher(admin).show("openstack token issue")["id"]
     stop = "/run/load-stops"
     admin.host.run("rm", "-f", stop)
     podman = ["podman", "exec", "--interactive", admin.host.container, "python3", "-", token, stop, *URLS]
-    seen: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     with LOAD.open() as program, subprocess.Popen(podman, stdin=program, stdout=subprocess.PIPE, text=True) as load:
         try:
-            yield seen
+            yield counts
         finally:
             admin.host.run("touch", stop)
-            said, _ = load.communicate(timeout=120)
-    seen.update(json.loads(said))
+            output, _ = load.communicate(timeout=120)
+    counts.update(json.loads(output))
 
 
 def all_live(host: Host) -> dict[str, str]:

@@ -18,7 +18,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the arguments and the names of the secrets that were written, or fail with everything that is wrong."""
+        """Return the arguments and the names of the secrets that were written, or fail with all problems."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         checked = {key: plain(self._task.args[key]) for key in ("settings", "services")}
         try:

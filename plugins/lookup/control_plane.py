@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,21 +51,14 @@ _value:
 class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup ``grove.wsgi.control_plane``."""
 
-    # A task mentions the control plane some hundred times. Between two mentions, only its inputs can have changed.
-    _last: tuple[str, dict[str, Any]] | None = None
-
     def run(
         self, terms: list[Mapping[str, Any]], variables: Mapping[str, Any] | None = None, **options: Any
     ) -> list[dict[str, Any]]:
         """Return a list with the one dictionary."""
         self.set_options(var_options=variables, direct=options)
-        settings, descriptions = plain(terms[0]["settings"]), plain(terms[0]["services"])
-        predict = self.get_option("predict")
-        key = json.dumps([settings, descriptions, predict])
-        if LookupModule._last is None or LookupModule._last[0] != key:
-            try:
-                plane = parse_control_plane(settings, descriptions)
-                LookupModule._last = (key, control_plane_variables(plane, predict=predict))
-            except OperatorError as error:
-                raise AnsibleError(str(error)) from error
-        return [LookupModule._last[1]]
+        checked = terms[0]
+        try:
+            plane = parse_control_plane(plain(checked["settings"]), plain(checked["services"]))
+            return [control_plane_variables(plane, predict=self.get_option("predict"))]
+        except OperatorError as error:
+            raise AnsibleError(str(error)) from error

@@ -8,12 +8,12 @@ short_description: Service users, roles, services and endpoints of the OpenStack
 description:
   - Makes the project of the service users, the users with their passwords and roles, the services and their endpoints,
     all in one process and with one session.
-  - A password is set only where the user does not get a token with it. Every user has to get one in the end, and every
-    endpoint has to be in the catalogue of the administrator's token.
-  - It needs openstacksdk, which the role C(openstack_client) installs; set C(ansible_python_interpreter) for the task.
+  - Sets the password of a user only when the user does not get a token with it. In the end, every user has to get a
+    token, and every endpoint has to be in the catalogue of the administrator's token.
+  - Needs openstacksdk, which the role C(openstack_client) installs; set C(ansible_python_interpreter) for the task.
 options:
   auth_url:
-    description: Where keystone answers, with the version, such as C(http://127.0.0.1:5000/v3).
+    description: The URL of keystone with the version, such as C(http://127.0.0.1:5000/v3).
     type: str
     required: true
   username:
@@ -67,11 +67,11 @@ options:
     elements: dict
     default: []
   retire:
-    description: Whether users of older generations are removed, C(nova_1) where C(nova_2) is one of the users.
+    description: Whether users of older generations are removed, such as C(nova_1) when C(nova_2) is one of the users.
     type: bool
     default: false
   timeout:
-    description: Seconds that keystone may take for a request.
+    description: Seconds that keystone may take to answer a request.
     type: int
     default: 30
 author: The Grove maintainers (@grove)
@@ -91,7 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was changed, or would be in check mode, a line each.
+  description: A line for each change that was made, or would be in check mode.
   type: list
   returned: always
 """
@@ -101,7 +101,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.openstack import catalogue
 
-# Names may be seen, so that changes and errors can say whose they are.
+# Names of users are not secret: changes and errors have to show them.
 USER: dict[str, dict[str, Any]] = {
     "service": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
@@ -115,14 +115,14 @@ class Keystone:
     """Logs in to a keystone."""
 
     def __init__(self, auth_url: str, timeout: int) -> None:
-        """Take where it answers."""
+        """Take the URL with the version, and the seconds that a request may take."""
         from keystoneauth1 import session
 
         self.auth_url = auth_url
         self.session = session.Session(timeout=timeout)
 
     def password(self, username: str, password: str, project: str) -> Any:
-        """Return an authentication that was not tried yet."""
+        """Return an authentication, which logs in when it is first used."""
         from keystoneauth1.identity import v3
 
         domain = catalogue.DOMAIN
@@ -138,8 +138,8 @@ class Keystone:
             return self.password(username, password, project).get_access(self.session)
         except exceptions.Unauthorized:
             raise catalogue.CatalogueError(
-                f"{step} is refused: {self.auth_url} does not take the password that openstack_secrets_dir has. If it"
-                " was changed elsewhere, put that one there; or let keystone take the one that is there: run"
+                f"{step} is refused: {self.auth_url} does not accept the password in openstack_secrets_dir. If the"
+                " password was changed elsewhere, write it there; or set the password of that folder in keystone: run"
                 " /srv/wsgi/keystone/run sh {etc}/bootstrap.sh on its host. Then run again"
             ) from None
         except exceptions.ConnectFailure:
@@ -148,9 +148,9 @@ class Keystone:
                 f" openstack_keystone_url name it? {REMEDY}"
             ) from None
         except Exception as error:
-            said = " ".join(str(error).split())[:300]
+            reason = " ".join(str(error).split())[:300]
             raise catalogue.CatalogueError(
-                f"{step} fails at {self.auth_url}: {said}. Apache's error log of keystone has the reason; {REMEDY}"
+                f"{step} fails at {self.auth_url}: {reason}. Apache's error log of keystone has the reason; {REMEDY}"
             ) from error
 
     def gets_token(self, username: str, password: str) -> bool:
@@ -165,13 +165,13 @@ class Keystone:
 
 
 def run(params: dict[str, Any], *, dry: bool) -> list[str]:
-    """Bring keystone to what is wanted and return what was changed. Raises CatalogueError."""
+    """Change keystone as the module's arguments say, and return a line for each change. Raises CatalogueError."""
     from openstack import connection
 
     keystone = Keystone(params["auth_url"], params["timeout"])
     admin = (params["username"], params["password"], params["project_name"])
     access = keystone.log_in(*admin)
-    wanted = catalogue.Wanted(
+    description = catalogue.Description(
         project=params["service_project"],
         region=params["region"],
         users=params["users"],
@@ -185,12 +185,12 @@ def run(params: dict[str, Any], *, dry: bool) -> list[str]:
     cloud = connection.Connection(
         session=keystone.session, identity_api_version="3", identity_endpoint_override=params["auth_url"]
     )
-    reconciler = catalogue.Reconciler(cloud.identity, keystone.gets_token, wanted, dry=dry)
+    reconciler = catalogue.Reconciler(cloud.identity, keystone.gets_token, description, dry=dry)
     reconciler.run()
     if not dry:
         if reconciler.changes:
             access = keystone.log_in(*admin)
-        missing = catalogue.missing_endpoints(access.service_catalog.catalog, wanted)
+        missing = catalogue.missing_endpoints(access.service_catalog.catalog, description)
         if missing:
             raise catalogue.CatalogueError(
                 f"{', '.join(missing)}: the step 'find its endpoints in the catalogue of a token' fails, although"

@@ -1,4 +1,4 @@
-"""Give a RabbitMQ broker its virtual hosts and accounts."""
+"""Virtual hosts and accounts of a RabbitMQ broker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ DOCUMENTATION = r"""
 module: message_bus
 short_description: Virtual hosts and accounts of a RabbitMQ broker
 description:
-  - Makes virtual hosts and accounts, gives the accounts their passwords and permissions, and removes accounts.
-  - Reads and writes everything at once, with C(rabbitmqctl export_definitions) and C(import_definitions). No password
-    is on a command line, and an existing one is compared, not set again.
+  - Makes virtual hosts and accounts, sets passwords and permissions of the accounts, and removes accounts.
+  - Reads and writes everything at once, with C(rabbitmqctl export_definitions) and C(import_definitions). Passwords are
+    on no command line, and a password that is already set is not set again.
 options:
   users:
-    description: Accounts to have.
+    description: Accounts that are made.
     type: list
     elements: dict
     default: []
@@ -29,7 +29,7 @@ options:
         type: str
         required: true
       vhosts:
-        description: The virtual hosts in which it may do everything, and in others nothing.
+        description: The virtual hosts in which it has all rights. It has none in others.
         type: list
         elements: str
         required: true
@@ -39,7 +39,7 @@ options:
     elements: str
     default: []
   unread_notifications:
-    description: Messages that a queue of notifications keeps, the oldest go first; 0 for no limit.
+    description: Messages that a queue of notifications keeps; the oldest are dropped first. 0 means no limit.
     type: int
     default: 0
 author: The Grove maintainers (@grove)
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was changed, or would be in check mode, a line each.
+  description: A line for each change that was made, or would be in check mode.
   type: list
   returned: always
 """
@@ -67,7 +67,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.openstack import broker
 
-# Names may be seen, so that changes and errors can say whose they are.
+# Names of accounts are not secret: changes and errors have to show them.
 USER: dict[str, dict[str, Any]] = {
     "service": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
@@ -75,13 +75,12 @@ USER: dict[str, dict[str, Any]] = {
     "vhosts": {"type": "list", "elements": "str", "required": True},
 }
 
+# Seconds after which an import has to be complete.
+IMPORT_TIMEOUT = 30
 
-# Until an import has been done.
-SECONDS = 30
 
-
-def lacking(server: broker.Broker | None, params: dict[str, Any]) -> broker.Changes:
-    """Return what a broker, or one that is not there yet, lacks of what is asked for. Raises BrokerError."""
+def needed_changes(server: broker.Broker | None, params: dict[str, Any]) -> broker.Changes:
+    """Return the changes that a broker needs; without a broker, all of them. Raises BrokerError."""
     current = server.definitions() if server else {}
     return broker.changes(current, params["users"], params["absent_users"], params["unread_notifications"])
 
@@ -100,14 +99,16 @@ def main() -> None:
     server = broker.Broker()
     try:
         absent = module.check_mode and shutil.which(server.program) is None
-        wanted = lacking(None if absent else server, module.params)
+        changes = needed_changes(None if absent else server, module.params)
         if not module.check_mode:
-            server.apply(wanted)
-            # An import is taken before it is done.
-            end = time.monotonic() + SECONDS
-            while wanted.said and (missing := lacking(server, module.params).said):
+            server.apply(changes)
+            # rabbitmqctl returns before the import is complete.
+            end = time.monotonic() + IMPORT_TIMEOUT
+            while changes.lines and (missing := needed_changes(server, module.params).lines):
                 if time.monotonic() > end:
-                    raise broker.BrokerError(f"import_definitions: after {SECONDS} s it lacks {', '.join(missing)}")
+                    raise broker.BrokerError(
+                        f"import_definitions: after {IMPORT_TIMEOUT} s the broker lacks {', '.join(missing)}"
+                    )
                 time.sleep(0.2)
     except broker.BrokerError as error:
         services = ", ".join(dict.fromkeys(user["service"] for user in users)) or "no service"
@@ -115,8 +116,8 @@ def main() -> None:
             msg=f"the message broker refuses the step {error}. {services} cannot be given an account. Look at"
             ' "systemctl status rabbitmq-server" and /var/log/rabbitmq; run again when the cause is gone'
         )
-    after = "".join(f"{line}\n" for line in wanted.said)
-    module.exit_json(changed=bool(after), changes=wanted.said, diff={"before": "", "after": after})
+    after = "".join(f"{line}\n" for line in changes.lines)
+    module.exit_json(changed=bool(after), changes=changes.lines, diff={"before": "", "after": after})
 
 
 if __name__ == "__main__":

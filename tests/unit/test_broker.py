@@ -1,4 +1,4 @@
-"""What a broker's definitions lack, and that passwords are compared and not set again."""
+"""The changes that a broker's definitions need; a password that is set already is not set again."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NOVA = {"name": "nova_1", "service": "nova", "password": "first", "vhosts": ["no
 def applied(current: dict[str, Any], changes: broker.Changes) -> dict[str, Any]:
     """Return definitions after an import, as the broker merges them."""
     keys = {"users": ["name"], "vhosts": ["name"], "permissions": ["user", "vhost"], "policies": ["vhost", "name"]}
-    found = dict(current)
-    for kind, values in changes.add.items():
+    merged = dict(current)
+    for kind, values in changes.definitions.items():
         ids = [[value[key] for key in keys[kind]] for value in values]
-        found[kind] = [one for one in found.get(kind, []) if [one[key] for key in keys[kind]] not in ids] + values
-    found["users"] = [user for user in found.get("users", []) if user["name"] not in changes.users]
-    found["permissions"] = [
+        merged[kind] = [one for one in merged.get(kind, []) if [one[key] for key in keys[kind]] not in ids] + values
+    merged["users"] = [user for user in merged.get("users", []) if user["name"] not in changes.removed_users]
+    merged["permissions"] = [
         one
-        for one in found.get("permissions", [])
-        if (one["user"], one["vhost"]) not in changes.permissions and one["user"] not in changes.users
+        for one in merged.get("permissions", [])
+        if (one["user"], one["vhost"]) not in changes.removed_permissions and one["user"] not in changes.removed_users
     ]
-    return found
+    return merged
 
 
 def test_a_fresh_broker_gets_everything_and_a_second_time_nothing() -> None:
     fresh = {"users": [{"name": "guest", "password_hash": "", "tags": ["administrator"]}], "vhosts": [{"name": "/"}]}
     changes = broker.changes(fresh, [NOVA], ["guest"], 1000)
-    assert changes.said == [
+    assert changes.lines == [
         "virtual host nova",
         "limit of unread notifications in nova",
         "account nova_1",
@@ -40,23 +40,23 @@ def test_a_fresh_broker_gets_everything_and_a_second_time_nothing() -> None:
     ]
     done = applied(fresh, changes)
     assert [user["name"] for user in done["users"]] == ["nova_1"]
-    assert broker.changes(done, [NOVA], ["guest"], 1000).said == []
+    assert broker.changes(done, [NOVA], ["guest"], 1000).lines == []
 
 
 def test_a_password_is_set_again_only_where_it_is_another_one() -> None:
     done = applied({}, broker.changes({}, [NOVA], [], 0))
     changes = broker.changes(done, [{**NOVA, "password": "second"}], [], 0)
-    assert changes.said == ["password of account nova_1"]
+    assert changes.lines == ["password of account nova_1"]
     assert "second" not in str(changes)
-    assert broker.changes(applied(done, changes), [{**NOVA, "password": "second"}], [], 0).said == []
+    assert broker.changes(applied(done, changes), [{**NOVA, "password": "second"}], [], 0).lines == []
 
 
 def test_rights_elsewhere_are_taken_and_other_accounts_left_alone() -> None:
     users = [{**NOVA, "vhosts": ["nova", "cinder"]}, {**NOVA, "name": "mine", "vhosts": ["cinder"]}]
     done = applied({}, broker.changes({}, users, [], 0))
     changes = broker.changes(done, [NOVA], [], 0)
-    assert changes.permissions == [("nova_1", "cinder")]
-    assert changes.said == ["account nova_1 no longer in cinder"]
+    assert changes.removed_permissions == [("nova_1", "cinder")]
+    assert changes.lines == ["account nova_1 no longer in cinder"]
 
 
 def test_what_rabbitmq_stores_of_a_password() -> None:
@@ -87,7 +87,7 @@ def test_definitions_are_imported_from_a_file_that_goes_again(tmp_path: Path) ->
         f"echo $5 >{tmp_path}/path\n"
     )
     program.chmod(0o755)
-    broker.Broker(str(program)).apply(broker.Changes(add={"vhosts": [{"name": "nova"}]}))
+    broker.Broker(str(program)).apply(broker.Changes(definitions={"vhosts": [{"name": "nova"}]}))
     assert json.loads((tmp_path / "taken").read_text()) == {"vhosts": [{"name": "nova"}]}
     assert (tmp_path / "mode").read_text() == "600\n"
     assert not Path((tmp_path / "path").read_text().strip()).exists()

@@ -65,39 +65,39 @@ class Identity:
         return any((user.name, user.password) == (name, password) for user in self.kept["users"])
 
 
-def wanted(*users: dict[str, Any], **more: Any) -> catalogue.Wanted:
-    return catalogue.Wanted(project="service", region="RegionOne", users=list(users), endpoints=[COMPUTE], **more)
+def describe(*users: dict[str, Any], **more: Any) -> catalogue.Description:
+    return catalogue.Description(project="service", region="RegionOne", users=list(users), endpoints=[COMPUTE], **more)
 
 
-def changes(identity: Identity, what: catalogue.Wanted, *, dry: bool = False) -> list[str]:
-    reconciler = catalogue.Reconciler(identity, identity.logs_in, what, dry=dry)
+def changes(identity: Identity, description: catalogue.Description, *, dry: bool = False) -> list[str]:
+    reconciler = catalogue.Reconciler(identity, identity.logs_in, description, dry=dry)
     reconciler.run()
     return reconciler.changes
 
 
 def test_a_fresh_keystone_gets_everything_and_a_second_time_nothing() -> None:
     identity = Identity()
-    assert changes(identity, wanted(NOVA)) == FIRST
-    assert changes(identity, wanted(NOVA)) == []
+    assert changes(identity, describe(NOVA)) == FIRST
+    assert changes(identity, describe(NOVA)) == []
 
 
 def test_check_mode_says_the_same_and_does_nothing() -> None:
     identity = Identity()
-    assert changes(identity, wanted(NOVA), dry=True) == FIRST
+    assert changes(identity, describe(NOVA), dry=True) == FIRST
     assert identity.kept["users"] == []
 
 
 def test_a_password_is_set_only_where_it_does_not_work() -> None:
     identity = Identity()
-    changes(identity, wanted(NOVA))
-    assert changes(identity, wanted({**NOVA, "password": "second"})) == ["password of user nova_1"]
+    changes(identity, describe(NOVA))
+    assert changes(identity, describe({**NOVA, "password": "second"})) == ["password of user nova_1"]
     assert identity.logs_in("nova_1", "second")
 
 
 def test_an_address_is_changed_in_place() -> None:
     identity = Identity()
-    changes(identity, wanted(NOVA))
-    what = wanted(NOVA)
+    changes(identity, describe(NOVA))
+    what = describe(NOVA)
     what.endpoints = [{**COMPUTE, "internal_url": "http://10.0.0.1:8774/v2.1"}]
     assert changes(identity, what) == ["internal endpoint of compute: http://10.0.0.1:8774/v2.1"]
     assert len(identity.kept["endpoints"]) == 3
@@ -105,16 +105,16 @@ def test_an_address_is_changed_in_place() -> None:
 
 def test_older_generations_go_only_when_asked() -> None:
     identity = Identity()
-    changes(identity, wanted(NOVA))
+    changes(identity, describe(NOVA))
     second = {**NOVA, "name": "nova_2"}
     for name in ("admin_1", "admin_2", "alice_1", "nova_x"):
         identity.create_user(name=name, password="")
-    assert changes(identity, wanted(second))[0] == "user nova_2"
-    assert changes(identity, wanted(second, retire=True, keep=["admin_2"])) == [
+    assert changes(identity, describe(second))[0] == "user nova_2"
+    assert changes(identity, describe(second, retire=True, keep=["admin_2"])) == [
         "user admin_1 removed",
         "user nova_1 removed",
     ]
-    assert changes(identity, wanted(second, retire=True, keep=["admin_2"])) == []
+    assert changes(identity, describe(second, retire=True, keep=["admin_2"])) == []
     assert sorted(user.name for user in identity.kept["users"]) == ["admin_2", "alice_1", "nova_2", "nova_x"]
 
 
@@ -126,12 +126,12 @@ def test_a_refusal_names_service_step_and_remedy() -> None:
 
     identity.__dict__["create_user"] = refuse
     with pytest.raises(catalogue.CatalogueError, match=r"nova: .*'user nova_1': 409: Conflict second line.*run again"):
-        changes(identity, wanted(NOVA))
+        changes(identity, describe(NOVA))
 
 
 def test_a_user_that_gets_no_token_is_a_failure() -> None:
     identity = Identity()
-    reconciler = catalogue.Reconciler(identity, lambda *_: False, wanted(NOVA), dry=False)
+    reconciler = catalogue.Reconciler(identity, lambda *_: False, describe(NOVA), dry=False)
     with pytest.raises(catalogue.CatalogueError, match=r"nova: .*'log in as nova_1'"):
         reconciler.run()
 
@@ -141,6 +141,6 @@ def test_what_a_token_lacks() -> None:
         {"interface": interface, "region": "RegionOne", "url": COMPUTE["url"]} for interface in catalogue.INTERFACES
     ]
     full = [{"type": "compute", "endpoints": endpoints}]
-    assert catalogue.missing_endpoints(full, wanted(NOVA)) == []
-    assert catalogue.missing_endpoints([{"type": "compute", "endpoints": endpoints[:2]}], wanted(NOVA)) == ["nova"]
-    assert catalogue.missing_endpoints([], wanted(NOVA)) == ["nova"]
+    assert catalogue.missing_endpoints(full, describe(NOVA)) == []
+    assert catalogue.missing_endpoints([{"type": "compute", "endpoints": endpoints[:2]}], describe(NOVA)) == ["nova"]
+    assert catalogue.missing_endpoints([], describe(NOVA)) == ["nova"]

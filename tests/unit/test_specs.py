@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
 MODULES = sorted(path.stem for path in REPOSITORY.glob("plugins/modules/*.py"))
 # Modules without a Python part of their own: the action is all there is.
-ACTIONS_ALONE = ("check_records", "show")
+ACTIONS_ALONE = ("check_records", "control_plane", "show")
 
 
 def load(path: str) -> Any:
@@ -26,9 +26,9 @@ def load(path: str) -> Any:
 
 
 def options(role: str) -> dict[str, Any]:
-    """Return the options of the role's own entry point: "records" where it is a service, "common" what these share."""
+    """Return the options of the role's own entry point: "check" where it is a service, "common" what these share."""
     points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
-    own = next(point for point in ("main", "records", "common") if point in points)
+    own = next(point for point in ("main", "check", "common") if point in points)
     found: dict[str, Any] = points[own].get("options", {})
     return found
 

@@ -1,4 +1,4 @@
-"""Aodh's API with the configuration file that AODH_CONFIG_FILE names; aodh.wsgi.api looks in default places only."""
+"""Aodh's API with the configuration file that AODH_CONFIG_FILE names. aodh.wsgi.api reads default paths only."""
 
 import os
 

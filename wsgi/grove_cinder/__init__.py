@@ -1,4 +1,7 @@
-"""Cinder's API with its policies loaded: left to the first request, a second one at that moment finds none."""
+"""Cinder's API, with its policies loaded at the start.
+
+Cinder itself loads them during the first request. A request that arrives meanwhile would find none.
+"""
 
 from cinder import policy
 from cinder.wsgi.api import application

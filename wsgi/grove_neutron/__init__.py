@@ -1,4 +1,7 @@
-"""Neutron's API with its policies loaded: left to the first request, a second one at that moment finds none."""
+"""Neutron's API, with its policies loaded at the start.
+
+Neutron itself loads them during the first request. A request that arrives meanwhile would find none.
+"""
 
 from neutron import policy
 from neutron.wsgi.api import application

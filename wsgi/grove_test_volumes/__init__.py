@@ -1,4 +1,4 @@
-"""A volume driver for tests: its volumes exist in Cinder's database alone and hold nothing."""
+"""A volume driver for tests: its volumes exist in Cinder's database only and store no data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ GIBIBYTES = 1000
 
 
 class TestVolumes(driver.VolumeDriver):
-    """Says yes to whatever the volume service asks, and stores no byte."""
+    """Accepts every request of the volume service and stores nothing."""
 
     VERSION = "1.0"
 
     def check_for_setup_error(self) -> None:
-        """Need nothing."""
+        """Accept every configuration."""
 
     def create_volume(self, volume: Any) -> None:
         """Do nothing."""
@@ -48,7 +48,7 @@ class TestVolumes(driver.VolumeDriver):
         """Do nothing."""
 
     def initialize_connection(self, volume: Any, connector: Any, **more: Any) -> dict[str, Any]:
-        """Return a connection that leads nowhere."""
+        """Return a connection to nothing."""
         return {"driver_volume_type": "fake", "data": {"volume_id": volume.id}}
 
     def terminate_connection(self, volume: Any, connector: Any, **more: Any) -> None:

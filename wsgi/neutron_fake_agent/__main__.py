@@ -1,6 +1,6 @@
-"""Report the agent again and again: ``python -m neutron_fake_agent --config-file neutron.conf``.
+"""Report an agent periodically: ``python -m neutron_fake_agent --config-file neutron.conf``.
 
-Runs beside neutron-rpc-server, in Neutron's own virtualenv. No packet ever passes: ports stay down.
+Runs beside neutron-rpc-server in Neutron's virtualenv. It forwards no packets, so ports stay down.
 """
 
 from __future__ import annotations

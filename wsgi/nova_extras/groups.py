@@ -1,7 +1,8 @@
-"""A read-only resource: the groups that a caller belongs to by the roles of their token.
+"""A read-only resource: the groups of a caller, which follow from the roles of the caller's token.
 
-Each option of its section in the paste file is a group, and its value the roles that make somebody a member.
-``GET /`` lists the caller's groups, ``GET /NAME`` shows one. It has to stand behind keystonemiddleware's authtoken.
+Each option of its section in the paste file is a group. Its value is the roles whose holders are members.
+``GET /`` lists the caller's groups, ``GET /NAME`` shows one. In the pipeline it
+has to follow keystonemiddleware's authtoken.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class Groups:
-    """The WSGI application. groups: the roles of each group, by its name."""
+    """The WSGI application. ``groups`` has the roles of each group by its name."""
 
     def __init__(self, groups: Mapping[str, frozenset[str]]) -> None:
         self._groups = groups
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer with JSON."""
-        status, found = self._answer(environ)
-        body = json.dumps(found).encode()
+        status, answer = self._answer(environ)
+        body = json.dumps(answer).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("Allow", "GET, HEAD"))
@@ -37,16 +38,16 @@ class Groups:
         if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
             return _refusal(HTTPStatus.UNAUTHORIZED, "a token is needed")
         held = {role.strip() for role in environ.get("HTTP_X_ROLES", "").split(",")}
-        mine = {name: sorted(roles & held) for name, roles in self._groups.items() if roles & held}
+        own = {name: sorted(roles & held) for name, roles in self._groups.items() if roles & held}
         name = environ.get("PATH_INFO", "").strip("/")
-        if name and name not in mine:
-            # Whether others have such a group is not the caller's business.
+        if name and name not in own:
+            # The answer does not reveal whether the group exists.
             return _refusal(HTTPStatus.NOT_FOUND, f"you are in no group {name}")
         project = environ.get("HTTP_X_PROJECT_ID")
         if name:
-            return HTTPStatus.OK, {"group": {"name": name, "roles": mine[name], "project_id": project}}
+            return HTTPStatus.OK, {"group": {"name": name, "roles": own[name], "project_id": project}}
         return HTTPStatus.OK, {
-            "groups": [{"name": group, "roles": roles, "project_id": project} for group, roles in sorted(mine.items())]
+            "groups": [{"name": group, "roles": roles, "project_id": project} for group, roles in sorted(own.items())]
         }
 
 

@@ -1,4 +1,4 @@
-"""A filter that counts the requests of each client and says the count in a header of every answer."""
+"""A filter that counts the requests of each client and sends the count in a header of every answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Counts:
-    """Requests by client address, for a bounded number of addresses: who has not asked for longest is forgotten."""
+    """Requests by client address. Above a number of addresses, the one with the oldest request is forgotten."""
 
     def __init__(self, addresses: int) -> None:
         self._addresses = addresses
@@ -23,7 +23,7 @@ class Counts:
         return len(self._counts)
 
     def add(self, address: str) -> int:
-        """Count a request; return how many there have been from this address."""
+        """Count a request, and return the number of requests from this address."""
         with self._lock:
             count = self._counts.pop(address, 0) + 1
             self._counts[address] = count
@@ -33,7 +33,7 @@ class Counts:
 
 
 class RequestCount:
-    """The filter. A client is REMOTE_ADDR, which is a proxy's unless http_proxy_to_wsgi comes before and is enabled."""
+    """The filter. It takes REMOTE_ADDR as the client, which is a proxy unless http_proxy_to_wsgi runs before it."""
 
     def __init__(self, application: WSGIApplication, header: str, addresses: int) -> None:
         self._application = application
@@ -41,7 +41,7 @@ class RequestCount:
         self._counts = Counts(addresses)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Count, and pass the request on."""
+        """Count the request, and pass it on."""
         count = self._counts.add(environ.get("REMOTE_ADDR", ""))
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
@@ -54,7 +54,7 @@ def factory(
     global_conf: dict[str, str], header: str = "X-Request-Count", addresses: str = "10000"
 ) -> Callable[[WSGIApplication], RequestCount]:
     """Return the filter for PasteDeploy. Raises ValueError when ``addresses`` is no positive number."""
-    kept = int(addresses)
-    if kept < 1:
+    limit = int(addresses)
+    if limit < 1:
         raise ValueError(f"addresses is {addresses}; it has to be 1 or more")
-    return lambda application: RequestCount(application, header, kept)
+    return lambda application: RequestCount(application, header, limit)

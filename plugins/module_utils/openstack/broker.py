@@ -1,7 +1,7 @@
-"""Virtual hosts, accounts, permissions and limits of a RabbitMQ broker, by way of its definitions.
+"""Virtual hosts, accounts, permissions and limits of a RabbitMQ broker, through its definitions.
 
-Definitions are read and written as a whole, each in one run of rabbitmqctl and neither on a command line: what its
-other commands take as an argument can be read in the process table.
+One run of rabbitmqctl reads all definitions and one run writes them. The other commands of rabbitmqctl take passwords
+as arguments, which everybody can read in the process table.
 """
 
 from __future__ import annotations
@@ -20,33 +20,44 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 
-ALL = {"configure": ".*", "write": ".*", "read": ".*"}
+ALL_RIGHTS = {"configure": ".*", "write": ".*", "read": ".*"}
 HASHING = "rabbit_password_hashing_sha256"
+# The account that the server runs as.
 ACCOUNT = "rabbitmq"
-LIMIT = "grove-unread-notifications"
+# Seconds that a command may take: rabbitmqctl's own limit, and a longer one in case it does not keep that.
+COMMAND_TIMEOUT = 30
+PROCESS_TIMEOUT = 60
+LIMIT_POLICY = "grove-unread-notifications"
 
 
 class BrokerError(OperatorError):
-    """The broker does not answer, or refuses what it is asked."""
+    """The broker does not answer or refuses a command."""
 
 
 @dataclass
 class Changes:
-    """What has to be done: ``add`` is imported, the rest is removed one by one. ``said`` names it without secrets."""
+    """Changes of a broker.
 
-    add: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    users: list[str] = field(default_factory=list)
-    permissions: list[tuple[str, str]] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    Attributes:
+        definitions: Definitions that are added or replaced, by their kind.
+        removed_users: Names of accounts that are removed.
+        removed_permissions: Accounts and the virtual hosts in which they lose their rights.
+        lines: A line of text for each change, without secrets.
+    """
 
-    def put(self, kind: str, value: dict[str, Any], said: str) -> None:
-        """Note one definition that is added or replaced."""
-        self.add.setdefault(kind, []).append(value)
-        self.said.append(said)
+    definitions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    removed_users: list[str] = field(default_factory=list)
+    removed_permissions: list[tuple[str, str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def put(self, kind: str, value: dict[str, Any], line: str) -> None:
+        """Add one definition that is added or replaced."""
+        self.definitions.setdefault(kind, []).append(value)
+        self.lines.append(line)
 
 
 def password_hash(password: str, salt: bytes) -> str:
-    """Return what RabbitMQ stores of a password. ``salt`` has four bytes."""
+    """Return the hash that RabbitMQ stores for a password. ``salt`` has four bytes."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
@@ -63,50 +74,50 @@ def is_password(password: str, user: Mapping[str, Any]) -> bool:
 def changes(
     current: Mapping[str, Any], users: Iterable[Mapping[str, Any]], absent: Iterable[str], unread: int
 ) -> Changes:
-    """Return what makes the definitions ``current`` as they are wanted.
+    """Return the changes that a broker needs.
 
     Args:
-        current: What the broker exports.
+        current: The definitions that the broker exports.
         users: Accounts, each with ``name``, ``password`` and ``vhosts``.
         absent: Names of accounts that are removed.
         unread: Messages that a queue of notifications may hold; 0 for no limit.
     """
-    found = Changes()
+    changed = Changes()
     known = {user["name"]: user for user in current.get("users", [])}
     vhosts = {vhost["name"] for vhost in current.get("vhosts", [])}
     granted = {(one["user"], one["vhost"]): one for one in current.get("permissions", [])}
-    policies = {one["vhost"]: one for one in current.get("policies", []) if one["name"] == LIMIT}
+    policies = {one["vhost"]: one for one in current.get("policies", []) if one["name"] == LIMIT_POLICY}
     users = list(users)
     for vhost in sorted({vhost for user in users for vhost in user["vhosts"]}):
         if vhost not in vhosts:
-            found.put("vhosts", {"name": vhost}, f"virtual host {vhost}")
+            changed.put("vhosts", {"name": vhost}, f"virtual host {vhost}")
         policy = _limit(vhost, unread)
         if unread and any(policies.get(vhost, {}).get(key) != value for key, value in policy.items()):
-            found.put("policies", policy, f"limit of unread notifications in {vhost}")
+            changed.put("policies", policy, f"limit of unread notifications in {vhost}")
     for user in users:
         name = user["name"]
         if name not in known or not is_password(user["password"], known[name]):
             stored = password_hash(user["password"], os.urandom(4))
             value = {"name": name, "password_hash": stored, "hashing_algorithm": HASHING, "tags": []}
-            found.put("users", value, f"{'password of ' if name in known else ''}account {name}")
+            changed.put("users", value, f"{'password of ' if name in known else ''}account {name}")
         for vhost in user["vhosts"]:
-            if {key: granted.get((name, vhost), {}).get(key) for key in ALL} != ALL:
-                found.put("permissions", {"user": name, "vhost": vhost, **ALL}, f"account {name} in {vhost}")
+            if {key: granted.get((name, vhost), {}).get(key) for key in ALL_RIGHTS} != ALL_RIGHTS:
+                changed.put("permissions", {"user": name, "vhost": vhost, **ALL_RIGHTS}, f"account {name} in {vhost}")
         for other, vhost in sorted(granted):
             if other == name and vhost not in user["vhosts"]:
-                found.permissions.append((name, vhost))
-                found.said.append(f"account {name} no longer in {vhost}")
+                changed.removed_permissions.append((name, vhost))
+                changed.lines.append(f"account {name} no longer in {vhost}")
     for name in absent:
         if name in known:
-            found.users.append(name)
-            found.said.append(f"account {name} removed")
-    return found
+            changed.removed_users.append(name)
+            changed.lines.append(f"account {name} removed")
+    return changed
 
 
 def _limit(vhost: str, unread: int) -> dict[str, Any]:
     return {
         "vhost": vhost,
-        "name": LIMIT,
+        "name": LIMIT_POLICY,
         "pattern": "^(versioned_)?notifications[.]",
         "apply-to": "queues",
         "definition": {"max-length": unread, "overflow": "drop-head"},
@@ -118,30 +129,30 @@ class Broker:
     """The broker of this host."""
 
     def __init__(self, program: str = "rabbitmqctl") -> None:
-        """Take the program that talks to it."""
+        """Take the name or path of rabbitmqctl."""
         self.program = program
 
     def definitions(self) -> dict[str, Any]:
-        """Return what it exports. Raises BrokerError."""
-        said = self._run("export_definitions", "-")
+        """Return its definitions. Raises BrokerError."""
+        output = self._run("export_definitions", "-")
         try:
-            exported: dict[str, Any] = json.loads(said[said.index("{") :])
+            exported: dict[str, Any] = json.loads(output[output.index("{") :])
         except ValueError:
-            raise BrokerError("reading its definitions: rabbitmqctl prints something that is no JSON") from None
+            raise BrokerError("export_definitions: rabbitmqctl prints something that is not JSON") from None
         return exported
 
-    def apply(self, wanted: Changes) -> None:
-        """Do what ``wanted`` says. Raises BrokerError."""
-        if wanted.add:
-            self._import(wanted.add)
-        for name, vhost in wanted.permissions:
+    def apply(self, changed: Changes) -> None:
+        """Make the changes. Raises BrokerError."""
+        if changed.definitions:
+            self._import(changed.definitions)
+        for name, vhost in changed.removed_permissions:
             self._run("clear_permissions", "-p", vhost, name)
-        for name in wanted.users:
+        for name in changed.removed_users:
             self._run("delete_user", name)
 
     def _import(self, definitions: Mapping[str, Any]) -> None:
-        # Through a file, since RabbitMQ 4 on Erlang 27 waits for ever for the end of its standard input. rabbitmqctl
-        # becomes the server's account when root calls it.
+        # From a file, because rabbitmqctl of RabbitMQ 4 on Erlang 27 never sees the end of standard input. When root
+        # calls it, rabbitmqctl runs as the server's account, which has to be able to read the file.
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(definitions, file)
             file.flush()
@@ -150,10 +161,15 @@ class Broker:
             self._run("import_definitions", file.name)
 
     def _run(self, *words: str) -> str:
-        command = [self.program, "--quiet", "--timeout", "30", *words]
+        command = [self.program, "--quiet", "--timeout", str(COMMAND_TIMEOUT), *words]
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PROCESS_TIMEOUT,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BrokerError(f"{words[0]}: {error}") from None

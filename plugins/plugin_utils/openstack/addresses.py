@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from .errors import wrong
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
-FORMS = "a host name or an IP address, with a port where it differs from {port}, such as {host}:{port} or [2001:db8::1]:{port}"
+FORMS = (
+    "a host name or an IP address, with a port unless that is {port}, such as 192.0.2.1:{port} or [2001:db8::1]:{port}"
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,7 @@ def parse_address(variable: str, value: object, default_port: int) -> Address:
         host, port = text, None
     number = default_port if port is None else _port(port)
     if number == 0 or not _is_host(host):
-        forms = FORMS.format(host="192.0.2.1", port=default_port)
-        raise wrong(variable, value, f"it has to be {forms}")
+        raise wrong(variable, value, f"it has to be {FORMS.format(port=default_port)}")
     return Address(host, number)
 
 

@@ -14,7 +14,7 @@ from .services import Service, missing_services, parse_service, shared_databases
 from .settings import Problems, Settings, parse_settings
 
 LOCKS_FOLDER = Path(__file__).resolve().parents[3] / "roles" / "openstack" / "files" / "locks"
-# Secrets that belong to no service: the administrator's password, and the key with which neutron's metadata agents sign.
+# Secrets that belong to no service: the administrator's password, and the key of the requests to nova's metadata.
 ADMINISTRATOR = "admin"
 METADATA = "metadata"
 
@@ -76,7 +76,8 @@ def parse_control_plane(
     services = [problems.collect(parse_service, str(name), value, address) for name, value in descriptions.items()]
     generations = problems.collect(read_generations, str(settings["secrets_dir"]), int(settings["rotation_to"] or 0))
     problems.raise_any()
-    assert parsed and generations
+    assert parsed
+    assert generations
     return ControlPlane(parsed, tuple(filter(None, services)), generations, bool(settings["retired"]))
 
 
@@ -168,8 +169,8 @@ class Variables:
             "service_token_roles_required": True,
         }
         if self._settings.cache:
-            # Everybody on its host can write into memcached, so each service signs what it stores with a key of its own.
-            # The other strategy, ENCRYPT, needs a package that not every lock has.
+            # Everybody on its host can write into memcached, so each service signs what it stores with its own key.
+            # The strategy ENCRYPT needs a package that not every lock has.
             options["memcached_servers"] = ",".join(self._settings.cache)
             options["memcache_security_strategy"] = "MAC"
             options["memcache_secret_key"] = hashlib.sha256(f"{self._secrets[name]} in memcached".encode()).hexdigest()

@@ -100,7 +100,7 @@ def read_secrets(folder: Path, names: Iterable[str], *, predict: bool) -> dict[s
         except OSError as error:
             problems.append(Problem(VARIABLE, f"{path}: {error.strerror}", "it has to be readable"))
         except ValueError:
-            remedy = "it has to hold one line of text, the password; put it back from a copy, or remove it to get a new one"
+            remedy = "it has to hold one line, the password; put it back from a copy, or remove it to get a new one"
             problems.append(Problem(VARIABLE, f"no password in {path}", remedy))
     if problems:
         raise ControlPlaneError(problems)

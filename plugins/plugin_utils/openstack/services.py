@@ -153,7 +153,8 @@ def _endpoint(name: str, number: int, entry: Any, address: str) -> Endpoint:
 def _refuse_unknown(variable: str, value: Mapping[str, Any], known: Iterable[str]) -> None:
     unknown = sorted(set(map(str, value)) - set(known))
     if unknown:
-        raise wrong(f"{variable}.{unknown[0]}", value[unknown[0]], f"there is no such key; there are {', '.join(known)}")
+        remedy = f"there is no such key; there are {', '.join(known)}"
+        raise wrong(f"{variable}.{unknown[0]}", value[unknown[0]], remedy)
 
 
 def _names(variable: str, value: Any) -> tuple[str, ...]:

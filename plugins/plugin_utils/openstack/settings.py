@@ -84,14 +84,18 @@ def parse_settings(variables: Mapping[str, Any], locks: Path) -> Settings:
     kind = collect(_database_kind, variables["database_kind"]) or "mariadb"
     address = collect(parse_host, "openstack_address", variables["address"])
     keystone_url = collect(_keystone_url, variables["keystone_url"])
-    database = collect(
-        parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind]
-    )
+    database = collect(parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind])
     bus = collect(parse_addresses, "openstack_message_bus_address", variables["message_bus_address"], BUS_PORT)
-    cache = [collect(parse_cache_server, "openstack_cache_addresses", one) for one in variables["cache_addresses"] or []]
+    servers = variables["cache_addresses"] or []
+    cache = [collect(parse_cache_server, "openstack_cache_addresses", server) for server in servers]
     versions = collect(_versions, variables["versions"], variables["version_overrides"], locks)
     problems.raise_any()
-    assert address and keystone_url and database and bus and versions is not None
+    # Each of them has a value when there is no problem.
+    assert address
+    assert keystone_url
+    assert database
+    assert bus
+    assert versions is not None
     return Settings(
         address=address,
         region=str(variables["region"]),

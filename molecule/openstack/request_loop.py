@@ -1,9 +1,9 @@
-"""Ask URLs again and again until told to stop, and count; runs on the host, which has Python and nothing more.
+"""Send requests to URLs without a pause and count them. Runs on the host with Python's standard library only.
 
-Usage: asking.py TOKEN STOP URL...
+Usage: request_loop.py TOKEN STOP URL...
 
-One thread a URL keeps its connection, and one opens a connection for each request. When the file STOP is there, prints
-JSON: ``requests``, ``failed`` (a list of what went wrong, at most 20), ``slowest`` in seconds.
+For each URL, one thread keeps its connection and one opens a connection for each request. Once the file STOP exists,
+it prints JSON: ``requests`` and ``failures`` (numbers), ``failed`` (at most 20 failures), ``slowest`` in seconds.
 """
 
 import http.client
@@ -20,7 +20,7 @@ failed: list[str] = []
 lock = threading.Lock()
 
 
-def ask(url: str, keep: bool) -> None:
+def send_requests(url: str, keep: bool) -> None:
     parts = urlsplit(url)
     connection = None
     while not os.path.exists(stop):
@@ -45,11 +45,11 @@ def ask(url: str, keep: bool) -> None:
                 counts["failures"] += 1
                 failed[20:] = []
                 failed.append(problem)
-        # Enough to notice, and little enough to leave the machine to the deployment.
+        # Often enough to notice an interruption, and seldom enough to leave the processors to the deployment.
         time.sleep(0.25)
 
 
-threads = [threading.Thread(target=ask, args=(url, keep)) for url in urls for keep in (True, False)]
+threads = [threading.Thread(target=send_requests, args=(url, keep)) for url in urls for keep in (True, False)]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -1,4 +1,4 @@
-"""What the checks of the control plane are given."""
+"""Fixtures for the checks of the control plane."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def control(hosts: dict[str, Host]) -> Host:
 
 @pytest.fixture(scope="session")
 def admin(control: Host) -> Cloud:
-    """Root's own account."""
+    """The control plane with the credentials of root."""
     return Cloud(control, {})

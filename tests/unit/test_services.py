@@ -1,0 +1,101 @@
+"""What every service role has in common, whatever its service is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLAY = """
+- hosts: wsgi
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: grove.wsgi.openstack
+        tasks_from: services.yml
+        public: true
+    - ansible.builtin.copy:
+        content: "{{ dict(services | zip(query('ansible.builtin.vars', *(services | map('regex_replace', '$', '_apps'))))) | to_json }}"
+        dest: "{{ result }}"
+        mode: "0600"
+"""  # noqa: E501 -- one template
+
+
+def load(role: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((REPOSITORY / "roles" / role / path).read_text())
+    return found
+
+
+def services() -> list[str]:
+    """Return the roles that have records of their own."""
+    paths = REPOSITORY.glob("roles/*/vars/main.yml")
+    found = sorted(path.parts[-3] for path in paths)
+    return [role for role in found if f"{role}_apps" in load(role, "vars/main.yml")]
+
+
+SERVICES = services()
+RECORDS = {role: [name for name in load(role, "defaults/main.yml") if name.endswith("_record")] for role in SERVICES}
+
+
+def evaluate(folder: Path, **variables: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of all services, as Ansible evaluates them."""
+    (folder / "play.yml").write_text(PLAY)
+    result = folder / "records.json"
+    values = {
+        "services": SERVICES,
+        "wsgi_services": SERVICES,
+        "openstack_secrets_dir": str(folder / "secrets"),
+        "ansible_python_interpreter": sys.executable,
+        "result": str(result),
+        **variables,
+    }
+    program = str(Path(sys.prefix, "bin", "ansible-playbook"))
+    done = subprocess.run(
+        [program, "-i", "inventory/openstack", str(folder / "play.yml"), "-e", json.dumps(values)],
+        cwd=REPOSITORY,
+        env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, list[dict[str, Any]]] = json.loads(result.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """The records of all services, where an operator changes a file, a list and a text of each."""
+    changes = {"config": {"more.conf": "more.conf.j2"}, "migrate": ["echo"], "health": "/other"}
+    names = [name for role in SERVICES for name in RECORDS[role]]
+    return evaluate(tmp_path_factory.mktemp("records"), **dict.fromkeys(names, changes))
+
+
+def test_there_are_services() -> None:
+    assert {"keystone", "telemetry"} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("role", SERVICES)
+def test_a_record_is_merged_recursively_and_lists_are_replaced(
+    role: str, changed: dict[str, list[dict[str, Any]]]
+) -> None:
+    assert len(changed[role]) == len(RECORDS[role])
+    for record in changed[role]:
+        assert len(record["config"]) >= 2
+        assert record["config"]["more.conf"] == "more.conf.j2"
+        assert record["migrate"] == ["echo"]
+        assert record["health"] == "/other"
+
+
+@pytest.mark.parametrize("role", SERVICES)
+def test_a_service_has_the_entry_point_that_wsgi_app_includes(role: str) -> None:
+    assert (REPOSITORY / "roles" / role / "tasks" / "check.yml").is_file()
+    assert "check" in load(role, "meta/argument_specs.yml")["argument_specs"]
+    assert f"{role}_service" in load(role, "vars/main.yml")
