@@ -166,7 +166,7 @@ def lost_nothing(folder: Path, url: str, transport: str, leave: Callable[[], Any
     with collecting(folder, url, transport) as (api, collector):
         leave()
         notifier(transport, "metering").sample({}, "metering", [message(1)])
-        wait_for(lambda: "go back to the queue" in collector.log())
+        wait_for(lambda: "return to the queue" in collector.log())
         come()
         wait_for(lambda: count(api) == 1)
 
