@@ -27,7 +27,7 @@ DEFAULT_OPTIONS = [
     cfg.StrOpt("state_path", default="/var/lib/telemetry", help="Folder of the embedded database."),
 ]
 API_OPTIONS = [
-    cfg.IntOpt("default_api_return_limit", default=100, min=1, 
+    cfg.IntOpt("default_api_return_limit", default=100, min=1,
                help="Maximum number of items in a list if the request sets no limit."),
     cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which telemetry-api listens."),
     cfg.PortOpt("port", default=8777, help="Port on which telemetry-api listens."),

@@ -9,7 +9,7 @@ from telemetry.storage.sqlalchemy.driver import SQLDriver
 from telemetry.storage.stores import Stores
 
 OPTIONS = [
-    cfg.StrOpt("revision", default="head", help="The version to change the schema to. It may be older than the present."),
+    cfg.StrOpt("revision", default="head", help="The schema version to change to, also an older one."),
 ]
 
 

@@ -35,8 +35,9 @@ def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest
     page_of_pairs = BY_AGE.select_page(pairs.where(*where), page).subquery()
     rows = connection.execute(
         sa.select(
-            page_of_pairs.c.meter_id, page_of_pairs.c.resource_id.label("resource_key"), meter.c.name, meter.c.type, meter.c.unit,
-            resource.c.resource_id, resource_state.c.project_id, resource_state.c.user_id, resource_state.c.source,
+            page_of_pairs.c.meter_id, page_of_pairs.c.resource_id.label("resource_key"),
+            meter.c.name, meter.c.type, meter.c.unit, resource.c.resource_id,
+            resource_state.c.project_id, resource_state.c.user_id, resource_state.c.source,
         )
         .select_from(
             page_of_pairs.join(meter, meter.c.id == page_of_pairs.c.meter_id)
