@@ -1,10 +1,10 @@
-"""Figures of the Telemetry API on one database: how long calls take, and how that grows.
+"""Measures the Telemetry API on one database: the time of calls, and how it grows with the number of samples.
 
 Usage: figures.py URL [--samples 1000000] [--small 10000]   (the database behind URL must be empty, schema and all)
 
-Calls are made in process, through the whole noauth pipeline of the paste file and with Grove's changes to Pecan, but
-without an HTTP server. Each time is the median of REPEATS calls after one to warm up. Nothing here passes or fails: it
-prints a table.
+The calls run in this process, without an HTTP server. They pass the whole noauth pipeline of the paste file, with
+Grove's changes to Pecan. Each time is the median of REPEATS calls after one unmeasured call. The program prints a
+table; it does not pass or fail.
 """
 
 import argparse
@@ -35,7 +35,7 @@ RESOURCES, METERS = 1000, 20
 REPEATS = 15
 BULK = 5000
 START = timestamps.parse("2026-01-01T00:00:00")
-# So that a million samples lie within a day: fifty rounds over all resources and meters.
+# The seconds between two samples of the same meter of a resource. A million samples are 50 such rounds: one day.
 ROUND_SECONDS = 1700
 Row = tuple[str, float]
 
@@ -57,7 +57,7 @@ class Api:
         pecan_signatures.install()
 
     def __call__(self, target: str, body: bytes | None = None, **headers: str) -> bytes:
-        """Ask for a path and query, or post a body, and return the answer's."""
+        """GET a path and query, or POST a body to it. Return the body of the answer."""
         path, _, query = target.partition("?")
         environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_ACCEPT": "*/*"}
         environ |= headers
@@ -73,24 +73,24 @@ class Api:
 
 
 def sample(number: int) -> dict[str, Any]:
-    """Return the sample with this number: resources first, then meters, then time."""
+    """Return the sample with this number. The number counts resources first, then meters, then times."""
     resource, meter = number % RESOURCES, number // RESOURCES % METERS
-    moment = timestamps.to_microseconds(START) + (number // (RESOURCES * METERS) * ROUND_SECONDS + resource) * 1_000_000
+    time_us = timestamps.to_microseconds(START) + (number // (RESOURCES * METERS) * ROUND_SECONDS + resource) * 1_000_000
     return {
         "counter_name": f"meter{meter}", "counter_type": "gauge", "counter_unit": "unit", "counter_volume": number % 97,
         "resource_id": f"resource-{resource}", "project_id": f"project-{resource % 10}", "user_id": "user",
-        "timestamp": timestamps.from_microseconds(moment).isoformat(), "message_id": f"bench-{number}",
+        "timestamp": timestamps.from_microseconds(time_us).isoformat(), "message_id": f"bench-{number}",
         "resource_metadata": {"host": f"host-{resource % 50}", "flavor": {"vcpus": resource % 8}},
     }
 
 
 def bulk(first: int, count: int) -> bytes:
-    """Return a bulk body."""
+    """Return a compressed bulk body with `count` samples."""
     return gzip.compress(b"".join(json.dumps(sample(n)).encode() + b"\n" for n in range(first, first + count)), 1)
 
 
-class Spent:
-    """Seconds by the clock, and seconds that this process had a core, which other work on the machine changes less."""
+class Stopwatch:
+    """Measures blocks: seconds by the clock, and seconds of processor time, which depend less on other load."""
 
     def __init__(self) -> None:
         self.clock = self.core = 0.0
@@ -103,21 +103,22 @@ class Spent:
         self.core += time.process_time() - self._started[1]
 
     def rate(self, samples: int) -> str:
-        return f"{samples / self.clock:.0f} samples/s ({samples / self.core:.0f} a second of this process's own)"
+        """Return the samples per second as text."""
+        return f"{samples / self.clock:.0f} samples/s ({samples / self.core:.0f} per second of processor time)"
 
 
 def fill(api: Api, first: int, last: int) -> str:
-    """Store samples in bulk; returns how fast, without the time to make the bodies."""
-    spent = Spent()
+    """Store samples in bulk. Return the rate as text, without the time to make the bodies."""
+    stopwatch = Stopwatch()
     for begin in range(first, last, BULK):
         body = bulk(begin, min(BULK, last - begin))
-        with spent:
+        with stopwatch:
             api("/v2/samples", body, CONTENT_TYPE="application/x-ndjson", HTTP_CONTENT_ENCODING="gzip")
-    return spent.rate(last - first)
+    return stopwatch.rate(last - first)
 
 
 def list_of_100(number: int) -> bytes:
-    """Return the body of one list."""
+    """Return the body of a request with a list of 100 samples."""
     body = []
     for n in range(100):
         one = sample(number * 100 + n)
@@ -128,17 +129,17 @@ def list_of_100(number: int) -> bytes:
 
 
 def lists_of_100(api: Api, lists: int = 40) -> str:
-    """Post lists of 100 samples one after another; returns how fast."""
-    spent = Spent()
+    """Post lists of 100 samples one after another. Return the rate as text."""
+    stopwatch = Stopwatch()
     for number in range(lists):
         body = list_of_100(number)
-        with spent:
+        with stopwatch:
             api("/v2/meters/listed", body, CONTENT_TYPE="application/json")
-    return spent.rate(lists * 100)
+    return stopwatch.rate(lists * 100)
 
 
 def median(call: Callable[[], Any]) -> float:
-    """Return the milliseconds of a call."""
+    """Return the median time of a call, in milliseconds."""
     call()
     times = []
     for _ in range(REPEATS):
@@ -149,7 +150,7 @@ def median(call: Callable[[], Any]) -> float:
 
 
 def calls(api: Api) -> Iterator[Row]:
-    """Time what the listings and statistics take."""
+    """Yield (URL, milliseconds) for lists and statistics."""
     day = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
     for path in (
         "meters", "meters?unique=true", "resources?limit=100", "resources?limit=100&meter_links=0",
@@ -166,8 +167,8 @@ def calls(api: Api) -> Iterator[Row]:
         yield f"GET /v2/{path.replace(day, 'DAY')}", median(lambda path=path: api(f"/v2/{path}"))  # type: ignore[misc]
 
 
-def questions(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Return the same aggregates as bare SQL, without and with a period."""
+def bare_queries(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield (name, function) for statistics as bare SQL, without and with a period."""
     low, high = (timestamps.to_microseconds(timestamps.parse(f"2026-01-0{day}")) for day in (1, 2))
     divide = "DIV" if driver.database.backend == "mysql" else "/"
     aggregates = "min(volume), max(volume), avg(volume), sum(volume), count(*), min(timestamp), max(timestamp)"
@@ -180,29 +181,29 @@ def questions(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
         ("a day by 3600 s", f"SELECT (timestamp - {low}) {divide} 3600000000 AS b, {aggregates} {where} GROUP BY b"),
         ("a day by 600 s", f"SELECT (timestamp - {low}) {divide} 600000000 AS b, {aggregates} {where} GROUP BY b"),
     ):
-        def ask(text: str = text) -> None:
+        def query(text: str = text) -> None:
             with driver.database.read() as connection:
                 connection.execute(sa.text(text)).all()
 
-        yield name, ask
+        yield name, query
 
 
 def compared(api: Api) -> Iterator[tuple[str, float, float]]:
-    """Time statistics and their bare SQL by turns, so that other load on the machine meets both."""
+    """Yield (name, milliseconds of bare SQL, milliseconds of the call). Both alternate, so other load affects both."""
     day = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
-    for (name, ask), more in zip(questions(api.driver), ("", "&period=3600", "&period=600"), strict=True):
+    for (name, query), parameters in zip(bare_queries(api.driver), ("", "&period=3600", "&period=600"), strict=True):
         pairs = []
         for _ in range(REPEATS * 2):
             started = time.perf_counter()
-            ask()
+            query()
             middle = time.perf_counter()
-            api(f"/v2/meters/meter3/statistics?{day}{more}")
+            api(f"/v2/meters/meter3/statistics?{day}{parameters}")
             pairs.append((middle - started, time.perf_counter() - middle))
         yield name, *(statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
 
 
 def main() -> None:
-    """Fill, measure, fill more, measure again."""
+    """Store a few samples and measure, then store many and measure again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--samples", type=int, default=1_000_000)

@@ -1,4 +1,4 @@
-"""Memory of a process that serves the Telemetry API with noauth: after its start, and after a day's work.
+"""Measures the memory of a process that serves the Telemetry API with noauth: after its start, and after load.
 
 Usage: memory.py [--samples 200000] [URL PID...]
 
@@ -30,25 +30,25 @@ READS = (
 )
 
 
-def ask(url: str, body: bytes | None = None, **headers: str) -> int:
-    """Return the length of an answer."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with urllib.request.urlopen(urllib.request.Request(url, body, named), timeout=600) as answer:
+def fetch(url: str, body: bytes | None = None, **headers: str) -> int:
+    """Send a request. Return the length of the answer in bytes."""
+    header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    with urllib.request.urlopen(urllib.request.Request(url, body, header_fields), timeout=600) as answer:
         return len(answer.read())
 
 
-def work(url: str, samples: int) -> Iterator[tuple[str, Callable[[ThreadPoolExecutor], object]]]:
-    """Yield kinds of work, each with what does it."""
+def loads(url: str, samples: int) -> Iterator[tuple[str, Callable[[ThreadPoolExecutor], object]]]:
+    """Yield (name, function) for each kind of load."""
 
     def bulk(begin: int) -> int:
         body = figures.bulk(begin, figures.BULK)
-        return ask(f"{url}/v2/samples", body, Content_Type="application/x-ndjson", Content_Encoding="gzip")
+        return fetch(f"{url}/v2/samples", body, Content_Type="application/x-ndjson", Content_Encoding="gzip")
 
     def one_list(number: int) -> int:
-        return ask(f"{url}/v2/meters/listed", figures.list_of_100(number), Content_Type="application/json")
+        return fetch(f"{url}/v2/meters/listed", figures.list_of_100(number), Content_Type="application/json")
 
     def read(number: int) -> int:
-        return ask(f"{url}/v2/{READS[number % len(READS)]}")
+        return fetch(f"{url}/v2/{READS[number % len(READS)]}")
 
     yield "one listing", lambda clients: read(0)
     yield f"{samples} samples in bulk, one client", lambda clients: [
@@ -57,24 +57,24 @@ def work(url: str, samples: int) -> Iterator[tuple[str, Callable[[ThreadPoolExec
     yield f"400 reads, {CLIENTS} clients", lambda clients: list(clients.map(read, range(400)))
     yield f"400 lists of 100, {CLIENTS} clients", lambda clients: list(clients.map(one_list, range(400)))
     yield "20 listings of 5000 samples", lambda clients: list(
-        clients.map(lambda n: ask(f"{url}/v2/samples?limit=5000"), range(20))
+        clients.map(lambda n: fetch(f"{url}/v2/samples?limit=5000"), range(20))
     )
     yield f"20 times 5000 samples in bulk, {CLIENTS} clients", lambda clients: list(
         clients.map(lambda n: bulk(samples + n * figures.BULK), range(20))
     )
     yield f"400 reads again, {CLIENTS} clients", lambda clients: list(clients.map(read, range(400)))
-    yield "the OpenAPI description", lambda clients: ask(f"{url}/v2/openapi.json")
+    yield "the OpenAPI description", lambda clients: fetch(f"{url}/v2/openapi.json")
 
 
 def megabytes(pid: int, name: str) -> float:
-    """Return VmRSS (now) or VmHWM (the most so far) of a process."""
+    """Return VmRSS (the present memory) or VmHWM (the maximum so far) of a process, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(f"{name}:"))
 
 
 @contextlib.contextmanager
 def served() -> Iterator[tuple[str, list[int]]]:
-    """Serve an empty SQLite database; yield the URL and the process."""
+    """Run telemetry-api on an empty SQLite database. Yield its URL and the process ids."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="telemetry-bench-") as folder:
         conf = Path(folder, "telemetry.conf")
         conf.write_text(f"[DEFAULT]\nauth_strategy = noauth\nstate_path = {folder}\n[api]\nport = {PORT}\n")
@@ -87,7 +87,7 @@ def served() -> Iterator[tuple[str, list[int]]]:
             url = f"http://127.0.0.1:{PORT}"
             while process.poll() is None:
                 with contextlib.suppress(urllib.error.URLError):
-                    ask(f"{url}/healthcheck")
+                    fetch(f"{url}/healthcheck")
                     break
                 time.sleep(0.1)
             yield url, [process.pid]
@@ -97,22 +97,22 @@ def served() -> Iterator[tuple[str, list[int]]]:
 
 
 def measure(url: str, pids: Sequence[int], samples: int) -> None:
-    """Do the work, and print the memory after each kind."""
+    """Apply each load, and print the memory after it."""
 
     def show(name: str) -> None:
         now = ", ".join(f"{megabytes(pid, 'VmRSS'):.0f}" for pid in pids)
         most = ", ".join(f"{megabytes(pid, 'VmHWM'):.0f}" for pid in pids)
-        print(f"{name:50} {now} MB (most so far: {most})", flush=True)
+        print(f"{name:50} {now} MB (maximum so far: {most})", flush=True)
 
     show("started")
     with ThreadPoolExecutor(CLIENTS) as clients:
-        for name, do in work(url, samples):
-            do(clients)
+        for name, apply in loads(url, samples):
+            apply(clients)
             show(name)
 
 
 def main() -> None:
-    """Measure what the command line names."""
+    """Measure the deployment that the command line names, or a process of this program's own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="?")
     parser.add_argument("pids", nargs="*", type=int, metavar="PID")

@@ -1,6 +1,6 @@
-"""Measure on a database that is started for it: run.py sqlite|postgresql|mariadb [options of figures.py].
+"""Start a database and run figures.py on it: run.py sqlite|postgresql|mariadb [options of figures.py].
 
-The servers are Debian's, with their default settings but for a socket in a temporary folder. See README.md.
+The servers are Debian's, with their default settings, except for a socket in a temporary folder. See README.md.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE.parents[1] / "wsgi" / "telemetry"))
 
 
 def main() -> int:
-    """Start the database, run figures.py on it, stop it. Returns the exit status."""
+    """Start the database, run figures.py on it, and stop it. Return the exit status."""
     from tests import servers
 
     name, *options = sys.argv[1:]

@@ -20,7 +20,7 @@ app = {
     },
 }
 
-# Standard error is Apache's error log under mod_wsgi, which stamps the time on every line.
+# Under mod_wsgi, standard error is Apache's error log. Apache adds the time to every line.
 logging = {
     "version": 1,
     "disable_existing_loggers": False,

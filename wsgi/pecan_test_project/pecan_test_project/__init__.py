@@ -1,6 +1,6 @@
 """A sample Pecan project.
 
-`PUBLIC_FOLDER` and `TEMPLATE_FOLDER` are absolute paths, so that a config.py can name them wherever it is kept itself.
+`PUBLIC_FOLDER` and `TEMPLATE_FOLDER` are absolute paths, so a config.py in any folder can use them.
 """
 
 from pathlib import Path

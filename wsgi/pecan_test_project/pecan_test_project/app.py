@@ -14,7 +14,7 @@ from .static import PublicFiles
 def setup_app(config: Config) -> WSGIApplication:
     """Return the application that `config` describes; called by `pecan.deploy.deploy` and by `pecan serve`."""
     settings = dict(config.app)
-    # Pecan itself would serve these only in debug mode, and from the root.
+    # Pecan itself serves public files only in debug mode, and from the root.
     public_folder = settings.pop("static_root", PUBLIC_FOLDER)
     application: WSGIApplication = pecan.make_app(
         settings.pop("root"),
@@ -37,5 +37,5 @@ def app_factory(global_conf: dict[str, str], *, config: str) -> WSGIApplication:
 
 
 def url(path: str) -> str:
-    """Return the URL path of the project's `path` (`/catalog`), below the prefix that the project is mounted at."""
+    """Return the URL path of the project's `path` (`/catalog`), below the prefix at which the project is mounted."""
     return quote(pecan.request.script_name) + path

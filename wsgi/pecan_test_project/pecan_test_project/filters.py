@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from webob.exc import HTTPBadRequest, HTTPRequestEntityTooLarge
 
 REQUEST_ID = "pecan_test_project.request_id"
-"""The key of the environ under which `RequestId` leaves the id of the request."""
+"""The key of the environ in which `RequestId` stores the id of the request."""
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -20,8 +20,8 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None
 class RequestId:
     """Gives every request an id and returns it in the header X-Request-Id.
 
-    The id that the client sent is kept if it has 1 to 128 letters, digits, dots, dashes and underscores and begins with
-    a letter or digit; any other is replaced by a new one.
+    An id from the client is kept if it begins with a letter or digit and has at most 128 letters, digits, dots, dashes
+    and underscores. Any other id is replaced.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -33,8 +33,8 @@ class RequestId:
         return cls
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        sent = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if _ACCEPTED_ID.fullmatch(sent) else f"req-{uuid.uuid4()}"
+        client_id = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = client_id if _ACCEPTED_ID.fullmatch(client_id) else f"req-{uuid.uuid4()}"
         environ["HTTP_X_REQUEST_ID"] = environ[REQUEST_ID] = request_id
 
         def start_with_id(
@@ -49,8 +49,8 @@ class RequestId:
 class BodyLimit:
     """Refuses requests whose body is longer than `max_bytes` with status 413.
 
-    A body of announced length is refused unread; one of unknown length (chunked) when the application reads past the
-    limit.
+    A body with a Content-Length is refused before it is read. A body of unknown length (chunked) is refused when the
+    application reads past the limit.
     """
 
     def __init__(self, application: WSGIApplication, max_bytes: int) -> None:
@@ -69,10 +69,10 @@ class BodyLimit:
         return lambda application: cls(application, limit)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        announced = environ.get("CONTENT_LENGTH") or ""
-        if announced and not (announced.isascii() and announced.isdecimal()):
+        declared = environ.get("CONTENT_LENGTH") or ""
+        if declared and not (declared.isascii() and declared.isdecimal()):
             return self._refuse(HTTPBadRequest("Content-Length is not a number."), environ, start_response)
-        if announced and int(announced) > self._max_bytes:
+        if declared and int(declared) > self._max_bytes:
             return self._refuse(self._too_large(), environ, start_response)
         environ["wsgi.input"] = _LimitedInput(environ["wsgi.input"], self._max_bytes, self._too_large)
         try:
@@ -94,11 +94,11 @@ class _Input(Protocol):
 
 
 class _LimitedInput:
-    """The `wsgi.input` of a request, which raises what `error` makes as soon as more than `limit` bytes were read."""
+    """The `wsgi.input` of a request. It raises the exception of `error` once more than `limit` bytes are read."""
 
     def __init__(self, source: _Input, limit: int, error: Callable[[], Exception]) -> None:
         self._source = source
-        self._left = limit
+        self._remaining = limit
         self._error = error
 
     def read(self, size: int | None = -1) -> bytes:
@@ -119,12 +119,12 @@ class _LimitedInput:
         raise StopIteration
 
     def _bounded(self, size: int | None) -> int:
-        """Return how much to ask for: at most one byte past the limit, which is enough to see that it is passed."""
-        most = self._left + 1
-        return most if size is None or size < 0 else min(size, most)
+        """Return the number of bytes to read: at most one past the limit, which shows that the body is longer."""
+        maximum = self._remaining + 1
+        return maximum if size is None or size < 0 else min(size, maximum)
 
     def _count(self, data: bytes) -> bytes:
-        self._left -= len(data)
-        if self._left < 0:
+        self._remaining -= len(data)
+        if self._remaining < 0:
             raise self._error()
         return data

@@ -1,4 +1,4 @@
-"""What happens around every request."""
+"""Pecan hooks: a log of the phases of each request, and the answer to an unhandled exception."""
 
 import logging
 from typing import Any
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 class RequestLogHook(PecanHook):
-    """Writes one line for each phase of a request: the phase, the method, the path, and what came of it.
+    """Logs one line for each phase of a request: the phase, the method, the path, and the result.
 
-    The pass that renders an error page is part of the request that failed and is logged only if it fails too.
+    Pecan renders an error page in a second pass of the same request. This pass is logged only if it fails too.
     """
 
     # Pecan runs on_error from the highest priority number down and stops at the first hook that returns a response.
@@ -50,7 +50,7 @@ class RequestLogHook(PecanHook):
 
 
 class ErrorPageHook(PecanHook):
-    """Turns an exception that nobody handled into status 500 and keeps its traceback in the log."""
+    """Answers an unhandled exception with status 500, and logs its traceback."""
 
     def on_error(self, state: Any, error: Exception) -> Response | None:
         if isinstance(error, HTTPException) or _renders_error_page(state.request):
@@ -64,7 +64,7 @@ def _renders_error_page(request: Request) -> bool:
 
 
 def _describe(request: Request) -> str:
-    """Return `METHOD /path`, from the raw environment: it has to work for paths that are not UTF-8 too."""
+    """Return `METHOD /path`. The path comes from the environ: the request cannot decode one that is not UTF-8."""
     environ = request.environ
     path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
     identity = f" request_id={environ[REQUEST_ID]}" if REQUEST_ID in environ else ""

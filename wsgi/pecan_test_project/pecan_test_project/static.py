@@ -1,4 +1,4 @@
-"""Serves the public files where no web server in front does."""
+"""Serves the public files, if the web server in front does not."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -9,7 +9,7 @@ PREFIX = "/public"
 
 
 class PublicFiles:
-    """Answers the paths below /public from a folder and hands all others to the wrapped application."""
+    """Serves the paths below /public from a folder, and passes all others to the wrapped application."""
 
     def __init__(self, application: WSGIApplication, folder: str) -> None:
         self._application = application
@@ -19,7 +19,7 @@ class PublicFiles:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(PREFIX + "/") or not _is_utf8(path):
             return self._application(environ, start_response)
-        # A copy, since the error page of a file that does not exist belongs to the unshifted path.
+        # A copy: the error page for a missing file needs the original path.
         shifted = environ | {
             "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + PREFIX,
             "PATH_INFO": path.removeprefix(PREFIX),
@@ -28,7 +28,7 @@ class PublicFiles:
 
 
 def _is_utf8(path: str) -> bool:
-    """Tell whether a path of the environ is UTF-8, as WebOb takes for granted here and Pecan checks."""
+    """Tell whether a path of the environ is UTF-8. WebOb's DirectoryApp does not check this; Pecan does."""
     try:
         path.encode("latin-1").decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The application at the root of the Paste composite: says which versions of the API there are."""
+"""The application at the root of the Paste composite: lists the versions of the API."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

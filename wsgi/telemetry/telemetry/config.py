@@ -1,4 +1,4 @@
-"""All options of the program, and how its configuration file is found."""
+"""The options of telemetry.conf, and the search for this file."""
 
 import os
 from collections.abc import Sequence
@@ -11,72 +11,73 @@ import oslo_middleware.sizelimit
 import oslo_policy.opts
 from oslo_config import cfg
 
-# Bulk bodies of some thousand samples; what Grove's httpd accepts by default.
+# Bytes. A bulk body of some thousand samples fits, and Grove's httpd accepts the same size by default.
 MAX_BODY = 10 * 1024 * 1024
 
 DEFAULT_OPTIONS = [
     cfg.StrOpt("auth_strategy", default="keystone", choices=["keystone", "noauth"],
-               help="Who says who a caller is: keystone, or the request's own X-Roles, X-User-Id and X-Project-Id "
-                    "headers (noauth, for a machine of one's own)."),
+               help="How callers are identified: by keystone, or with noauth by the headers X-Roles, X-User-Id and "
+                    "X-Project-Id of the request. noauth verifies nothing and is for a private machine."),
     cfg.StrOpt("api_paste_config", default="api_paste.ini",
-               help="The paste file; a relative name is searched in the folders of the configuration file."),
-    cfg.StrOpt("sample_source", default="openstack", help="Source of a posted sample that names none."),
+               help="The paste file. A relative name is looked up in the folders of the configuration file."),
+    cfg.StrOpt("sample_source", default="openstack", help="Source of a posted sample without a source."),
     cfg.StrOpt("transport_url", secret=True,
-               help="The message bus, such as rabbit://user:password@host:5672/. Unset: posted samples are stored by "
-                    "the API itself."),
+               help="The message bus, such as rabbit://user:password@host:5672/. If unset, the API stores "
+                    "posted samples itself."),
     cfg.StrOpt("state_path", default="/var/lib/telemetry", help="Folder of the embedded database."),
 ]
 API_OPTIONS = [
-    cfg.IntOpt("default_api_return_limit", default=100, min=1, help="Length of a list when a request sets no limit."),
+    cfg.IntOpt("default_api_return_limit", default=100, min=1,
+               help="Maximum number of items in a list if the request sets no limit."),
     cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which telemetry-api listens."),
     cfg.PortOpt("port", default=8777, help="Port on which telemetry-api listens."),
     cfg.BoolOpt("gnocchi_is_enabled", default=False,
-                help="Measures live in Gnocchi: meters, resources, samples and query/samples answer 410."),
-    cfg.BoolOpt("aodh_is_enabled", help="Alarms live in Aodh. Unset: they do when aodh_url is set."),
-    cfg.URIOpt("aodh_url", help="Alarms and alarm queries are redirected there."),
-    cfg.BoolOpt("panko_is_enabled", help="Events live in Panko. Unset: they do when panko_url is set."),
-    cfg.URIOpt("panko_url", help="Events and event types are redirected there."),
+                help="Gnocchi stores the samples: meters, resources, samples and query/samples answer 410."),
+    cfg.BoolOpt("aodh_is_enabled", help="Aodh stores the alarms. If unset: true if aodh_url is set."),
+    cfg.URIOpt("aodh_url", help="URL of Aodh, to which requests for alarms and alarm queries are redirected."),
+    cfg.BoolOpt("panko_is_enabled", help="Panko stores the events. If unset: true if panko_url is set."),
+    cfg.URIOpt("panko_url", help="URL of Panko, to which requests for events and event types are redirected."),
     cfg.IntOpt("max_bulk_size", default=64 * 1024 * 1024, min=1,
-               help="Most bytes of a bulk body after decompression; a larger one is answered 413."),
+               help="Maximum size of a bulk body after decompression, in bytes. A larger body is answered 413."),
     cfg.IntOpt("retry_after", default=5, min=1, help="Seconds in the Retry-After header of a 503."),
 ]
 ALARM_OPTIONS = [
     cfg.BoolOpt("record_history", default=True, help="Keep the history of alarm changes."),
-    cfg.IntOpt("user_alarm_quota", help="Most alarms of a user. Unset: no limit."),
-    cfg.IntOpt("project_alarm_quota", help="Most alarms of a project. Unset: no limit."),
-    cfg.IntOpt("alarm_max_actions", default=-1, help="Most actions per state of an alarm; negative: no limit."),
+    cfg.IntOpt("user_alarm_quota", help="Maximum number of alarms of a user. If unset: no limit."),
+    cfg.IntOpt("project_alarm_quota", help="Maximum number of alarms of a project. If unset: no limit."),
+    cfg.IntOpt("alarm_max_actions", default=-1, help="Maximum number of actions for each state. Negative: no limit."),
     cfg.ListOpt("action_schemes", default=["log", "test", "http", "https", "trust+http", "trust+https"],
                 help="Schemes that an alarm's actions may have."),
 ]
 DATABASE_OPTIONS = [
-    cfg.StrOpt("metering_connection", secret=True, help="Database of samples. Unset: connection."),
-    cfg.StrOpt("alarm_connection", secret=True, help="Database of alarms. Unset: connection."),
-    cfg.StrOpt("event_connection", secret=True, help="Database of events. Unset: connection."),
-    cfg.IntOpt("metering_time_to_live", default=-1, help="Seconds that samples are kept; 0 or less: for ever."),
-    cfg.IntOpt("event_time_to_live", default=-1, help="Seconds that events are kept; 0 or less: for ever."),
+    cfg.StrOpt("metering_connection", secret=True, help="Database of samples. If unset: that of connection."),
+    cfg.StrOpt("alarm_connection", secret=True, help="Database of alarms. If unset: that of connection."),
+    cfg.StrOpt("event_connection", secret=True, help="Database of events. If unset: that of connection."),
+    cfg.IntOpt("metering_time_to_live", default=-1, help="Seconds that samples are kept. 0 or less: for ever."),
+    cfg.IntOpt("event_time_to_live", default=-1, help="Seconds that events are kept. 0 or less: for ever."),
     cfg.IntOpt("alarm_history_time_to_live", default=-1,
-               help="Seconds that the history of alarms is kept; 0 or less: for ever."),
+               help="Seconds that the history of alarms is kept. 0 or less: for ever."),
     cfg.BoolOpt("sql_expire_samples_only", default=False,
-                help="The expirer leaves meters and resources that have lost their last sample."),
-    cfg.IntOpt("connect_timeout", default=5, min=1, help="Seconds to wait for the database to take a connection."),
-    cfg.IntOpt("answer_timeout", default=30, min=1, help="Seconds to wait for the database to answer a statement."),
+                help="The expirer deletes samples only. It keeps meters and resources without samples."),
+    cfg.IntOpt("connect_timeout", default=5, min=1, help="Seconds to wait for a connection to the database."),
+    cfg.IntOpt("answer_timeout", default=30, min=1, help="Seconds to wait for the answer to a statement."),
 ]
 PUBLISHER_OPTIONS = [
     cfg.StrOpt("telemetry_secret", default="change this for valid signing", secret=True,
-               help="Key of the samples' signatures; empty: samples are not signed and signatures are not checked."),
+               help="Key of the signatures of samples. Empty: samples are not signed, and signatures are not checked."),
 ]
 NOTIFIER_OPTIONS = [
     cfg.StrOpt("telemetry_driver", default="messagingv2", help="oslo.messaging's driver for posted samples."),
     cfg.ListOpt("topics", default=["telemetry"], help="Topics to which posted samples are sent."),
-    cfg.IntOpt("retry", default=2, help="How often sending is tried again before the caller is answered 503."),
+    cfg.IntOpt("retry", default=2, help="Number of further attempts to send before the request is answered 503."),
 ]
 COLLECTOR_OPTIONS = [
     cfg.ListOpt("topics", default=["telemetry", "metering", "event"],
                 help="Topics that telemetry-collector reads."),
-    cfg.IntOpt("batch_size", default=100, min=1, help="Most messages stored in one transaction."),
-    cfg.FloatOpt("batch_timeout", default=1.0, min=0, help="Seconds to wait for a batch to fill."),
+    cfg.IntOpt("batch_size", default=100, min=1, help="Maximum number of messages stored in one transaction."),
+    cfg.FloatOpt("batch_timeout", default=1.0, min=0, help="Seconds to wait until a batch is full."),
     cfg.FloatOpt("requeue_delay", default=5.0, min=0, help="Seconds to wait before messages that could not be stored "
-                                                           "go back to the queue."),
+                                                           "return to the queue."),
 ]
 GROUPS: dict[str | None, list[Any]] = {
     None: DEFAULT_OPTIONS,
@@ -95,7 +96,7 @@ def list_options() -> list[tuple[str | None, list[Any]]]:
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Make every option known to `conf`, with the defaults of this program. Harmless when done twice."""
+    """Register every option with `conf`, and set the defaults of this program. A second call changes nothing."""
     for group, options in GROUPS.items():
         conf.register_opts(options, group=group)
     oslo_db.options.set_defaults(conf, connection="sqlite:///$state_path/telemetry.sqlite")
@@ -113,14 +114,14 @@ def load(
 ) -> cfg.ConfigOpts:
     """Read the configuration and set up the log.
 
-    `files` are configuration files (default: TELEMETRY_CONFIG_FILES, separated with `;`, else telemetry.conf in
-    oslo.config's folders); `conf` is what to fill (default: the process-wide one, which oslo's middleware reads).
-    Raises oslo_config.cfg.Error for a missing file or a bad value.
+    `files` are the configuration files. The default is TELEMETRY_CONFIG_FILES, separated with `;`, and if that is not
+    set, telemetry.conf on oslo.config's search path. `conf` is the object to fill. The default is the object of the
+    process, which oslo's middleware reads. Raises oslo_config.cfg.Error for a missing file or a bad value.
     """
     conf = cfg.CONF if conf is None else conf
     if not files and os.environ.get("TELEMETRY_CONFIG_FILES"):
         files = os.environ["TELEMETRY_CONFIG_FILES"].split(";")
-    # An application that is loaded again, or by a command that has read its own configuration, begins anew.
+    # The object may hold values already: of a command, or of an application that was loaded before.
     conf.reset()
     register(conf)
     if logging:

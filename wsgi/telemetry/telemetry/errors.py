@@ -1,25 +1,25 @@
-"""What can go wrong below the API. The API gives each its status; drivers and the collector raise them."""
+"""The errors of stores, of the message bus and of queries. The API maps each to an HTTP status."""
 
 
 class TelemetryError(Exception):
-    """Base of all errors here; `str()` is a text for the caller."""
+    """Base of the errors. `str()` is a message for the client."""
 
 
 class BadQueryError(TelemetryError):
-    """The question has no answer: a value that the store cannot compare, a bad regular expression, a bad marker."""
+    """A query that the store cannot answer: a value that it cannot compare, a bad regular expression or marker."""
 
 
 class NotSupportedError(TelemetryError):
-    """The store cannot do this at all."""
+    """The store does not support the operation."""
 
 
 class UnavailableError(TelemetryError):
-    """The store, or the message bus, does not answer now; the same request may succeed later."""
+    """The store or the message bus does not answer. The same request may succeed later."""
 
 
 class NotFoundError(TelemetryError):
-    """What was to be changed does not exist."""
+    """The object to change does not exist."""
 
 
 class SchemaMismatchError(TelemetryError):
-    """The database's schema is older or newer than this code; the text names the command to run."""
+    """The schema of the database is older or newer than this code. The message names the command to run."""

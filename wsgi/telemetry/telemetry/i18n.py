@@ -1,4 +1,4 @@
-"""Texts for clients in the language that they ask for: `_` marks them, the translation hook chooses."""
+"""Translation of messages for clients. `_` marks a message; api/hooks.py chooses the language of a request."""
 
 import oslo_i18n
 

@@ -1,4 +1,4 @@
-"""Metadata of resources: nested objects in storage, flat text on the wire, dotted keys in queries."""
+"""Metadata of resources: nested objects in stores, flat text for clients, dotted keys in queries."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,28 +19,28 @@ def key_of(field: str) -> str | None:
 def nest(flat: Metadata) -> dict[str, Any]:
     """Turn dotted keys into nested objects: {"a.b": 1} becomes {"a": {"b": 1}}.
 
-    A key that cannot be nested because a part of it already has a value stays as it is, so that nothing is lost.
+    A key stays as it is if a part of it has a value of its own, so no value is lost.
     """
     nested: dict[str, Any] = {}
     for key in sorted(flat):
         parts = key.split(".")
-        place = nested
+        target = nested
         for part in parts[:-1]:
-            inner = place.setdefault(part, {})
+            inner = target.setdefault(part, {})
             if not isinstance(inner, dict):
                 nested[key] = flat[key]
                 break
-            place = inner
+            target = inner
         else:
-            if parts[-1] in place:
+            if parts[-1] in target:
                 nested[key] = flat[key]
             else:
-                place[parts[-1]] = flat[key]
+                target[parts[-1]] = flat[key]
     return nested
 
 
 def flatten(nested: Metadata) -> dict[str, str]:
-    """Turn nested objects into the flat text of the API: first level joined with a dot, deeper ones with a colon."""
+    """Turn nested objects into flat text: the first level is joined with a dot, deeper levels with a colon."""
     flat: dict[str, str] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping):
@@ -61,7 +61,7 @@ def _walk(nested: Metadata, separator: str) -> Iterator[tuple[str, Any]]:
 
 
 def leaves(nested: Metadata) -> Iterator[tuple[str, Any]]:
-    """Yield what queries can name: (dotted key, scalar); items of lists are `key[0]`."""
+    """Yield (dotted key, scalar) for each value that a query can name. An item of a list has the key `key[0]`."""
     for key, value in nested.items():
         yield from _leaf(key, value)
 

@@ -1,4 +1,4 @@
-"""Who may do what: the rules, and how a rule that the operator's file does not name is decided."""
+"""The access rules, their defaults, and the decision on each request."""
 
 import threading
 import time
@@ -11,8 +11,8 @@ from oslo_policy import _checks, policy
 from telemetry import imports
 
 PREFIX = "telemetry:"
-# oslo.policy looks for changed files at every decision, several times a request, which costs a third of a small one.
-FRESH_SECONDS = 1.0
+# oslo.policy would look for changed files at every decision. This takes a third of the time of a small request.
+RELOAD_SECONDS = 1.0
 # The rule checks that ask a server over HTTP load the package requests (10 MB). Few policies use them.
 _checks.extension_checks = imports.lazy_entry_points("oslo.policy.rule_checks")
 OPERATIONS: dict[str, tuple[str, str, str]] = {
@@ -41,7 +41,7 @@ OPERATIONS: dict[str, tuple[str, str, str]] = {
 
 
 def list_rules() -> list[policy.RuleDefault]:
-    """Return all rules with their defaults, also for oslo.policy's sample generator."""
+    """Return all rules with their defaults. oslo.policy's sample generator calls this function too."""
     return [
         policy.RuleDefault("context_is_admin", "role:admin", description="Who is an administrator."),
         policy.RuleDefault("segregation", "rule:context_is_admin", description="Who sees all projects."),
@@ -53,7 +53,7 @@ def list_rules() -> list[policy.RuleDefault]:
 
 
 class Policy:
-    """Decides from the rules above and the operator's file, which is read again within a second of its change."""
+    """Decides by the rules above and the operator's file. A change of the file takes effect within a second."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._enforcer = policy.Enforcer(conf)
@@ -62,16 +62,16 @@ class Policy:
         self._stale_at = 0.0
 
     def allows(self, rule: str, credentials: Mapping[str, Any], target: Mapping[str, Any] | None = None) -> bool:
-        """Tell whether a rule lets these credentials pass.
+        """Tell whether a rule allows these credentials.
 
-        A `default` in the operator's file decides for every telemetry: rule that the file leaves out, as it always
-        did.
+        If the operator's file has a rule `default`, this rule replaces every telemetry: rule that the file does not
+        contain, as in Ceilometer.
         """
-        # Also so that no thread decides by rules that another is just reading.
+        # The lock also keeps a thread from deciding while another thread loads the rules.
         with self._lock:
             self._refresh()
-            named = self._enforcer.file_rules
-            if rule.startswith(PREFIX) and rule not in named and "default" in named:
+            file_rules = self._enforcer.file_rules
+            if rule.startswith(PREFIX) and rule not in file_rules and "default" in file_rules:
                 rule = "default"
             return bool(self._enforcer.enforce(rule, dict(target or {}), dict(credentials)))
 
@@ -81,6 +81,6 @@ class Policy:
             return
         self._enforcer.use_conf = True
         self._enforcer.load_rules()
-        # What keeps the enforcer from looking by itself.
+        # Without this, the enforcer looks for changed files at every decision.
         self._enforcer.use_conf = False
-        self._stale_at = now + FRESH_SECONDS
+        self._stale_at = now + RELOAD_SECONDS

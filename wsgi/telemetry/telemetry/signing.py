@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Looked for by identity, since bulk requests are signed here and asking each value for Mapping is slow.
+# An exact type is looked up here first: isinstance(value, Mapping) is slow, and bulk requests sign many values.
 PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
@@ -23,7 +23,7 @@ def _pairs(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _encoded(value: Any) -> Any:
-    """Return a list as agents sign it: objects in the order of their keys, and texts in bytes (`[b'a']`)."""
+    """Return a list in the form in which agents sign it: objects sorted by key, and text as bytes (`[b'a']`)."""
     if isinstance(value, Mapping):
         return {_encoded(name): _encoded(item) for name, item in sorted(value.items())}
     if isinstance(value, tuple | list):
@@ -32,7 +32,7 @@ def _encoded(value: Any) -> Any:
 
 
 def sign(message: Mapping[str, Any], secret: str) -> str:
-    """Return the hex HMAC-SHA256 over the message's sorted pairs but `message_signature`; an empty secret gives ''."""
+    """Return the hex HMAC-SHA256 of the message's sorted pairs, without `message_signature`; '' for an empty secret."""
     if not secret:
         return ""
     text = "".join([f"{name}{value}" for name, value in _pairs(message) if name != "message_signature"])
@@ -40,7 +40,7 @@ def sign(message: Mapping[str, Any], secret: str) -> str:
 
 
 def is_signed(message: Mapping[str, Any], secret: str) -> bool:
-    """Tell whether the message carries the right signature; with an empty secret every message does."""
+    """Tell whether the message has the right signature. With an empty secret, every message is accepted."""
     if not secret:
         return True
     return hmac.compare_digest(sign(message, secret).encode(), str(message.get("message_signature") or "").encode())

@@ -1,9 +1,11 @@
-"""Every functional test runs against each database: SQLite always, PostgreSQL and MariaDB where they are installed.
+"""Every functional test runs against each database: SQLite, and PostgreSQL and MariaDB if they are installed.
 
-TELEMETRY_TEST_DATABASES names the databases (default: sqlite,postgresql,mariadb). One that is named there and not
-installed is an error; one that is missing without having been named is skipped, with the reason in the report.
+TELEMETRY_TEST_DATABASES names the databases (default: sqlite,postgresql,mariadb). A named database that is
+not installed is an error. Without the variable, the tests of a database that is not
+installed are skipped, with the reason in the report.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,19 +34,25 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         _upgrade(url)
         yield url
         return
-    start = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]
-    try:
-        running = start()
-        url, _ = running.__enter__()
-    except servers.MissingError as error:
-        if NAMED:
-            raise
-        pytest.skip(f"{request.param}: {error}")
-    try:
-        _upgrade(url)
+    with _running(request.param) as (url, _):
         yield url
-    finally:
-        running.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _running(name: str) -> Iterator[tuple[str, servers.Server]]:
+    """Run a database server; yield the URL of a database with the schema, and the server.
+
+    Skip the test if the server is not installed and TELEMETRY_TEST_DATABASES is not set.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            url, server = stack.enter_context({"postgresql": servers.postgresql, "mariadb": servers.mariadb}[name]())
+        except servers.MissingError as error:
+            if NAMED:
+                raise
+            pytest.skip(f"{name}: {error}")
+        _upgrade(url)
+        yield url, server
 
 
 def _upgrade(url: str) -> None:
@@ -81,18 +89,8 @@ NO_SERVER = pytest.param("", marks=pytest.mark.skip(reason="TELEMETRY_TEST_DATAB
 @pytest.fixture(params=NAMED_SERVERS or [NO_SERVER])
 def restarted(request: pytest.FixtureRequest) -> Iterator[tuple[str, servers.Server]]:
     """A server of the test's own, which it may stop and start."""
-    try:
-        running = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}[request.param]()
-        url, server = running.__enter__()
-    except servers.MissingError as error:
-        if NAMED:
-            raise
-        pytest.skip(f"{request.param}: {error}")
-    try:
-        SQLDriver(configuration(url), url).upgrade()
-        yield url, server
-    finally:
-        running.__exit__(None, None, None)
+    with _running(request.param) as url_and_server:
+        yield url_and_server
 
 
 Api = Callable[..., webtest.TestApp]

@@ -1,4 +1,4 @@
-"""Database servers for the tests: Debian's binaries, started by hand on sockets in a folder of their own."""
+"""Database servers for the tests: Debian's programs, each with its data and its socket in a temporary folder."""
 
 import os
 import pwd
@@ -24,14 +24,14 @@ class MissingError(Exception):
 
 def find(program: str) -> str:
     """Return the path of a program. Raises MissingError."""
-    found = shutil.which(program, path=os.pathsep.join([*PATHS, os.environ.get("PATH", "")]))
-    if found is None:
+    path = shutil.which(program, path=os.pathsep.join([*PATHS, os.environ.get("PATH", "")]))
+    if path is None:
         raise MissingError(f"{program} is not installed")
-    return found
+    return path
 
 
 def _account(name: str) -> Callable[[], None] | None:
-    """Return what makes a child process an unprivileged one: servers refuse to run as root."""
+    """Return the function that makes a child process run as an account. The servers refuse to run as root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -59,7 +59,7 @@ def _folder(account: str) -> Path:
 
 
 class Server:
-    """A server process that can be stopped and started again in between."""
+    """A server process that a test can stop and start again."""
 
     def __init__(
         self, command: list[str], account: str, folder: Path, ready: Callable[[], bool],
@@ -95,9 +95,9 @@ def _succeeds(command: list[str]) -> Callable[[], bool]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback address that nobody listens on."""
-    found = []
-    # In no order, so that two runs at once rarely choose the same before either listens.
+    """Return ports of the loopback address on which no server listens."""
+    ports = []
+    # In random order, so that two runs at the same time rarely choose the same port.
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,9 +105,9 @@ def free_ports(count: int) -> list[int]:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        found.append(port)
-        if len(found) == count:
-            return found
+        ports.append(port)
+        if len(ports) == count:
+            return ports
     raise MissingError("no free ports")
 
 
@@ -185,7 +185,7 @@ def mariadb() -> Iterator[tuple[str, Server]]:
         )
         command = [
             binary, "--no-defaults", f"--datadir={folder}/data", f"--socket={path}", "--skip-networking",
-            # A server that starts deletes what looks like its temporary tables: those of other servers, too.
+            # At its start, a server deletes all temporary tables in this folder, those of other servers too.
             f"--tmpdir={folder}",
             f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--max-connections=200",
         ]

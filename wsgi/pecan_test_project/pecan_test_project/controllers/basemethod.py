@@ -1,4 +1,4 @@
-"""`/basemethod/`: one path, a method of the class for each method of HTTP."""
+"""`/basemethod/`: one path, with a method of the class for each HTTP method."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pecan.decorators import accept_noncanonical
 
 
 class BaseMethodController:
-    """Nothing to GET; a POST is echoed."""
+    """Answers GET with an empty object, and POST with the posted form."""
 
     @accept_noncanonical
     @expose("json", generic=True)
@@ -21,7 +21,7 @@ class BaseMethodController:
 
 
 def _text(value: Any) -> Any:
-    """Return a form value as JSON can hold it: an uploaded file by its name."""
+    """Return a form value for JSON. An uploaded file is represented by its name."""
     if isinstance(value, list):
         return [_text(item) for item in value]
     return value if isinstance(value, str) else value.filename

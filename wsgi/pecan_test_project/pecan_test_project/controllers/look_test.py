@@ -1,10 +1,10 @@
-"""`/look_test/ID/...`: a controller that is made for each request, by `_lookup`."""
+"""`/look_test/ID/...`: `_lookup` makes a controller for each request."""
 
 from pecan import expose
 
 
 class LookedUpController:
-    """What lies below `/look_test/ID`."""
+    """The paths below `/look_test/ID`."""
 
     def __init__(self, identifier: str) -> None:
         self._identifier = identifier
@@ -15,8 +15,8 @@ class LookedUpController:
 
     @expose(content_type="text/plain")
     def _default(self, *remainder: str) -> str:
-        asked = "/".join(remainder)
-        return f"No controller for '{asked}': this is _default of {self._identifier}."
+        path = "/".join(remainder)
+        return f"No controller for '{path}': this is _default of {self._identifier}."
 
 
 class LookTestController:

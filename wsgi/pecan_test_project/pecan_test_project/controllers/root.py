@@ -35,13 +35,13 @@ class RootController:
 
     @expose(content_type="text/plain")
     def boom(self) -> None:
-        """Fail deliberately, to show what an unhandled exception becomes in the answer and in the log."""
+        """Raise an exception on purpose, to show the answer and the log of an unhandled exception."""
         raise RuntimeError("raised deliberately by /boom")
 
     @expose("error.html")
     @expose("json")
     def error(self, status: str) -> Any:
-        """Render the page of an HTTP error; the application's setting `errors` leads here."""
+        """Render the page of an HTTP error; the setting `errors` of the application names this path."""
         error = status_map.get(int(status)) if status.isascii() and status.isdecimal() else None
         if error is None or error.code < 400:
             return abort(404)

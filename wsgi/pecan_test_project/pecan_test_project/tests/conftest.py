@@ -29,7 +29,7 @@ def paste_app() -> TestApp:
 
 
 class LogLines(logging.Handler):
-    """Keeps what is logged, formatted with the traceback if there is one."""
+    """Collects log records as text, with the traceback if a record has one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class LogLines(logging.Handler):
 
 @pytest.fixture
 def log(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """The lines of the project's log, from here on."""
+    """The lines that the project logs during the test."""
     handler = LogLines()
     logger = logging.getLogger("pecan_test_project")
     logger.addHandler(handler)

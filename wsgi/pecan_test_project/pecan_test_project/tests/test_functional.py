@@ -1,4 +1,4 @@
-"""What the project answers."""
+"""The answers of the project."""
 
 from urllib.parse import parse_qs, urlencode, urlsplit
 

@@ -1,4 +1,4 @@
-"""What the hooks write to the log."""
+"""The log lines of the hooks."""
 
 import pytest
 from webtest import TestApp

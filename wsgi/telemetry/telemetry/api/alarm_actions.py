@@ -1,4 +1,4 @@
-"""What an alarm may do when its state changes: the checks of its action URLs."""
+"""Checks of the actions of an alarm: the URLs to call when its state changes."""
 
 from urllib.parse import urlsplit
 
@@ -10,12 +10,12 @@ from telemetry.api.types.alarms import ACTIONS
 from telemetry.i18n import _
 from telemetry.storage.records import Alarm
 
-# Only for who sees all projects: they write to the evaluator's own log.
+# These write to the evaluator's own log, so only a caller who sees all projects may ask for them.
 INTERNAL = ("log", "test")
 
 
 def check(alarm: Alarm) -> None:
-    """Raise 400 for an action that nobody can carry out, 401 for one that the caller may not ask for."""
+    """Raise a 400 for an action that cannot be carried out, a 401 for one that the caller may not ask for."""
     options = pecan.request.cfg.alarm
     for name in ACTIONS:
         actions: list[str] = getattr(alarm, name)

@@ -1,4 +1,4 @@
-"""What has changed in an alarm: for its history, and for the message bus."""
+"""Entries for the history of an alarm, and their notifications on the message bus."""
 
 import dataclasses
 import datetime as dt
@@ -24,13 +24,13 @@ def _plain(alarm: Alarm) -> dict[str, Any]:
 
 
 def difference(old: Alarm, new: Alarm) -> dict[str, Any]:
-    """Return the members of the new alarm that differ from the old one's, but for times."""
+    """Return the members of the new alarm that differ from the old alarm. Times are left out."""
     before, after = _plain(old), _plain(new)
     return {name: after[name] for name in after if name not in TIMES and before[name] != after[name]}
 
 
 def change(kind: str, alarm: Alarm, detail: dict[str, Any] | None = None) -> AlarmChange | None:
-    """Return the entry for the history; None where no history is kept, or nothing has changed."""
+    """Return the entry for the history, or None if no history is configured or nothing has changed."""
     if detail == {} or not pecan.request.cfg.alarm.record_history:
         return None
     return AlarmChange(
@@ -42,7 +42,7 @@ def change(kind: str, alarm: Alarm, detail: dict[str, Any] | None = None) -> Ala
 
 
 def announce(entry: AlarmChange | None) -> None:
-    """Tell the message bus, where there is one."""
+    """Send an entry to the message bus, if one is configured."""
     if entry is None or pecan.request.notifier is None:
         return
     payload = dataclasses.asdict(entry) | {

@@ -1,4 +1,4 @@
-"""Makes the application: paste's factory, the version selector, and the Pecan application of v2 behind it."""
+"""Builds the WSGI application: the paste factory, the version selector, and the Pecan application of v2."""
 
 import os
 from collections.abc import Iterable
@@ -17,22 +17,23 @@ from telemetry.storage.stores import Stores
 
 
 def app_factory(global_conf: dict[str, str] | None, **local_conf: str) -> Application:
-    """Return paste's application.
+    """Return the application for PasteDeploy.
 
-    The configuration file is `oslo_config_file` of the paste section, else TELEMETRY_CONFIG_FILES, else telemetry.conf
-    beside the paste file, else where oslo.config looks. Raises SchemaMismatchError for a database of another release.
+    The first of these names the configuration file: `oslo_config_file` in the paste section, the environment variable
+    TELEMETRY_CONFIG_FILES, telemetry.conf in the folder of the paste file, the search path of oslo.config. Raises
+    SchemaMismatchError if the database has the schema of another release.
     """
-    beside = Path((global_conf or {}).get("here", "")) / "telemetry.conf"
+    default = Path((global_conf or {}).get("here", "")) / "telemetry.conf"
     files: list[str] | None = None
     if "oslo_config_file" in local_conf:
         files = local_conf["oslo_config_file"].split(";")
-    elif "TELEMETRY_CONFIG_FILES" not in os.environ and beside.is_file():
-        files = [str(beside)]
+    elif "TELEMETRY_CONFIG_FILES" not in os.environ and default.is_file():
+        files = [str(default)]
     return VersionSelector(make_v2(config.load(files=files)))
 
 
 class VersionSelector:
-    """v1 is gone, with a plain 404; everything else is v2."""
+    """Answers /v1, which was removed, with a plain 404, and passes every other request to v2."""
 
     def __init__(self, v2: Application) -> None:
         self._v2 = v2
@@ -46,7 +47,11 @@ class VersionSelector:
 
 
 def make_v2(conf: cfg.ConfigOpts, stores: Stores | None = None) -> Application:
-    """Return the v2 application. A database that is away is only logged: requests answer 503 until it is back."""
+    """Return the v2 application.
+
+    If a database does not answer, the application starts all the same, and answers 503 until the database is back.
+    Raises SchemaMismatchError.
+    """
     stores = stores or Stores(conf)
     stores.check()
     application: Application = pecan.make_app(
@@ -57,6 +62,7 @@ def make_v2(conf: cfg.ConfigOpts, stores: Stores | None = None) -> Application:
         hooks=lambda: [
             ConfigHook(conf), StorageHook(stores), NotifierHook(conf), TranslationHook(), ErrorHook(conf)
         ],
+        # Around Pecan and inside the paste pipeline: it rewrites this application's errors, not those of the filters.
         wrap_app=ParsableErrorMiddleware,
     )
     return application

@@ -1,8 +1,8 @@
 """The bulk format: newline-delimited JSON, one sample message a line, gzip or not.
 
-A line has the members of a posted sample, of which metadata may be nested and typed, and a message_id. A request is
-stored whole or not at all, and a message_id that is there already is not stored again, so that a request whose answer
-was lost can be sent again.
+A line has the members of a posted sample and a message_id. Its metadata may be nested and typed. A request is stored
+completely or not at all. A sample whose message_id is stored already is skipped, so a client that lost the answer can
+send the request again.
 """
 
 import io
@@ -25,7 +25,7 @@ BLOCK = 64 * 1024
 
 
 def store(request: webob.Request) -> Stored:
-    """Store the samples in the request's body. Raises 400, 413 and 415."""
+    """Store the samples in the request's body. Raises a 400, 413 or 415."""
     if request.content_type not in CONTENT_TYPES:
         raise ClientSideError(_("Unknown mimetype: %s") % request.content_type, status_code=415)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
@@ -39,7 +39,7 @@ def store(request: webob.Request) -> Stored:
 
 
 class BulkBody:
-    """The samples of a body. Iterating again begins anew, so that a transaction can be tried again."""
+    """The samples of a body. Each iteration reads the body from its start, so a transaction can be repeated."""
 
     def __init__(self, request: webob.Request, compressed: bool) -> None:
         self._body = request.body

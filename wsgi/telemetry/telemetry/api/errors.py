@@ -1,4 +1,4 @@
-"""Errors as clients see them: WSME's faults, with the texts of the wire specification."""
+"""Errors as clients see them: WSME faults with the wording of Ceilometer's API."""
 
 import logging
 from typing import Any
@@ -21,7 +21,7 @@ STATUS = {
 
 
 class UnknownArgument(wsme.exc.UnknownArgument):  # type: ignore[misc]
-    """A parameter or field that there is not; WSME's own cannot add a translatable reason to its text."""
+    """An unknown parameter or field. WSME's own class cannot add a translatable reason to its text."""
 
     @property
     def faultstring(self) -> str:
@@ -38,7 +38,7 @@ class ProjectNotAuthorizedError(ClientSideError):  # type: ignore[misc]
 
 
 class NotFoundError(ClientSideError):  # type: ignore[misc]
-    """A sample, resource or event that is not there."""
+    """A sample, resource or event that does not exist."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(_("%(kind)s %(id)s Not Found") % {"kind": kind, "id": name}, status_code=404)
@@ -54,9 +54,9 @@ def status_of(error: Exception) -> int:
 
 
 def fault(error: Exception, language: str | None) -> dict[str, Any]:
-    """Return the WSME fault for an exception, its text in the caller's language where there is one.
+    """Return the WSME fault for an exception, translated if `language` is not None.
 
-    What was not foreseen is logged with its traceback, and said to the caller without any detail.
+    An unexpected exception is logged with its traceback. The caller learns no detail of it.
     """
     status = status_of(error)
     if status == 500:

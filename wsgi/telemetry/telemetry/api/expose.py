@@ -1,7 +1,7 @@
-"""`expose` makes a controller's method an API call: WSME reads the arguments and writes the answer, JSON or XML.
+"""`expose` turns a method of a controller into an API call: WSME reads the arguments and writes JSON or XML.
 
-It differs from WSME's own decorator in its errors: what a caller got wrong is always a 400, what is away a 503 with
-Retry-After, and nothing internal reaches the caller.
+It differs from WSME's own decorator in its errors. A mistake of the caller is always a 400. A store that does not
+answer is a 503 with Retry-After. The caller sees nothing internal.
 """
 
 import functools
@@ -24,15 +24,15 @@ from telemetry.i18n import _
 from telemetry.storage import limits
 
 F = TypeVar("F", bound=Callable[..., Any])
-# WSME alone answers application/xml, but does not read it.
+# WSME writes application/xml, but does not read it unless told so.
 if "application/xml" not in wsme.rest.xml.accept_content_types:
     wsme.rest.xml.accept_content_types.append("application/xml")
 
 
 def expose(return_type: Any, *argument_types: Any, **options: Any) -> Callable[[F], F]:
-    """Expose a method: the type of its result, the types of its arguments, and WSME's options (body, status_code).
+    """Expose a method with the type of its result, the types of its arguments, and WSME's options body and status_code.
 
-    `raw_body` is the media type of a body that the method reads itself.
+    The option `raw_body` is the media type of a body that the method reads itself.
     """
 
     def decorate(function: F) -> F:
@@ -77,7 +77,7 @@ def _arguments(definition: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         return args, kwargs
     _check_counts(definition, request.params)
     try:
-        found: tuple[Any, Any] = wsme.rest.args.get_args(
+        arguments: tuple[Any, Any] = wsme.rest.args.get_args(
             definition, args, kwargs, request.params, None, request.body, request.content_type
         )
     except errors.ClientSideError:
@@ -85,14 +85,14 @@ def _arguments(definition: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, SyntaxError) as error:
         raise errors.ClientSideError(_("Request cannot be read: %s") % error) from error
     for argument in definition.arguments:
-        if argument.mandatory and argument.name in found[1] and found[1][argument.name] is None:
+        if argument.mandatory and argument.name in arguments[1] and arguments[1][argument.name] is None:
             raise errors.MissingArgument(argument.name)
-    _check_values(found)
-    return found
+    _check_values(arguments)
+    return arguments
 
 
 def _check_counts(definition: Any, params: Any) -> None:
-    """Refuse `q.value` without its `q.field`, which WSME would put to another filter or lose."""
+    """Raise a 400 for a `q.value` without its `q.field`. WSME would add the value to another filter or lose it."""
     for argument in definition.arguments:
         item = getattr(argument.datatype, "item_type", None)
         if not wsme.types.iscomplex(item):
@@ -106,7 +106,7 @@ def _check_counts(definition: Any, params: Any) -> None:
 
 
 def _check_values(value: Any) -> None:
-    """Refuse what no database stores as text, NUL and lone surrogates, and null as an item of a list."""
+    """Raise a 400 for text that cannot be stored, and for null as an item of a list."""
     if isinstance(value, str):
         if not limits.is_storable(value):
             raise errors.ClientSideError(_("Text with NUL or with half a surrogate pair cannot be stored"))

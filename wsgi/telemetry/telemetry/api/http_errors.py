@@ -1,4 +1,4 @@
-"""Words the errors that do not come from a controller, as they were always worded: webob's text, not Pecan's JSON."""
+"""Error answers for exceptions outside the controllers, with webob's text instead of Pecan's JSON, as in Ceilometer."""
 
 import logging
 from typing import Any
@@ -11,12 +11,12 @@ from pecan import hooks
 from telemetry.errors import UnavailableError
 
 LOG = logging.getLogger(__name__)
-# What reading a broken URL, query string or body raises: the caller's mistake.
+# Reading a malformed URL, query string or body raises these. The caller is at fault.
 UNREADABLE = (UnicodeError, RecursionError, ValueError)
 
 
 class ErrorHook(hooks.PecanHook):  # type: ignore[misc]
-    """404, 405, 406, 410 and the like as webob words them; no exception leaves the application."""
+    """Answers every exception, so that none leaves the application: 404, 405, 406, 410 and others in webob's words."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -34,10 +34,10 @@ class ErrorHook(hooks.PecanHook):  # type: ignore[misc]
             else:
                 LOG.error("Unexpected error", exc_info=error)
                 error = webob.exc.HTTPInternalServerError()
-        return self._worded(state, error)
+        return self._response(state, error)
 
     @staticmethod
-    def _worded(state: Any, error: Any) -> webob.Response:
+    def _response(state: Any, error: Any) -> webob.Response:
         response = webob.Response(status=error.status)
         for name, value in error.headerlist:
             if name.lower() not in ("content-type", "content-length"):

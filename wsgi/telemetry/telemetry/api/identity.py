@@ -1,4 +1,4 @@
-"""Who calls: what the identity headers say, what the policy allows, and what the caller may see."""
+"""The caller: its identity headers, what the policy allows it to do, and whose data it may see."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from telemetry.policy import PREFIX, Policy
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The user and project to which a caller is limited; both None: everything."""
+    """The user and project whose data a caller may see. If both are None, the caller sees everything."""
 
     user_id: str | None = None
     project_id: str | None = None
 
     @property
     def limited(self) -> bool:
-        """Whether there is anything the caller may not see."""
+        """Whether the caller sees only a part of the data."""
         return self.project_id is not None or self.user_id is not None
 
 
@@ -48,14 +48,14 @@ def _credentials() -> dict[str, object]:
 
 
 def enforce(operation: str) -> None:
-    """Raise 403 unless the policy lets the caller do an operation (the rule's name without `telemetry:`)."""
+    """Raise a 403 unless the policy allows the caller an operation: a rule's name without `telemetry:`."""
     policy: Policy = pecan.request.policy
     if not policy.allows(PREFIX + operation, _credentials(), {"user_id": user_id(), "project_id": project_id()}):
         raise webob.exc.HTTPForbidden(detail="RBAC Authorization Failed")
 
 
 def scope() -> Scope:
-    """Return to what the caller is limited. Without identity headers (no authentication at all): to nothing."""
+    """Return the limits of the caller. A caller without identity headers, as with noauth, has none."""
     policy: Policy = pecan.request.policy
     if policy.allows("segregation", _credentials()):
         return Scope()
@@ -63,7 +63,7 @@ def scope() -> Scope:
 
 
 def require_unlimited() -> None:
-    """Raise 401 for a limited caller."""
+    """Raise a 401 for a limited caller."""
     limit = scope()
     if limit.project_id is not None:
         raise webob.exc.HTTPUnauthorized(detail=str(ProjectNotAuthorizedError(limit.project_id)))

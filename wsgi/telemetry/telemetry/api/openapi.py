@@ -1,4 +1,4 @@
-"""The OpenAPI description of the API, made from the controllers: their paths, arguments, types and docstrings."""
+"""The OpenAPI description of the API, derived from the controllers' paths, arguments, types and docstrings."""
 
 import inspect
 import typing
@@ -74,7 +74,7 @@ def _json(schema: Schema) -> dict[str, Any]:
 
 
 def _calls(controller: Any, path: str) -> Iterator[Call]:
-    """Yield (path, method, function) for the calls of a controller and of those below it."""
+    """Yield (path, method, function) for each call of a controller and of the controllers below it."""
     kind = type(controller)
     for name, method in METHODS.items():
         if function := _exposed(kind, name):
@@ -128,7 +128,7 @@ def _operation(path: str, method: str, function: Any, schemas: Schemas) -> dict[
 def _parameters(argument: Any, schemas: Schemas) -> Iterator[dict[str, Any]]:
     datatype = argument.datatype
     if isinstance(datatype, wsme.types.ArrayType) and wsme.types.iscomplex(datatype.item_type):
-        # q.field=a&q.field=b: the n-th of each belong together.
+        # In q.field=a&q.value=1&q.field=b&q.value=2, the n-th q.field and the n-th q.value make one filter.
         for member in wsme.types.list_attributes(datatype.item_type):
             schema: Schema = {"type": "array", "items": schemas.of(member.datatype)}
             yield {"name": f"{argument.name}.{member.name}", "in": "query", "schema": schema, "explode": True}

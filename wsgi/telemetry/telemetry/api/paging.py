@@ -1,4 +1,4 @@
-"""Limits, markers, and the link to the next page."""
+"""The parameters `limit` and `marker`, and the link to the next page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -9,12 +9,12 @@ from telemetry.api.errors import ClientSideError
 from telemetry.i18n import _
 from telemetry.storage.filters import Page, PageRequest
 
-# More than any answer that fits into memory, and within what each database takes.
+# An answer of this length does not fit into memory, and every database accepts the number in LIMIT.
 BIGGEST_LIMIT = 2**31 - 2
 
 
 def limit_of(limit: int | None) -> int:
-    """Return the limit of a request, or the configured one. Raises a 400 for one below 1."""
+    """Return the limit of a request, or the configured limit for None. Raises a 400 for a limit below 1."""
     if limit is None:
         return int(pecan.request.cfg.api.default_api_return_limit)
     if limit < 1:
@@ -28,7 +28,7 @@ def page_of(limit: int | None, marker: str | None) -> PageRequest:
 
 
 def items_of(page: Page[Any]) -> list[Any]:
-    """Return a page's items, having put the link to the next page into the answer's Link header."""
+    """Return the items of a page, and add the header Link to the answer if a next page exists."""
     if page.next_marker is not None:
         request = pecan.request
         parameters = [(name, value) for name, value in request.GET.items() if name != "marker"]

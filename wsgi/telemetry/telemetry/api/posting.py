@@ -1,4 +1,4 @@
-"""Posted samples: checked, completed, and sent to the message bus or stored."""
+"""Posting samples: checks and completes them, then sends them to the message bus or stores them."""
 
 import datetime as dt
 import uuid
@@ -19,7 +19,10 @@ NAMES = ["counter_name", "counter_unit", "user_id", "project_id", "resource_id",
 
 
 def post(meter_name: str, samples: list[OldSample], direct: bool) -> list[OldSample]:
-    """Return the samples as they were posted, completed. Raises 400s; nothing is stored then."""
+    """Send or store samples, and return them with their defaults filled in.
+
+    `direct` stores the samples although a message bus is configured. Raises a 400 before anything is stored.
+    """
     scope = identity.scope()
     now = timestamps.utcnow()
     for sample in samples:
@@ -70,7 +73,7 @@ def _complete(sample: OldSample, now: dt.datetime) -> None:
 
 
 def message(sample: OldSample) -> dict[str, Any]:
-    """Return the message of a completed sample, as ceilometer's agents write it, without its signature."""
+    """Return the unsigned message of a completed sample, in the form of ceilometer's agents."""
     return {
         "source": sample.source,
         "counter_name": sample.counter_name,
@@ -88,7 +91,7 @@ def message(sample: OldSample) -> dict[str, Any]:
 
 
 def record(sample: OldSample, secret: str) -> Sample:
-    """Return a completed sample as stores take it."""
+    """Return a completed sample as a record for a store."""
     return Sample(
         meter=sample.counter_name, type=sample.counter_type, unit=sample.counter_unit, volume=sample.counter_volume,
         user_id=sample.user_id, project_id=sample.project_id, resource_id=sample.resource_id, source=sample.source,

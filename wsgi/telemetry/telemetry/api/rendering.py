@@ -1,7 +1,7 @@
-"""WSME results as JSON, by a plan made once for each type.
+"""WSME results as JSON.
 
-WSME's own encoder looks up the type of every member of every item anew, which costs more than the database for a
-list of a hundred.
+Each type is analysed once. WSME's own encoder looks up the type of every member of every item, which takes longer than
+the database needs for a list of a hundred.
 """
 
 import datetime as dt
@@ -22,7 +22,10 @@ PLAIN = (str, int, float, bool, object)
 
 @functools.cache
 def converter(datatype: Any) -> Convert | None:
-    """Return what turns a value of the type, other than None, into JSON's types; None when it is of them already."""
+    """Return the function that converts a value of the type to JSON types, or None if no conversion is needed.
+
+    The function does not take None.
+    """
     if datatype in PLAIN:
         return None
     if isinstance(datatype, Timestamp):
@@ -44,18 +47,18 @@ def _object(datatype: Any) -> Convert:
     unset = wsme.types.Unset
 
     def convert(value: Any) -> dict[str, Any]:
-        found = {}
+        members = {}
         for key, name, inner in plan:
             member = getattr(value, key)
             if member is not unset:
-                found[name] = inner(member) if inner is not None and member is not None else member
-        return found
+                members[name] = inner(member) if inner is not None and member is not None else member
+        return members
 
     return convert
 
 
 class JSONRenderer:
-    """Pecan's renderer for what `expose` returns: a fault, or a result with its type."""
+    """Pecan's renderer for the return value of `expose`: a fault, or a result with its type."""
 
     def __init__(self, path: str, extra_vars: Any) -> None:
         pass

@@ -21,7 +21,7 @@ class Schemas:
         self.components: dict[str, Schema] = {}
 
     def of(self, datatype: object) -> Schema:
-        """Return the schema of a type, a reference for a named one. Raises TypeError for a type without any."""
+        """Return the schema of a type, or a reference to a named type. Raises TypeError for a type without schema."""
         if datatype in PLAIN:
             return dict(PLAIN[datatype])
         if isinstance(datatype, Timestamp):
@@ -46,7 +46,7 @@ class Schemas:
     def _named(self, datatype: object) -> Schema:
         name = str(getattr(datatype, "__name__"))  # noqa: B009
         if name not in self.components:
-            # Entered first, so that a type may hold itself.
+            # The entry exists before its members are read, so that a type may contain itself.
             self.components[name] = {}
             members = wsme.types.list_attributes(datatype)
             self.components[name] = {

@@ -8,20 +8,20 @@ from telemetry.query.expression import Combination, Comparison, Expression, Memb
 
 
 def limited(queries: list[Query] | None, scope: Scope) -> list[Query]:
-    """Return the filters with the caller's project among them. Raises a 401 for a filter on another project."""
-    found = list(queries or [])
+    """Return the filters and a filter on the caller's project. Raises a 401 for a filter on another project."""
+    filters = list(queries or [])
     if scope.project_id is None:
-        return found
-    for query in found:
+        return filters
+    for query in filters:
         if query.field in ("project", "project_id") and query.value != scope.project_id:
             raise ProjectNotAuthorizedError(query.value)
-    if not any(query.field == "project_id" for query in found):
-        found.append(Query(field="project_id", op="eq", value=scope.project_id))
-    return found
+    if not any(query.field == "project_id" for query in filters):
+        filters.append(Query(field="project_id", op="eq", value=scope.project_id))
+    return filters
 
 
 def limited_expression(expression: Expression | None, language: Language, scope: Scope) -> Expression | None:
-    """Return the expression with the caller's project and-ed to it. Raises a 401 for one that names another."""
+    """Return the expression, limited to the caller's project. Raises a 401 if it names another project."""
     if scope.project_id is None:
         return expression
     own = Comparison(language.visibility, "=", scope.project_id)

@@ -1,4 +1,4 @@
-"""telemetry-api: serve the pipeline of the paste file, for development. In production a WSGI server loads it."""
+"""telemetry-api: serve the paste file for development. In production, a WSGI server loads the paste file."""
 
 import logging
 import os
@@ -26,25 +26,25 @@ class Server(ThreadingMixIn, simple_server.WSGIServer):
 
 
 class Handler(simple_server.WSGIRequestHandler):
-    """Logs requests through logging."""
+    """Logs each request with the module logging."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         LOG.info("%s %s", self.address_string(), format % args)
 
 
 def paste_file(conf: cfg.ConfigOpts) -> Path:
-    """Return the paste file that the configuration names, else the one that is shipped. Raises TelemetryError."""
+    """Return the configured paste file, or by default the file in this package. Raises TelemetryError."""
     name = conf.api_paste_config
-    found = name if os.path.isabs(name) else conf.find_file(name)
-    if found is None and name == "api_paste.ini":
+    path = name if os.path.isabs(name) else conf.find_file(name)
+    if path is None and name == "api_paste.ini":
         return SHIPPED
-    if found is None or not Path(found).is_file():
-        raise TelemetryError(f"There is no paste file {name}")
-    return Path(found).absolute()
+    if path is None or not Path(path).is_file():
+        raise TelemetryError(f"The paste file {name} does not exist")
+    return Path(path).absolute()
 
 
 def load(conf: cfg.ConfigOpts) -> Any:
-    """Return the pipeline of the paste file, with this process's configuration files."""
+    """Load the paste file. Its application reads the configuration files of this process."""
     os.environ["TELEMETRY_CONFIG_FILES"] = ";".join(conf.config_file or [])
     if not conf.config_file:
         del os.environ["TELEMETRY_CONFIG_FILES"]

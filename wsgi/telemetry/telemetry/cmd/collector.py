@@ -18,9 +18,9 @@ LOG = logging.getLogger(__name__)
 
 
 def collect(conf: cfg.ConfigOpts) -> None:
-    """Collect until SIGTERM or SIGINT. Raises TelemetryError without a bus, or with a schema of another release."""
+    """Collect until SIGTERM or SIGINT. Raises TelemetryError without a message bus or with another release's schema."""
     if bus.url(conf) is None:
-        raise TelemetryError("There is no message bus: set [DEFAULT] transport_url")
+        raise TelemetryError("No message bus is configured: set [DEFAULT] transport_url")
     stores = Stores(conf)
     stores.check()
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""telemetry-expirer: delete samples, events and alarm history that have passed their time to live."""
+"""telemetry-expirer: delete samples, events and alarm history that are older than their time to live."""
 
 import datetime as dt
 import logging
@@ -13,8 +13,8 @@ from telemetry.storage.stores import Stores
 LOG = logging.getLogger(__name__)
 
 
-def _edge(seconds: int) -> dt.datetime | None:
-    """Return the time before which things have passed, or None to keep everything."""
+def _oldest_to_keep(seconds: int) -> dt.datetime | None:
+    """Return the time before which everything is deleted, or None to keep everything."""
     if seconds <= 0:
         return None
     try:
@@ -24,15 +24,15 @@ def _edge(seconds: int) -> dt.datetime | None:
 
 
 def expire(conf: cfg.ConfigOpts) -> None:
-    """Delete what has passed its time. Raises UnavailableError."""
+    """Delete what is older than its time to live. Raises UnavailableError."""
     database = conf.database
     stores = Stores(conf)
-    if edge := _edge(database.metering_time_to_live):
-        LOG.info("%d samples deleted", stores.metering.expire_samples(edge, database.sql_expire_samples_only))
-    if edge := _edge(database.event_time_to_live):
-        LOG.info("%d events deleted", stores.event.expire_events(edge))
-    if edge := _edge(database.alarm_history_time_to_live):
-        LOG.info("%d alarm changes deleted", stores.alarm.expire_alarm_history(edge))
+    if before := _oldest_to_keep(database.metering_time_to_live):
+        LOG.info("%d samples deleted", stores.metering.expire_samples(before, database.sql_expire_samples_only))
+    if before := _oldest_to_keep(database.event_time_to_live):
+        LOG.info("%d events deleted", stores.event.expire_events(before))
+    if before := _oldest_to_keep(database.alarm_history_time_to_live):
+        LOG.info("%d alarm changes deleted", stores.alarm.expire_alarm_history(before))
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What all commands share: reading the configuration, and failing with one line."""
+"""Runs a command: reads its configuration, and reports an error in one line."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""telemetry-upgrade: create the schema, or bring it to what this release needs."""
+"""telemetry-upgrade: create the schema, or upgrade it to this release."""
 
 import sys
 
@@ -8,11 +8,13 @@ from telemetry.cmd import options
 from telemetry.storage.sqlalchemy.driver import SQLDriver
 from telemetry.storage.stores import Stores
 
-OPTIONS = [cfg.StrOpt("revision", default="head", help="The schema to go to; an older one than now goes back.")]
+OPTIONS = [
+    cfg.StrOpt("revision", default="head", help="The schema version to change to, also an older one."),
+]
 
 
 def upgrade(conf: cfg.ConfigOpts) -> None:
-    """Upgrade every database that is configured, and say what it has now."""
+    """Upgrade every configured database, and print its new schema version."""
     stores = Stores(conf)
     for driver in stores.all:
         version = driver.upgrade(conf.revision) if isinstance(driver, SQLDriver) else driver.upgrade()

@@ -1,4 +1,4 @@
-"""What telemetry-collector does with notifications: samples and events into the stores."""
+"""Stores the samples and events of notifications, for telemetry-collector."""
 
 import logging
 import time
@@ -17,21 +17,21 @@ LOG = logging.getLogger(__name__)
 
 
 def samples_in(payload: Any) -> list[Mapping[str, Any]]:
-    """Return the sample messages of a payload: {"samples": [...]} of the API and pollsters, or a publisher's list."""
-    found = payload.get("samples", []) if isinstance(payload, Mapping) else payload
-    if not isinstance(found, list):
+    """Return the sample messages of a payload: {"samples": [...]} of this API or a pollster, or a publisher's list."""
+    payload_samples = payload.get("samples", []) if isinstance(payload, Mapping) else payload
+    if not isinstance(payload_samples, list):
         return []
-    return [item for item in found if isinstance(item, Mapping) and "counter_name" in item]
+    return [item for item in payload_samples if isinstance(item, Mapping) and "counter_name" in item]
 
 
 def events_in(payload: Any) -> list[Mapping[str, Any]]:
-    """Return the event messages of a payload: a publisher's list, or one of them."""
-    found = payload if isinstance(payload, list) else [payload]
-    return [item for item in found if isinstance(item, Mapping) and "event_type" in item and "generated" in item]
+    """Return the event messages of a payload: a publisher's list, or a single event."""
+    events = payload if isinstance(payload, list) else [payload]
+    return [item for item in events if isinstance(item, Mapping) and "event_type" in item and "generated" in item]
 
 
 class BatchEndpoint:
-    """Takes batches of notifications of priority `sample`. Says to requeue what could not be stored for now."""
+    """Receives batches of notifications of priority `sample`. They return to the queue if a store does not answer."""
 
     def __init__(self, conf: cfg.ConfigOpts, stores: Stores) -> None:
         import oslo_messaging
@@ -44,13 +44,13 @@ class BatchEndpoint:
         self._reader = messages.Reader(source=conf.sample_source, sourced_by_project=False)
 
     def sample(self, notifications: Sequence[Mapping[str, Any]]) -> Any:
-        """Store the samples and events of a batch; each is stored once, however often it comes."""
+        """Store the samples and events of a batch. A sample or event that comes again is stored once."""
         payloads = [notification["payload"] for notification in notifications]
         try:
             self._store(payloads)
         except UnavailableError as error:
-            LOG.warning("%d notifications go back to the queue: %s", len(payloads), error)
-            # Without a pause the same messages would come back at once, for as long as the database is away.
+            LOG.warning("%d notifications return to the queue: %s", len(payloads), error)
+            # Without a pause, the same messages would come back at once until the database answers.
             time.sleep(self._conf.collector.requeue_delay)
             return self._requeue
         return self._handled
@@ -62,14 +62,14 @@ class BatchEndpoint:
             samples.extend(filter(None, map(self._sample, samples_in(payload))))
             events.extend(filter(None, map(self._event, events_in(payload))))
         if samples:
-            stored = self._whole_or_each(self._stores.metering.record_samples, samples)
+            stored = self._store_batch(self._stores.metering.record_samples, samples)
             LOG.debug("%d of %d samples stored", stored, len(samples))
         if events:
-            self._whole_or_each(self._stores.event.record_events, events)
+            self._store_batch(self._stores.event.record_events, events)
 
     @staticmethod
-    def _whole_or_each(record: Any, items: list[Any]) -> int:
-        """Store a batch; where the database refuses it, each item alone, so that one bad one does not hold the rest."""
+    def _store_batch(record: Any, items: list[Any]) -> int:
+        """Store a batch, or each item alone if the database refuses the batch. Return the number of stored items."""
         try:
             return int(record(items).stored)
         except BadQueryError:

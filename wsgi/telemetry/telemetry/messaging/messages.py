@@ -1,4 +1,4 @@
-"""Sample and event messages, as agents publish them and as bulk requests carry them, to records of the store."""
+"""Converts the messages of agents and of bulk requests to records of samples and events."""
 
 import datetime as dt
 import json
@@ -19,7 +19,7 @@ MEMBERS = frozenset({
 
 
 class MessageError(ValueError):
-    """A message that cannot become a record; `str()` says which member and why, in the API's words."""
+    """An invalid message. `str()` names the member and the reason, in the words of the API."""
 
 
 def _invalid(name: str, value: Any, why: str) -> MessageError:
@@ -30,7 +30,7 @@ def _no_constant(name: str) -> Any:
     raise MessageError("Request is not in valid JSON format")
 
 
-# json.loads would make one for every line.
+# json.loads with parse_constant would make a decoder for every line.
 DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
@@ -49,16 +49,17 @@ def load(line: bytes) -> dict[str, Any]:
 
 @dataclass
 class Reader:
-    """Reads sample messages, filling in what a message may leave out.
+    """Reads sample messages.
 
-    `scope` is the one project for which samples are taken (None: all); user_id, project_id and source are defaults.
+    `scope` is the only project whose samples are accepted; None accepts all. user_id, project_id and source are the
+    defaults for messages without these members.
     """
 
     scope: str | None = None
     user_id: str | None = None
     project_id: str | None = None
     source: str = "openstack"
-    # Samples from agents have their source set; those of callers get it after their project.
+    # Whether the project id is put in front of the source, as in samples that clients post. Agents do so themselves.
     sourced_by_project: bool = True
 
     def sample(self, message: Mapping[str, Any]) -> Sample:
@@ -167,10 +168,10 @@ def event(message: Mapping[str, Any]) -> Event:
             raise _invalid("traits", item, "A trait is a list of name, type and value")
         name, number, value = item
         try:
-            one = Trait(str(name)[:NAME_LENGTH], TraitType(number), trait_value(TraitType(number), value))
+            trait = Trait(str(name)[:NAME_LENGTH], TraitType(number), trait_value(TraitType(number), value))
         except (ValueError, OverflowError) as error:
             raise _invalid("traits", item, str(error)) from error
-        traits[one.name, one.type] = one
+        traits[trait.name, trait.type] = trait
     raw = message.get("raw") or {}
     if not isinstance(raw, dict):
         raise _invalid("raw", raw, "Value not a valid dict")

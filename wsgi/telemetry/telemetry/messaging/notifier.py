@@ -1,4 +1,4 @@
-"""Posted samples on their way to the message bus."""
+"""Sends posted samples and changes of alarms to the message bus."""
 
 import logging
 import uuid
@@ -13,15 +13,15 @@ from telemetry.messaging import bus
 
 LOG = logging.getLogger(__name__)
 EVENT_TYPE = PUBLISHER = "telemetry.api"
-# Of the drivers that use the bus; others, such as log, never fail.
+# The message formats of the drivers that use the bus. Other drivers, such as log, cannot fail.
 VERSIONS = {"messaging": 1.0, "messagingv2": 2.0}
 
 
 class SampleNotifier:
-    """Sends samples as notifications of type telemetry.api."""
+    """Sends notifications."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        # Loaded only where there is a bus: it costs a process without one 15 MB.
+        # Imported only if a message bus is configured: it takes 15 MB.
         import oslo_messaging
 
         self._target = oslo_messaging.Target
@@ -33,7 +33,7 @@ class SampleNotifier:
         )
 
     def send(self, messages: Sequence[dict[str, Any]], user_id: str | None, project_id: str | None) -> None:
-        """Send signed sample messages in one notification. Raises UnavailableError when the bus is away."""
+        """Send signed sample messages in one notification. Raises UnavailableError if the bus does not answer."""
         context = {"user": user_id, "tenant": project_id, "is_admin": True}
         payload = {"samples": list(messages)}
         version = VERSIONS.get(self._options.telemetry_driver)
@@ -44,7 +44,7 @@ class SampleNotifier:
             "message_id": str(uuid.uuid4()), "publisher_id": PUBLISHER, "event_type": EVENT_TYPE,
             "priority": "SAMPLE", "payload": payload, "timestamp": str(timestamps.utcnow()),
         }
-        # oslo.messaging's notifier only logs what it could not send: the caller would believe that it was taken.
+        # oslo.messaging's notifier only logs a failure, so the client would take the samples for accepted.
         for topic in self._options.topics:
             try:
                 self._transport._send_notification(
@@ -52,15 +52,15 @@ class SampleNotifier:
                     retry=self._options.retry,
                 )
             except Exception as error:
-                # Failure to deliver, to connect, to open a channel: each layer below has an exception of its own.
+                # Each layer below has its own exceptions for a failure to connect, to open a channel, to deliver.
                 LOG.warning("Samples cannot be sent to %s: %s", topic, error)
                 raise UnavailableError("The message bus does not answer") from error
 
     def announce(self, event_type: str, payload: dict[str, Any], user_id: str | None, project_id: str | None) -> None:
-        """Tell the bus of a change. A bus that is away is only logged: the change itself is done."""
+        """Send a notification of a change. A failure is only logged, since the change itself is stored."""
         self._notifier.info({"user": user_id, "tenant": project_id}, event_type, payload)
 
 
 def make_notifier(conf: cfg.ConfigOpts) -> SampleNotifier | None:
-    """Return a notifier, or None where no bus is configured: samples are then stored by the API itself."""
+    """Return a notifier, or None if no bus is configured."""
     return SampleNotifier(conf) if bus.url(conf) else None

@@ -1,4 +1,4 @@
-"""The complex query language: JSON text of POST /v2/query/* to expressions and orderings."""
+"""The complex query language: parses the JSON text of POST /v2/query/* into expressions and orderings."""
 
 import json
 import math
@@ -25,27 +25,27 @@ from telemetry.query.expression import (
 from telemetry.storage.limits import is_storable
 
 COMPARISONS = {"=": "=", "!=": "!=", "<": "<", ">": ">", "<=": "<=", "=<": "<=", ">=": ">=", "=>": ">=", "=~": "=~"}
-# Deeper than anybody writes by hand, and far from what would exhaust the stack of Python or a database.
+# Nobody writes deeper expressions by hand, and this depth is far from the stack limits of Python and the databases.
 MAX_DEPTH = 50
 
 
 @dataclass(frozen=True)
 class Language:
-    """What queries on one kind of thing may name."""
+    """The fields that queries on one kind of object may name."""
 
-    # Each field, with the type of its values: str, float, bool, or "time".
+    # The type of each field's values: str, float, bool, or "time".
     fields: Mapping[str, Any]
     aliases: Mapping[str, str]
-    # The field that says whose a thing is.
+    # The field that holds the owner's project.
     visibility: str
     has_metadata: bool = False
 
     def field(self, name: str) -> str:
         """Return the canonical name of a field. Raises BadQueryError."""
-        known = self._canonical(name)
-        if known is None:
+        canonical = self._canonical(name)
+        if canonical is None:
             raise BadQueryError(f"{name!r} is not one of {sorted([*self.fields, *self.aliases])}")
-        return known
+        return canonical
 
     def _canonical(self, name: str) -> str | None:
         lower = name.lower()
@@ -63,8 +63,8 @@ class Language:
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
             raise _not_a_filter(f"{value!r} is too large")
         if field.startswith(METADATA):
-            found: Value = value
-            return found
+            metadata_value: Value = value
+            return metadata_value
         kind = self.fields[field]
         if kind == "time":
             try:
@@ -92,11 +92,11 @@ def _not_a_filter(why: str) -> BadQueryError:
     return BadQueryError(_("Filter expression not valid: %s") % why)
 
 
-def _json(text: str, complain: Callable[[str], BadQueryError]) -> Any:
+def _json(text: str, make_error: Callable[[str], BadQueryError]) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise complain(str(error)) from error
+        raise make_error(str(error)) from error
 
 
 def parse_filter(text: str, language: Language) -> Expression:
@@ -106,7 +106,7 @@ def parse_filter(text: str, language: Language) -> Expression:
 
 
 def _check_pattern(pattern: str) -> None:
-    """Refuse what is no regular expression for anybody; what a database does not take, it says itself."""
+    """Raise BadQueryError for an invalid regular expression. A database may refuse more: it reports that itself."""
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -174,27 +174,27 @@ class _Parser:
 def parse_orderings(text: str, language: Language) -> list[Ordering]:
     """Parse an order-by text: a list of one-key objects field -> asc|desc. Raises BadQueryError."""
 
-    def complain(why: str) -> BadQueryError:
+    def invalid(why: str) -> BadQueryError:
         return BadQueryError(_("Order-by expression not valid: %s") % why)
 
-    nodes = _json(text, complain)
+    nodes = _json(text, invalid)
     if not isinstance(nodes, list):
-        raise complain(f"{nodes!r} is not of type 'array'")
-    found = []
+        raise invalid(f"{nodes!r} is not of type 'array'")
+    orderings = []
     for node in nodes:
         if not isinstance(node, dict) or len(node) != 1:
-            raise complain(f"{node!r} must be an object with exactly one key")
+            raise invalid(f"{node!r} must be an object with exactly one key")
         ((name, direction),) = node.items()
         if not isinstance(direction, str) or direction.lower() not in ("asc", "desc"):
-            raise complain(f"{direction!r} is not one of ['asc', 'desc']")
+            raise invalid(f"{direction!r} is not one of ['asc', 'desc']")
         try:
             field = language.field(name)
         except BadQueryError as error:
-            raise complain(str(error)) from None
+            raise invalid(str(error)) from None
         if field.startswith(METADATA):
-            raise complain(f"{name!r} cannot be sorted by")
-        found.append(Ordering(field, direction.lower() == "desc"))
-    return found
+            raise invalid(f"{name!r} cannot be sorted by")
+        orderings.append(Ordering(field, direction.lower() == "desc"))
+    return orderings
 
 
 SAMPLES = Language(

@@ -1,7 +1,6 @@
-"""Texts of simple queries as typed values."""
+"""Converts the text values of simple queries to their types."""
 
 import ast
-import datetime as dt
 from typing import Any
 
 from telemetry import timestamps
@@ -12,11 +11,11 @@ FALSE = {"false", "0", "no", "off", "f", "n"}
 
 
 class ConversionError(ValueError):
-    """The text is not of the type; `str()` is the whole message for the caller."""
+    """The text cannot be converted. `str()` is the message for the client."""
 
 
 def boolean(text: str) -> bool:
-    """Read a boolean strictly. Raises ValueError."""
+    """Read a boolean. Raises ValueError for any text that is not in TRUE or FALSE."""
     lower = text.strip().lower()
     if lower in TRUE:
         return True
@@ -25,25 +24,17 @@ def boolean(text: str) -> bool:
     raise ValueError(text)
 
 
-def _integer(text: str) -> int:
-    return int(text)
-
-
-def _datetime(text: str) -> dt.datetime:
-    return timestamps.parse_utc(text)
-
-
 CONVERTERS: dict[str, Any] = {
-    "integer": _integer,
+    "integer": int,
     "float": float,
     "string": str,
     "boolean": boolean,
-    "datetime": _datetime,
+    "datetime": timestamps.parse_utc,
 }
 
 
 def guess(text: str) -> Any:
-    """Read a text as a Python literal (`1`, `1.5`, `True`, `[1]`), else leave it text."""
+    """Read a text as a Python literal (`1`, `1.5`, `True`, `[1]`). Any other text stays text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -51,7 +42,7 @@ def guess(text: str) -> Any:
 
 
 def convert(text: str, kind: str | None, supported: tuple[str, ...] = tuple(CONVERTERS)) -> Any:
-    """Return a text as a value of type `kind`, or guess when it has none. Raises ConversionError."""
+    """Return a text as a value of type `kind`, or as `guess` reads it for None. Raises ConversionError."""
     if not kind:
         return guess(text)
     if kind not in supported:

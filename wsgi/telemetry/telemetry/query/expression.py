@@ -1,4 +1,4 @@
-"""The parsed form of a complex query: what the parser makes and what stores understand."""
+"""A parsed complex query. query/complex.py makes it, and stores evaluate it."""
 
 import datetime as dt
 from dataclasses import dataclass

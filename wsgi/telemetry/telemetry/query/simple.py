@@ -1,4 +1,4 @@
-"""The simple query language: lists of `q.field`, `q.op`, `q.value`, `q.type` to filters."""
+"""The simple query language: parses lists of `q.field`, `q.op`, `q.value`, `q.type` into filters of a store."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ ALARM_HISTORY = ("project", "search_offset", "severity", "timestamp", "type", "u
 
 
 class Filter(Protocol):
-    """What a caller wrote: absent members are WSME's Unset."""
+    """A filter as the client sent it. Absent members are WSME's Unset."""
 
     field: Any
     op: Any
@@ -33,17 +33,17 @@ class Filter(Protocol):
 
 @dataclass
 class Times:
-    """The range that the timestamp filters make; `asked_*` are without the search offset."""
+    """The range of the timestamp filters. The search offset widens start and end, but not requested_*."""
 
     start: dt.datetime | None = None
     start_op: str = "ge"
     end: dt.datetime | None = None
     end_op: str = "lt"
-    asked_start: dt.datetime | None = None
-    asked_end: dt.datetime | None = None
+    requested_start: dt.datetime | None = None
+    requested_end: dt.datetime | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return the members that filters of stores have."""
+        """Return the members of a store's filter."""
         return {"start": self.start, "start_op": self.start_op, "end": self.end, "end_op": self.end_op}
 
 
@@ -66,10 +66,10 @@ class Parsed:
             **{name: self.plain.get(name) for name in names},
         }
 
-    def sample_filter(self, **more: Any) -> SampleFilter:
-        """Return the filter on samples, meters or resources. `more` replaces members of it."""
+    def sample_filter(self, **replacements: Any) -> SampleFilter:
+        """Return the filter on samples, meters or resources. `replacements` are members with other values."""
         values = self._values("meter", "resource", "source", "message_id")
-        return SampleFilter(**{**values, "metadata": self.metadata, **self.times.arguments(), **more})
+        return SampleFilter(**{**values, "metadata": self.metadata, **self.times.arguments(), **replacements})
 
     def alarm_filter(self) -> AlarmFilter:
         """Return the filter on alarms."""
@@ -81,7 +81,7 @@ class Parsed:
 
 
 def parse(queries: Sequence[Filter], valid_keys: Sequence[str]) -> Parsed:
-    """Check and translate filters; valid_keys without `timestamp` refuses times. Raises 400s, and a 501 for lists."""
+    """Check and parse filters. Raises a 400 for a field that is not in `valid_keys`, and a 501 for a list."""
     for query in queries:
         if not isinstance(query.field, str) or not query.field:
             raise InvalidInput("field", query.field, _("A filter needs a field"))
@@ -148,15 +148,15 @@ def _times(queries: Sequence[Filter], allowed: bool) -> Times:
             offset = _offset(query.value)
         elif query.op in TIME_OPS:
             try:
-                moment = timestamps.parse_dropping_offset(query.value)
+                time = timestamps.parse_dropping_offset(query.value)
             except ValueError:
                 raise InvalidInput("timestamp", query.value, _("invalid timestamp format")) from None
             end = TIME_OPS[query.op]
-            setattr(times, end, moment)
+            setattr(times, end, time)
             setattr(times, f"{end}_op", query.op)
         else:
             raise InvalidInput("op", query.op, _("unimplemented operator for %s") % query.field)
-    times.asked_start, times.asked_end = times.start, times.end
+    times.requested_start, times.requested_end = times.start, times.end
     if offset is not None:
         if times.start is None and times.end is None:
             raise InvalidInput("field", "search_offset", _("search_offset cannot be used without timestamp"))

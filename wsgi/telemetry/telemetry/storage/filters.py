@@ -1,4 +1,4 @@
-"""Questions to a store: conjunctions of conditions, and pages."""
+"""Queries to a store: filters, statistics and pages. A sample, alarm or event must meet every condition of a filter."""
 
 import datetime as dt
 import enum
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Null(enum.Enum):
-    """NULL: the owner is not set (the text `None` in a query)."""
+    """The condition that the owner is not set. In a query it is written `None`."""
 
     NULL = "None"
 
@@ -31,7 +31,7 @@ class MetadataTerm:
 
 @dataclass(slots=True)
 class SampleFilter:
-    """Which samples (or meters and resources) are meant; absent members match all."""
+    """A filter on samples, or on the meters and resources of the samples. A member that is None matches all."""
 
     meter: str | None = None
     user: Owner | None = None
@@ -48,7 +48,7 @@ class SampleFilter:
 
 @dataclass(slots=True)
 class AlarmFilter:
-    """Which alarms are meant; absent members match all."""
+    """A filter on alarms. A member that is None matches all."""
 
     alarm_id: str | None = None
     name: str | None = None
@@ -63,7 +63,7 @@ class AlarmFilter:
 
 @dataclass(slots=True)
 class HistoryFilter:
-    """Which changes of one alarm are meant."""
+    """A filter on the changes of one alarm. A member that is None matches all."""
 
     alarm_id: str
     on_behalf_of: str | None = None
@@ -89,7 +89,10 @@ class TraitTerm:
 
 @dataclass(slots=True)
 class EventFilter:
-    """Which events are meant. `admin_project` leaves out events of other projects, keeping those of none."""
+    """A filter on events. A member that is None matches all.
+
+    `own_project_only` limits the events to those of `admin_project` and those without a project.
+    """
 
     event_type: str | None = None
     message_id: str | None = None
@@ -118,8 +121,11 @@ STANDARD_AGGREGATES = tuple(Aggregate(name) for name in ("max", "min", "avg", "s
 
 
 @dataclass(slots=True)
-class StatisticsQuestion:
-    """Statistics of the samples in `filter`: one bucket per `period` seconds (0: one for all), and per group."""
+class StatisticsRequest:
+    """Statistics of the samples that match `filter`, for each group and each period.
+
+    `period` is a length in seconds; 0 makes one period of the whole time.
+    """
 
     filter: SampleFilter
     period: int = 0
@@ -129,7 +135,7 @@ class StatisticsQuestion:
 
 @dataclass(slots=True)
 class PageRequest:
-    """At most `limit` items, after those that the opaque `marker` stands for. limit None: all."""
+    """At most `limit` items (None: all) after the item that the opaque `marker` stands for (None: the first page)."""
 
     limit: int | None = None
     marker: str | None = None
@@ -137,7 +143,7 @@ class PageRequest:
 
 @dataclass(slots=True)
 class Page(Generic[T]):
-    """Items, and the marker of the next page, or None at the end."""
+    """The items of a page, and the marker of the next page, or None for the last page."""
 
     items: list[T]
     next_marker: str | None = None

@@ -1,7 +1,8 @@
-"""The interface of a store. Another store is one module with a subclass, named in entry point `telemetry.storage`.
+"""The interface of a store. Another store is a subclass of Driver, named in entry point `telemetry.storage`.
 
-A driver overrides what it can do; what it leaves out is answered 501. Methods may be called from several threads.
-All raise UnavailableError while the store cannot be reached, and BadQueryError for a question without an answer.
+A driver overrides the methods that it supports. A request that needs another method is answered 501. Several threads
+may call the methods at the same time. Every method raises UnavailableError if the store does not answer, and
+BadQueryError for a query that the store cannot answer.
 """
 
 import datetime as dt
@@ -19,31 +20,34 @@ from telemetry.storage.filters import (
     Page,
     PageRequest,
     SampleFilter,
-    StatisticsQuestion,
+    StatisticsRequest,
 )
 
 
 class MeteringStore:
-    """Samples, and what follows from them: meters, resources, statistics."""
+    """Samples, and their meters, resources and statistics."""
 
     def record_samples(self, samples: Iterable[records.Sample]) -> records.Stored:
-        """Store all samples or none. A message_id that is there already is counted as a duplicate and not stored."""
+        """Store all samples or none. A message_id that is stored already is skipped and counted as a duplicate."""
         raise NotSupportedError("Recording samples is not implemented")
 
-    def meters(self, wanted: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
-        """List meters per resource, or per definition when `unique`; the filter sees each pair's latest sample."""
+    def meters(self, criteria: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
+        """List each meter of each resource, or with `unique` each meter once.
+
+        The filter applies to the latest sample of a meter of a resource.
+        """
         raise NotSupportedError("Meters not implemented")
 
-    def samples(self, wanted: SampleFilter, page: PageRequest) -> Page[records.Sample]:
+    def samples(self, criteria: SampleFilter, page: PageRequest) -> Page[records.Sample]:
         """List samples, newest first."""
         raise NotSupportedError("Samples not implemented")
 
-    def resources(self, wanted: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
-        """List resources that have a sample in the filter, by resource id."""
+    def resources(self, criteria: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
+        """List the resources with a sample that matches the filter, in the order of their ids."""
         raise NotSupportedError("Resources not implemented")
 
-    def statistics(self, question: StatisticsQuestion) -> list[records.Statistics]:
-        """Aggregate samples; rows are ordered by period, then group and unit. No samples: []."""
+    def statistics(self, request: StatisticsRequest) -> list[records.Statistics]:
+        """Aggregate samples. The rows are ordered by period, then group and unit. Without samples there are no rows."""
         raise NotSupportedError("Statistics not implemented")
 
     def query_samples(
@@ -53,14 +57,17 @@ class MeteringStore:
         raise NotSupportedError("Complex query for samples is not implemented.")
 
     def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
-        """Delete samples older than `before`, and unless `samples_only` what has no sample any more. How many."""
+        """Delete samples older than `before`, and unless `samples_only` the meters and resources without samples.
+
+        Return the number of deleted samples.
+        """
         raise NotSupportedError("Expiring samples is not implemented")
 
 
 class AlarmStore:
     """Alarms and their history."""
 
-    def alarms(self, wanted: AlarmFilter) -> list[records.Alarm]:
+    def alarms(self, criteria: AlarmFilter) -> list[records.Alarm]:
         """List alarms, newest timestamp first."""
         raise NotSupportedError("Alarms not implemented")
 
@@ -76,7 +83,7 @@ class AlarmStore:
         """Delete an alarm. Raises NotFoundError."""
         raise NotSupportedError("Alarms not implemented")
 
-    def alarm_changes(self, wanted: HistoryFilter) -> list[records.AlarmChange]:
+    def alarm_changes(self, criteria: HistoryFilter) -> list[records.AlarmChange]:
         """List changes, newest first."""
         raise NotSupportedError("Alarm history not implemented")
 
@@ -93,7 +100,7 @@ class AlarmStore:
         raise NotSupportedError("Complex query for alarms history is not implemented.")
 
     def expire_alarm_history(self, before: dt.datetime) -> int:
-        """Delete changes older than `before`. How many."""
+        """Delete changes older than `before`. Return their number."""
         raise NotSupportedError("Expiring alarm history is not implemented")
 
 
@@ -101,15 +108,15 @@ class EventStore:
     """Events, their types and traits."""
 
     def record_events(self, events: Iterable[records.Event]) -> records.Stored:
-        """Store all events or none; a message_id that is there already is a duplicate."""
+        """Store all events or none. A message_id that is stored already is skipped and counted as a duplicate."""
         raise NotSupportedError("Recording events is not implemented")
 
-    def events(self, wanted: EventFilter, page: PageRequest) -> Page[records.Event]:
+    def events(self, criteria: EventFilter, page: PageRequest) -> Page[records.Event]:
         """List events, oldest first."""
         raise NotSupportedError("Events not implemented")
 
     def event_types(self) -> list[str]:
-        """List the types of the events there are, sorted."""
+        """List the types of the stored events, sorted."""
         raise NotSupportedError("Event types not implemented")
 
     def trait_descriptions(self, event_type: str) -> list[tuple[str, records.TraitType]]:
@@ -121,19 +128,19 @@ class EventStore:
         raise NotSupportedError("Traits not implemented")
 
     def expire_events(self, before: dt.datetime) -> int:
-        """Delete events generated before `before`. How many."""
+        """Delete events generated before `before`. Return their number."""
         raise NotSupportedError("Expiring events is not implemented")
 
 
 class Driver(MeteringStore, AlarmStore, EventStore):
     """A store for all three purposes.
 
-    `url` is the connection URL whose scheme named the driver. Making a driver must not wait for the store: a
-    store that is away is reported by the first call, and by `check`.
+    `url` is the connection URL; its scheme named the driver. The constructor must not wait for the store. `check` and
+    the other methods report a store that does not answer.
     """
 
     PRODUCTION_READY = True
-    # Names of the capabilities that /v2/capabilities reports as true.
+    # The capabilities that /v2/capabilities reports as true.
     CAPABILITIES: frozenset[str] = frozenset()
 
     def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
@@ -141,11 +148,11 @@ class Driver(MeteringStore, AlarmStore, EventStore):
         self.url = url
 
     def check(self) -> None:
-        """Reach the store and compare its schema. Raises UnavailableError or SchemaMismatchError."""
+        """Connect to the store and compare its schema. Raises UnavailableError or SchemaMismatchError."""
 
     def upgrade(self) -> str | None:
-        """Create or upgrade the schema; return its version, or None for a store without one."""
+        """Create or upgrade the schema. Return its version, or None for a store without a schema."""
         return None
 
     def close(self) -> None:
-        """Give up connections."""
+        """Close all connections."""

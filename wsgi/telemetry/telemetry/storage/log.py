@@ -1,4 +1,4 @@
-"""The `log` driver: samples and events go to the log and nowhere else. URL: `log://`."""
+"""The driver `log`: writes samples and events to the log, and stores nothing. URL: `log://`."""
 
 import logging
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ LOG = logging.getLogger(__name__)
 
 
 class LogDriver(Driver):
-    """Writes what is recorded to the log; every question is answered 501."""
+    """Writes samples and events to the log. Every query is answered 501."""
 
     PRODUCTION_READY = False
 

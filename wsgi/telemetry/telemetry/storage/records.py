@@ -1,4 +1,4 @@
-"""What goes in and out of a store. Times are naive UTC datetimes; metadata are nested JSON objects."""
+"""The records that a store takes and returns. Times are naive UTC datetimes; metadata are nested JSON objects."""
 
 import datetime as dt
 import enum
@@ -34,7 +34,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Stored:
-    """What became of a batch of samples or events."""
+    """The number of samples or events of a batch that were stored, and of those that were stored before."""
 
     stored: int = 0
     duplicates: int = 0
@@ -42,7 +42,7 @@ class Stored:
 
 @dataclass(slots=True)
 class Meter:
-    """A meter of a resource, with the owner that its latest sample named; resource_id is None in a unique listing."""
+    """A meter of a resource, and the owner of its latest sample. In a unique listing, resource_id is None."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class Meter:
 
 @dataclass(slots=True)
 class Resource:
-    """A resource as its latest sample within the filter describes it, and the names of its meters."""
+    """A resource as the latest sample that matches the filter describes it, and the names of its meters."""
 
     resource_id: str
     project_id: str | None
@@ -69,7 +69,7 @@ class Resource:
 
 @dataclass(slots=True)
 class Statistics:
-    """Aggregates of one unit, group and period. Values that were not asked for are absent from `values`."""
+    """Aggregates of one unit, group and period. `values` holds the requested aggregates only."""
 
     unit: str
     values: dict[str, float]
@@ -120,7 +120,7 @@ class AlarmChange:
 
 
 class TraitType(enum.IntEnum):
-    """The type of a trait; its lower-case name is what the API says."""
+    """The type of a trait. The API uses the name in lower case."""
 
     NONE = 0
     STRING = 1

@@ -1,4 +1,4 @@
-"""Stores of samples, alarms and events: which driver serves which purpose."""
+"""The stores of a process: loads the driver of the database that is configured for each purpose."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ PURPOSES = ("metering", "alarm", "event")
 
 
 def load_driver(conf: cfg.ConfigOpts, url: str) -> Driver:
-    """Return the driver that the scheme of `url` (up to `+`) names. Raises TelemetryError when there is none."""
+    """Return the driver that the scheme of `url` (up to `+`) names. Raises TelemetryError if it names none."""
     scheme = url.split(":", 1)[0].split("+", 1)[0]
     name = {"mariadb": "mysql", "postgres": "postgresql"}.get(scheme, scheme)
     try:
@@ -24,12 +24,12 @@ def load_driver(conf: cfg.ConfigOpts, url: str) -> Driver:
             NAMESPACE, name, invoke_on_load=True, invoke_args=(conf, url)
         )
     except stevedore.exception.NoMatches as error:
-        raise TelemetryError(f"No storage driver for a connection that begins with {scheme!r}") from error
+        raise TelemetryError(f"No storage driver exists for a connection that begins with {scheme!r}") from error
     return cast(Driver, manager.driver)
 
 
 class Stores:
-    """The stores of one process; purposes with the same URL share a driver."""
+    """The stores of one process. Purposes with the same URL share a driver."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -44,7 +44,7 @@ class Stores:
         return str(url)
 
     def driver(self, purpose: str) -> Driver:
-        """Return the driver for metering, alarm or event."""
+        """Return the driver for a purpose: metering, alarm or event."""
         url = self._url(purpose)
         with self._lock:
             if url not in self._drivers:
@@ -53,7 +53,7 @@ class Stores:
 
     @property
     def all(self) -> list[Driver]:
-        """Each driver once."""
+        """The drivers, each once."""
         return list({id(driver): driver for driver in map(self.driver, PURPOSES)}.values())
 
     @property
@@ -83,7 +83,7 @@ class Stores:
                 LOG.warning("Starting without the database: %s", error)
 
     def close(self) -> None:
-        """Give up all connections."""
+        """Close all connections."""
         with self._lock:
             for driver in self._drivers.values():
                 driver.close()

@@ -1,4 +1,4 @@
-"""Short words for requests."""
+"""Helpers for requests."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ def sample(**members: Any) -> dict[str, Any]:
 
 
 def post(api: webtest.TestApp, *samples: dict[str, Any], **headers: str) -> list[dict[str, Any]]:
-    """Post samples, one request per run of the same meter; returns what was answered."""
-    answered: list[dict[str, Any]] = []
+    """Post samples, one request for each sample. Return the samples of the answers."""
+    answers: list[dict[str, Any]] = []
     for one in samples:
         response = api.post_json(f"/v2/meters/{one['counter_name']}?direct=true", [one], headers=headers)
         assert response.status_int == 201
-        answered += response.json
-    return answered
+        answers += response.json
+    return answers
 
 
 def fault(response: webtest.TestResponse) -> str:
@@ -36,5 +36,5 @@ def fault(response: webtest.TestResponse) -> str:
 
 
 def refused(api: webtest.TestApp, url: str, status: int = 400, **headers: str) -> str:
-    """GET what must be refused; returns the fault's text."""
+    """GET a URL that must be refused. Return the text of the fault."""
     return fault(api.get(url, status=status, headers=headers))

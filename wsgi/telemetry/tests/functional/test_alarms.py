@@ -1,4 +1,4 @@
-"""Section 5.7: alarms, their state and history."""
+"""Alarms, their state and history."""
 
 import json
 from typing import Any

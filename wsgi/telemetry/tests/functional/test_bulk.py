@@ -1,4 +1,4 @@
-"""The bulk format: newline-delimited JSON, gzip, whole or not at all, never twice."""
+"""The bulk format: newline-delimited JSON, gzip; a request is stored completely or not at all, and never twice."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""telemetry-api and telemetry-upgrade as processes of their own."""
+"""telemetry-api and telemetry-upgrade, each as a process."""
 
 import contextlib
 import json

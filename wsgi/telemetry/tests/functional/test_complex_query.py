@@ -1,4 +1,4 @@
-"""Section 5.6: complex queries."""
+"""Complex queries."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Section 1: content negotiation and the shape of errors."""
+"""Content negotiation and the shape of errors."""
 
 import json
 from xml.etree import ElementTree

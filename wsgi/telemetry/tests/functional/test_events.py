@@ -1,4 +1,4 @@
-"""Section 5.8: events, event types, traits; and posting events."""
+"""Events, event types, traits; and posting events."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_oldest_first(filled: webtest.TestApp) -> None:
     assert fault(filled.get("/v2/events/nobody", headers=ADMIN, status=404)) == "Event nobody Not Found"
 
 
-@pytest.mark.parametrize(("query", "found"), [
+@pytest.mark.parametrize(("query", "expected"), [
     ("q.field=event_type&q.value=compute.stop", ["m3"]),
     ("q.field=message_id&q.value=m2", ["m2"]),
     ("q.field=start_timestamp&q.value=2026-01-02", ["m2", "m3"]),
@@ -58,8 +58,8 @@ def test_oldest_first(filled: webtest.TestApp) -> None:
     ("q.field=number&q.op=gt&q.value=1&q.type=integer&q.field=text&q.op=eq&q.value=t3&q.type=string", ["m3"]),
     ("q.field=number&q.value=2", []),
 ])
-def test_filters(filled: webtest.TestApp, query: str, found: list[str]) -> None:
-    assert ids(filled, query) == found
+def test_filters(filled: webtest.TestApp, query: str, expected: list[str]) -> None:
+    assert ids(filled, query) == expected
 
 
 @pytest.mark.parametrize(("query", "text"), [

@@ -1,4 +1,4 @@
-"""The expirer: what it deletes, what it leaves, and that listings agree afterwards."""
+"""The expirer: what it deletes, what it keeps, and the lists afterwards."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""The log driver: what is posted is in the log, and what is asked for is not implemented."""
+"""The log driver: posted samples and events are in the log, and every query is answered 501."""
 
 import json
 import logging

@@ -31,10 +31,10 @@ SECRET = "change this for valid signing"
 def rabbit() -> Iterator[tuple[str, servers.Server]]:
     try:
         running = servers.rabbitmq()
-        found = running.__enter__()
+        url_and_server = running.__enter__()
     except servers.MissingError as error:
         pytest.skip(f"RabbitMQ: {error}")
-    yield found
+    yield url_and_server
     running.__exit__(None, None, None)
 
 
@@ -69,10 +69,10 @@ class Collector:
 
 @pytest.fixture
 def collector(clean: str, tmp_path: Path, rabbit: tuple[str, servers.Server]) -> Iterator[Collector]:
-    found = Collector(tmp_path, clean, rabbit[0])
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.stop()
+    collector = Collector(tmp_path, clean, rabbit[0])
+    yield collector
+    if collector.process is not None and collector.process.poll() is None:
+        collector.stop()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
@@ -95,15 +95,15 @@ def notifier(transport: str, topic: str) -> oslo_messaging.Notifier:
 
 
 def message(number: int, **members: Any) -> dict[str, Any]:
-    found = {
+    message = {
         "source": "openstack", "counter_name": "cpu", "counter_type": "cumulative", "counter_unit": "ns",
         "counter_volume": number, "user_id": "u", "user_name": None, "project_id": "p", "project_name": None,
         "resource_id": f"r{number}", "timestamp": "2026-01-01T00:00:00.5+00:00",
         "resource_metadata": {"flavor": {"vcpus": 2}, "tags": ["a", {"b": 1}]}, "message_id": f"agent-{number}",
         "monotonic_time": None, **members,
     }
-    found.setdefault("message_signature", signing.sign(found, SECRET))
-    return found
+    message.setdefault("message_signature", signing.sign(message, SECRET))
+    return message
 
 
 def test_posted_samples_are_collected(make_api: Any, rabbit: tuple[str, Any], collector: Collector) -> None:
@@ -166,7 +166,7 @@ def lost_nothing(folder: Path, url: str, transport: str, leave: Callable[[], Any
     with collecting(folder, url, transport) as (api, collector):
         leave()
         notifier(transport, "metering").sample({}, "metering", [message(1)])
-        wait_for(lambda: "go back to the queue" in collector.log())
+        wait_for(lambda: "return to the queue" in collector.log())
         come()
         wait_for(lambda: count(api) == 1)
 

@@ -1,4 +1,4 @@
-"""Section 5.1: meters, and posting samples."""
+"""Meters, and posting samples."""
 
 import base64
 from typing import Any
@@ -54,10 +54,10 @@ def test_samples_of_a_meter(api: webtest.TestApp) -> None:
 
 
 def test_posted_sample_is_completed(api: webtest.TestApp) -> None:
-    given = sample(counter_volume="1.5", source="s", resource_metadata={"a.b": "1"},
+    posted = sample(counter_volume="1.5", source="s", resource_metadata={"a.b": "1"},
                    timestamp="2026-01-01T02:00:00+02:00")
-    del given["project_id"], given["user_id"]
-    (answer,) = api.post_json("/v2/meters/cpu/", [given], headers=ADMIN, status=201).json
+    del posted["project_id"], posted["user_id"]
+    (answer,) = api.post_json("/v2/meters/cpu/", [posted], headers=ADMIN, status=201).json
     assert answer["counter_volume"] == 1.5
     assert answer["project_id"] == "admin-project"
     assert answer["user_id"] == "admin-user"
@@ -71,9 +71,9 @@ def test_posted_sample_is_completed(api: webtest.TestApp) -> None:
 
 
 def test_sample_without_time_or_source(api: webtest.TestApp) -> None:
-    given = sample()
-    del given["timestamp"], given["project_id"]
-    (answer,) = api.post_json("/v2/meters/cpu", [given]).json
+    posted = sample()
+    del posted["timestamp"], posted["project_id"]
+    (answer,) = api.post_json("/v2/meters/cpu", [posted]).json
     assert answer["source"] == "None:openstack"
     assert answer["timestamp"] >= "2026"
 

@@ -1,4 +1,4 @@
-"""Redirects to alarm and event services of their own, and 410 where Gnocchi has the measures."""
+"""Redirects to Aodh and Panko, and 410 if Gnocchi has the samples."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description is valid, complete, and no request made from it is answered 500."""
+"""The OpenAPI description is valid and complete, and no request that follows it is answered 500."""
 
 import os
 import subprocess

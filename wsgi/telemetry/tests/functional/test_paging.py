@@ -1,4 +1,4 @@
-"""Markers and next links: every item once, in order, also when items come and go between the pages."""
+"""Markers and next links: each item once, in order, also if items are added or deleted between the pages."""
 
 import re
 from typing import Any

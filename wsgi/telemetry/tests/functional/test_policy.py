@@ -1,4 +1,4 @@
-"""Section 3: policy and scope."""
+"""Policy and scope."""
 
 import http.server
 import os
@@ -70,10 +70,10 @@ def test_a_changed_file_is_read(make_api: Any, policy_file: Callable[[str], str]
 def test_rule_that_asks_a_server(make_api: Any, policy_file: Callable[[str], str]) -> None:
     class Judge(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"True" if b"chosen" in asked else b"False")
+            self.wfile.write(b"True" if b"chosen" in body else b"False")
 
         def log_message(self, *words: object) -> None:
             pass

@@ -1,4 +1,4 @@
-"""Section 5.4: resources."""
+"""Resources."""
 
 from typing import Any
 

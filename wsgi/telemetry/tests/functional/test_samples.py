@@ -1,4 +1,4 @@
-"""Section 5.3: samples."""
+"""Samples."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Section 4: the simple query language."""
+"""The simple query language."""
 
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ def filled(api: webtest.TestApp) -> webtest.TestApp:
     return api
 
 
-def found(api: webtest.TestApp, *filters: tuple[str, ...]) -> list[str]:
+def resource_ids(api: webtest.TestApp, *filters: tuple[str, ...]) -> list[str]:
     return sorted(row["resource_id"] for row in api.get(f"/v2/samples?{q(*filters)}").json)
 
 
@@ -47,17 +47,17 @@ def found(api: webtest.TestApp, *filters: tuple[str, ...]) -> list[str]:
     ([("meter", "eq", "other")], []),
 ])
 def test_filters(filled: webtest.TestApp, filters: list[tuple[str, ...]], ids: list[str]) -> None:
-    assert found(filled, *filters) == ids
+    assert resource_ids(filled, *filters) == ids
 
 
 def test_message_id(filled: webtest.TestApp) -> None:
     one = filled.get("/v2/samples").json[1]
-    assert found(filled, ("message_id", "eq", one["id"])) == [one["resource_id"]]
+    assert resource_ids(filled, ("message_id", "eq", one["id"])) == [one["resource_id"]]
 
 
 def test_no_owner(api: webtest.TestApp) -> None:
     post(api, sample(user_id=None, resource_id="free"), sample())
-    assert found(api, ("user_id", "eq", "None")) == ["free"]
+    assert resource_ids(api, ("user_id", "eq", "None")) == ["free"]
 
 
 def test_typed_metadata(api: webtest.TestApp) -> None:
@@ -70,9 +70,9 @@ def test_typed_metadata(api: webtest.TestApp) -> None:
         ("i", "1", "integer"), ("i", "1", ""), ("f", "1.5", "float"), ("b", "True", ""), ("b", "yes", "boolean"),
         ("n", "None", "string"), ("l[0]", "x", ""), ("l[1]", "2", "integer"), ("o.p.q", "7", ""), ("t", "1", "string"),
     ):
-        assert found(api, (f"metadata.{name}", "eq", value, kind)) == ["typed"], (name, kind)
+        assert resource_ids(api, (f"metadata.{name}", "eq", value, kind)) == ["typed"], (name, kind)
     for name, value, kind in (("i", "1", "string"), ("i", "1", "float"), ("t", "1", ""), ("b", "1", "integer")):
-        assert found(api, (f"metadata.{name}", "eq", value, kind)) == [], (name, kind)
+        assert resource_ids(api, (f"metadata.{name}", "eq", value, kind)) == [], (name, kind)
     (row,) = api.get("/v2/samples").json
     assert row["metadata"]["o.p:q"] == "7"
     assert row["metadata"]["l"] == "['x', 2]"

@@ -1,4 +1,4 @@
-"""Section 5.2: statistics."""
+"""Statistics."""
 
 import math
 from typing import Any

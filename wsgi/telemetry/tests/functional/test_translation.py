@@ -1,4 +1,4 @@
-"""Texts of errors in the caller's language, where there is a translation."""
+"""Error messages in the caller's language, if a translation is installed."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Databases that are away, come back, or have another schema; and several writers at once."""
+"""Databases that do not answer, come back, or have another schema; and several writers at the same time."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_sqlite_file_that_goes_away(tmp_path: Path) -> None:
 
 
 def test_sqlite_file_that_is_replaced(tmp_path: Path) -> None:
-    """As a backup that is put back: what was connected to the old file must not go on with it."""
+    """After a backup is restored, no connection may use the old file."""
     path = tmp_path / "telemetry.sqlite"
     url = f"sqlite:///{path}"
     SQLDriver(configuration(url), url).upgrade()
@@ -107,7 +107,7 @@ def test_sqlite_file_that_is_replaced(tmp_path: Path) -> None:
 
 
 def test_sqlite_used_by_other_processes(tmp_path: Path) -> None:
-    """What another process closes last is not the log that this one has open."""
+    """A connection that another process closes must not delete the log that this process uses."""
     url = f"sqlite:///{tmp_path / 'telemetry.sqlite'}"
     SQLDriver(configuration(url), url).upgrade()
     apis = [application(url), application(url)]

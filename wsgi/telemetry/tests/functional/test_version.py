@@ -1,4 +1,4 @@
-"""Section 2: the version document, and paths that are not there."""
+"""The version document, and paths that do not exist."""
 
 import pytest
 import webtest

@@ -1,4 +1,4 @@
-"""The pipeline of the shipped paste file, loaded as Grove loads it: by name, in a process of its own."""
+"""The package's paste file, loaded as Grove loads it: by the name of its application, in a separate process."""
 
 import json
 import subprocess
@@ -47,24 +47,24 @@ def run(folder: Path, options: str, *requests: tuple[str, dict[str, str], str]) 
     )
     assert ended.returncode == 0, ended.stderr
     log, _, last = ended.stdout.rstrip().rpartition("\n")
-    found: dict[str, object] = json.loads(last)
-    return found, log + ended.stderr
+    report: dict[str, object] = json.loads(last)
+    return report, log + ended.stderr
 
 
-def answers(found: dict[str, object]) -> list[Answer]:
-    listed = found["answers"]
+def answers(report: dict[str, object]) -> list[Answer]:
+    listed = report["answers"]
     assert isinstance(listed, list)
     return [(one[0], one[1], one[2]) for one in listed]
 
 
 def test_noauth(tmp_path: Path) -> None:
-    found, log = run(
+    report, log = run(
         tmp_path, "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
         ("/v2/meters", {}, ""), ("/healthcheck", {}, ""), ("/v1/x", {}, ""),
         ("/v2/meters/cpu", {"Content-Type": "application/json"}, "[" + " " * 2000 + "]"),
         ("/v2/samples", {"Origin": "http://elsewhere"}, ""),
     )
-    listing, health, v1, large, cross = answers(found)
+    listing, health, v1, large, cross = answers(report)
     assert listing[0] == 200
     assert listing[1]["x-openstack-request-id"].startswith("req-")
     assert health[0] == 200
@@ -72,9 +72,9 @@ def test_noauth(tmp_path: Path) -> None:
     assert large[0] == 413
     assert cross[0] == 200
     assert "noauth" in log
-    assert found["modules"] == []
-    assert isinstance(found["rss"], int)
-    assert found["rss"] < 100
+    assert report["modules"] == []
+    assert isinstance(report["rss"], int)
+    assert report["rss"] < 100
 
 
 def test_body_without_a_length(tmp_path: Path) -> None:
@@ -82,17 +82,17 @@ def test_body_without_a_length(tmp_path: Path) -> None:
         "counter_name": "cpu", "counter_type": "gauge", "counter_unit": "u", "counter_volume": 1, "resource_id": "r",
     })
     chunked = {"Content-Type": "application/x-ndjson", "Transfer-Encoding": "chunked"}
-    found, _ = run(
+    report, _ = run(
         tmp_path, "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
         ("/v2/samples", chunked, line), ("/v2/samples", chunked, f"{line}\n" * 100),
         ("/v2/meters/cpu", {**chunked, "Content-Type": "application/json"}, "[" + " " * 2000 + "]"),
     )
-    assert [answer[0] for answer in answers(found)] == [201, 413, 413]
+    assert [answer[0] for answer in answers(report)] == [201, 413, 413]
 
 
 def test_cross_origin_and_proxy(tmp_path: Path) -> None:
     preflight = {"Origin": "http://dashboard", "Access-Control-Request-Method": "GET"}
-    found, _ = run(
+    report, _ = run(
         tmp_path,
         "auth_strategy = noauth\n[cors]\nallowed_origin = http://dashboard\n"
         "[oslo_middleware]\nenable_proxy_headers_parsing = true\n",
@@ -100,21 +100,21 @@ def test_cross_origin_and_proxy(tmp_path: Path) -> None:
         ("/v2/meters", {**preflight, ":method": "OPTIONS"}, ""),
         ("/", {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "telemetry.example"}, ""),
     )
-    allowed, other, asked, version = answers(found)
+    allowed, other, preflight_answer, version = answers(report)
     assert allowed[1]["Access-Control-Allow-Origin"] == "http://dashboard"
     assert "Access-Control-Allow-Origin" not in other[1]
-    assert asked[0] == 200
-    assert asked[1]["Access-Control-Allow-Methods"] == "GET"
+    assert preflight_answer[0] == 200
+    assert preflight_answer[1]["Access-Control-Allow-Methods"] == "GET"
     assert "https://telemetry.example/v2" in version[2]
 
 
 def test_keystone(tmp_path: Path) -> None:
-    found, _ = run(
+    report, _ = run(
         tmp_path,
         "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:9/\nusername = u\npassword = p\n"
         "project_name = p\nuser_domain_id = default\nproject_domain_id = default\n",
         ("/v2/meters", {"X-Roles": "admin"}, ""), ("/healthcheck", {}, ""),
     )
-    refused, health = answers(found)
+    refused, health = answers(report)
     assert refused[0] == 401
     assert health[0] == 200

@@ -1,4 +1,4 @@
-"""The migrations and the tables of the code are the same."""
+"""The migrations make the same tables as the code defines."""
 
 from pathlib import Path
 

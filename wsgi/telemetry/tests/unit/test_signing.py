@@ -1,4 +1,4 @@
-"""Signatures, against values computed by the rule of the specification, and against those of an agent."""
+"""Signatures, compared with values computed from the specification, and with those of an agent."""
 
 import hashlib
 import hmac

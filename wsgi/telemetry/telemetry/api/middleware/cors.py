@@ -1,4 +1,4 @@
-"""The `cors` filter of the paste file, configured by the [cors] section of telemetry.conf."""
+"""The filter `cors` of the paste file. Section [cors] of telemetry.conf configures it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from oslo_middleware import cors
 
 
 def filter_factory(global_conf: dict[str, str] | None, **local_conf: str) -> Callable[[Any], Any]:
-    """Return paste's filter; without [cors] allowed_origin it lets every request through unchanged."""
+    """Return the filter for PasteDeploy. Without [cors] allowed_origin it changes nothing."""
 
     def make(application: Any) -> Any:
         return cors.CORS(application, cfg.CONF)

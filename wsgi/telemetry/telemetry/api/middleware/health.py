@@ -1,4 +1,4 @@
-"""The `healthcheck` filter of the paste file: one path answers for the process, without authentication."""
+"""The filter `healthcheck` of the paste file: one path tells, without authentication, that the process answers."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from telemetry.api.middleware.parsable_error import Application, StartResponse
 
 
 class HealthFilter:
-    """Gives `path` to the health check, and everything else to the application."""
+    """Passes requests for `path` to the health check, and all others to the application."""
 
     def __init__(self, application: Application, check: Application, path: str) -> None:
         self._application = application
@@ -17,13 +17,13 @@ class HealthFilter:
         self._path = path
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        chosen = self._check if environ.get("PATH_INFO") == self._path else self._application
-        return chosen(environ, start_response)
+        target = self._check if environ.get("PATH_INFO") == self._path else self._application
+        return target(environ, start_response)
 
 
 def filter_factory(
     global_conf: dict[str, str] | None, path: str = "/healthcheck", **local_conf: str
 ) -> Callable[[Application], HealthFilter]:
-    """Return paste's filter; options other than `path` are those of oslo.middleware's health check."""
+    """Return the filter for PasteDeploy. oslo.middleware's health check takes all options but `path`."""
     check: Any = healthcheck.Healthcheck.app_factory(global_conf, **local_conf)
     return lambda application: HealthFilter(application, check, path)

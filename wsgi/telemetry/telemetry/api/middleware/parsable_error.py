@@ -1,4 +1,4 @@
-"""Gives every error of the application one shape: `{"error_message": ...}`, or `<error_message>` in XML."""
+"""One form for the errors of the application: `{"error_message": ...}`, or `<error_message>` in XML."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ OFFERS = ["application/json", "application/xml"]
 
 
 class ParsableErrorMiddleware:
-    """Rewrites the body of each answer outside 2xx and 3xx."""
+    """Rewrites the body of each answer whose status is not 2xx or 3xx."""
 
     def __init__(self, application: Application) -> None:
         self._application = application

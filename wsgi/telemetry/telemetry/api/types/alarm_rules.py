@@ -1,6 +1,6 @@
-"""The rules of alarms: one class a type, found through entry point group `telemetry.alarm.rule`.
+"""The rules of alarms, one class for each type. Entry points of the group `telemetry.alarm.rule` name the classes.
 
-A rule says how it is described when its alarm is not, and what it forbids.
+A rule checks itself, and provides the description for an alarm that has none.
 """
 
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ class Rule(Base):
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def check(self) -> None:
-        """Raise a 400 for a rule that makes no sense."""
+        """Raise a 400 for an invalid rule."""
         check_present(self, self._mandatory)
 
     def description(self) -> str:
@@ -33,17 +33,17 @@ class Rule(Base):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the rule as it is stored."""
-        found = {}
+        stored = {}
         for one in wsme.types.list_attributes(type(self)):
             value = value_or(getattr(self, one.key), self._defaults.get(one.key, Unset))
             if value is not Unset:
-                found[one.name] = [item.as_dict() if isinstance(item, Query) else item for item in value] \
+                stored[one.name] = [item.as_dict() if isinstance(item, Query) else item for item in value] \
                     if isinstance(value, list) else value
-        return found
+        return stored
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Rule":
-        """Return the rule of the wire."""
+        """Return the rule as clients see it."""
         values = dict(stored)
         if isinstance(values.get("query"), list):
             values["query"] = [Query(**item) for item in values["query"]]
@@ -51,7 +51,7 @@ class Rule(Base):
 
 
 class ThresholdRule(Rule):
-    """A statistic of a meter compares with a threshold."""
+    """A statistic of a meter, compared with a threshold."""
 
     meter_name = attribute(str, mandatory=True)
     query = attribute([Query])
@@ -82,7 +82,7 @@ class ThresholdRule(Rule):
 
 
 class CombinationRule(Rule):
-    """All or any of other alarms are in state alarm."""
+    """The state of several other alarms, all or any of which must be `alarm`."""
 
     operator = attribute(wsme.types.Enum(str, "and", "or"))
     alarm_ids = attribute([str], mandatory=True)
@@ -107,7 +107,7 @@ class CombinationRule(Rule):
 
 
 class EventRule(Rule):
-    """An event of a type, with traits, has come."""
+    """The arrival of an event of a type, with certain traits."""
 
     event_type = attribute(str)
     query = attribute([Query])
@@ -119,7 +119,7 @@ class EventRule(Rule):
 
 
 class GnocchiRule(Rule):
-    """What Gnocchi's rules share."""
+    """Base of the rules for Gnocchi."""
 
     threshold = attribute(float, mandatory=True)
     aggregation_method = attribute(str, mandatory=True)
@@ -131,7 +131,7 @@ class GnocchiRule(Rule):
 
 
 class GnocchiResourceRule(GnocchiRule):
-    """A metric of one resource compares with a threshold."""
+    """A metric of one resource, compared with a threshold."""
 
     metric = attribute(str, mandatory=True)
     resource_id = attribute(str, mandatory=True)
@@ -141,7 +141,7 @@ class GnocchiResourceRule(GnocchiRule):
 
 
 class GnocchiMetricsRule(GnocchiRule):
-    """An aggregate over metrics compares with a threshold."""
+    """An aggregate over several metrics, compared with a threshold."""
 
     metrics = attribute([str], mandatory=True)
 
@@ -149,7 +149,7 @@ class GnocchiMetricsRule(GnocchiRule):
 
 
 class GnocchiResourcesAggregationRule(GnocchiRule):
-    """An aggregate over the metric of the resources that a query finds compares with a threshold."""
+    """An aggregate over one metric of all resources that match a query, compared with a threshold."""
 
     metric = attribute(str, mandatory=True)
     query = attribute(str, mandatory=True)

@@ -42,7 +42,7 @@ class Cron(wsme.types.UserType):  # type: ignore[misc]
 
 
 class AlarmTimeConstraint(Base):
-    """When an alarm is evaluated: from each start on, for a duration in seconds."""
+    """The times at which an alarm is evaluated: from each `start`, for `duration` seconds."""
 
     name = attribute(str, mandatory=True)
     description = attribute(str)
@@ -51,7 +51,7 @@ class AlarmTimeConstraint(Base):
     timezone = attribute(str)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the constraint as it is stored. Raises 400s."""
+        """Return the constraint as it is stored. Raises a 400."""
         check_present(self, ["name", "start", "duration"])
         timezone = value_or(self.timezone, "")
         if timezone:
@@ -87,7 +87,7 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
     severity = attribute(Severity)
 
     def rule(self) -> Rule:
-        """Return the one rule that goes with the type. Raises 400s."""
+        """Return the rule that belongs to the type. Raises a 400 if it is missing or another rule is set too."""
         if self.type not in RULES:
             raise InvalidInput("type", self.type, _("Value should be one of: %s") % ", ".join(sorted(RULES)))
         own = f"{self.type}_rule"
@@ -107,7 +107,7 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
         return checked
 
     def record(self, alarm_id: str, owner: tuple[str | None, str | None], now: dt.datetime) -> records.Alarm:
-        """Return the alarm to store, with its owner's user and project. Raises 400s."""
+        """Return the alarm to store, with the owner's user and project. Raises a 400."""
         check_present(self, ["name", "type"])
         for name in ("name", "user_id", "project_id"):
             check_name(name, getattr(self, name))
@@ -127,7 +127,7 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
 
     @classmethod
     def from_record(cls, record: records.Alarm) -> "Alarm":
-        """Return the alarm of the wire."""
+        """Return the alarm as clients see it."""
         alarm = cls(
             **{name: getattr(record, name) for name in (
                 "alarm_id", "name", "description", "enabled", "repeat_actions", "type", "project_id", "user_id",
@@ -157,7 +157,7 @@ class AlarmChange(Base):
 
     @classmethod
     def from_record(cls, record: records.AlarmChange) -> "AlarmChange":
-        """Return the change of the wire."""
+        """Return the change as clients see it."""
         return cls(**{name: getattr(record, name) for name in (
             "event_id", "alarm_id", "type", "detail", "project_id", "user_id", "on_behalf_of", "timestamp",
         )})

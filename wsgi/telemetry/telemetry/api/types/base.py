@@ -1,4 +1,4 @@
-"""What all types of the wire have in common."""
+"""The base of the types that clients send and receive, and checks of their members."""
 
 import dataclasses
 import datetime as dt
@@ -20,14 +20,14 @@ __all__ = ["Unset", "attribute", "timestamp"]
 
 
 class Timestamp(wsme.types.UserType):  # type: ignore[misc]
-    """A time in ISO 8601. WSME's own reader takes anything that looks like one, such as `10` for the tenth."""
+    """A time in ISO 8601. WSME's own type also accepts `10`, as the tenth of the month."""
 
     basetype = str
     name = "datetime"
 
     @staticmethod
     def validate(value: Any) -> Any:
-        """Take a datetime. Raises ValueError for anything else."""
+        """Return the value. Raises ValueError unless it is a datetime."""
         if not isinstance(value, dt.datetime):
             raise ValueError(f"'{value}' is not a legal datetime value")
         return value
@@ -52,13 +52,13 @@ timestamp = Timestamp()
 
 
 class Base(wsme.types.Base):  # type: ignore[misc]
-    """A type of the wire: `Base(name=value)`; members that are never set are left out of the answer."""
+    """Base of the types that clients send and receive. Members that are not set are left out of an answer."""
 
     @classmethod
     def answer(cls, **members: Any) -> Any:
-        """Return an object with the members of the type, for an answer.
+        """Return a plain object with the members of the type, for an answer.
 
-        WSME checks every member as if a caller had sent it, which costs a list more than the database does.
+        An instance of the type itself would check every member like input, which takes longer than the database needs.
         """
         kind: Any = cls
         return _plain(kind)(**members)
@@ -73,18 +73,18 @@ def _plain(kind: Any) -> Callable[..., Any]:
 
 
 def value_or(value: Any, default: Any) -> Any:
-    """Return a member's value, or the default when it is absent or null."""
+    """Return the value of a member, or the default if the member is absent or null."""
     return default if value is Unset or value is None else value
 
 
 def check_name(field: str, value: Any, length: int = NAME_LENGTH) -> None:
-    """Raise a 400 when a text is longer than any database takes."""
+    """Raise a 400 for a text that is too long to store."""
     if isinstance(value, str) and len(value) > length:
         raise InvalidInput(field, value, _("Value should have a maximum character requirement of %s") % length)
 
 
 def check_volume(field: str, value: Any) -> None:
-    """Raise a 400 for what is no number that aggregates can be made of."""
+    """Raise a 400 for a volume from which aggregates cannot be computed."""
     if not is_volume(value):
         raise InvalidInput(
             field, value, _("The volume must be between %(low)s and %(high)s")
@@ -93,7 +93,7 @@ def check_volume(field: str, value: Any) -> None:
 
 
 def check_present(item: Any, fields: Mapping[str, Any] | list[str]) -> None:
-    """Raise a 400 when a mandatory member is null."""
+    """Raise a 400 if a mandatory member is null."""
     for field in fields:
         if value_or(getattr(item, field), None) is None:
             raise InvalidInput(field, None, "Mandatory field missing.")

@@ -1,10 +1,10 @@
-"""What the API and its stores can do."""
+"""The capabilities of the API and its stores."""
 
 from telemetry.api.types.base import Base, attribute
 
 
 class Capabilities(Base):
-    """Flat names with a boolean each."""
+    """The name of each capability, and whether it is available."""
 
     api = attribute({str: bool})
     storage = attribute({str: bool})

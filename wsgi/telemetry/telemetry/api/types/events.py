@@ -17,14 +17,14 @@ TRAIT_TYPES = {kind.name.lower(): kind for kind in TraitType}
 
 
 class JsonObject(wsme.types.UserType):  # type: ignore[misc]
-    """Any JSON object; as JSON text in XML."""
+    """Any JSON object. In XML it is JSON text."""
 
     basetype = object
     name = "object"
 
     @staticmethod
     def validate(value: Any) -> Any:
-        """Take an object. Raises ValueError for anything else."""
+        """Return the value. Raises ValueError unless it is an object."""
         if not isinstance(value, dict):
             raise ValueError("Value not a valid dict: %s" % (value,))  # noqa: UP031
         return value
@@ -41,7 +41,7 @@ class TraitDescription(Base):
 
     @classmethod
     def of(cls, name: str, kind: TraitType) -> "TraitDescription":
-        """Return the description of the wire."""
+        """Return the description as clients see it."""
         return cls(name=name, type=kind.name.lower())
 
 
@@ -54,7 +54,7 @@ class Trait(Base):
 
     @classmethod
     def from_record(cls, record: records.Trait) -> Any:
-        """Return the trait of the wire."""
+        """Return the trait as clients see it."""
         value = record.value.isoformat() if isinstance(record.value, dt.datetime) else str(record.value)
         return cls.answer(name=record.name, type=record.type.name.lower(), value=value)
 
@@ -90,7 +90,7 @@ class Event(Base):
 
     @classmethod
     def from_record(cls, record: records.Event) -> Any:
-        """Return the event of the wire, its traits sorted by name."""
+        """Return the event as clients see it, its traits sorted by name."""
         return cls.answer(
             message_id=record.message_id, event_type=record.event_type, generated=record.generated,
             traits=[Trait.from_record(one) for one in sorted(record.traits, key=lambda one: one.name)],

@@ -1,4 +1,4 @@
-"""Meters, and samples as /v2/meters/{name} takes and gives them."""
+"""Meters, and samples in the form of /v2/meters/{name}."""
 
 import base64
 from typing import Any
@@ -23,7 +23,7 @@ class Meter(Base):
 
     @classmethod
     def from_record(cls, record: records.Meter) -> Any:
-        """Return the meter of the wire."""
+        """Return the meter as clients see it."""
         identity = f"{record.resource_id}+{record.name}".encode()
         return cls.answer(
             name=record.name, type=record.type, unit=record.unit, resource_id=record.resource_id,
@@ -33,7 +33,7 @@ class Meter(Base):
 
 
 class OldSample(Base):
-    """A sample with the member names of notifications."""
+    """A sample with the member names that notifications use."""
 
     source = attribute(str)
     counter_name = attribute(str, mandatory=True)
@@ -50,7 +50,7 @@ class OldSample(Base):
 
     @classmethod
     def from_record(cls, record: records.Sample) -> Any:
-        """Return the sample of the wire."""
+        """Return the sample as clients see it."""
         return cls.answer(
             source=record.source, counter_name=record.meter, counter_type=record.type, counter_unit=record.unit,
             counter_volume=record.volume, user_id=record.user_id, project_id=record.project_id,

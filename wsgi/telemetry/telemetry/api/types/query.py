@@ -1,4 +1,4 @@
-"""Filters, aggregates and complex queries as callers write them."""
+"""Filters, aggregates and complex queries in the form in which clients send them."""
 
 from typing import Any
 

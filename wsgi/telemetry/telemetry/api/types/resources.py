@@ -9,14 +9,14 @@ from telemetry.storage import records
 
 
 class Link(Base):
-    """A link: where, and what is there."""
+    """A link: its URL, and its relation to the resource."""
 
     href = attribute(str)
     rel = attribute(str)
 
 
 class Resource(Base):
-    """Something that is measured."""
+    """A resource: something that samples were measured of."""
 
     resource_id = attribute(str, mandatory=True)
     project_id = attribute(str)
@@ -29,7 +29,7 @@ class Resource(Base):
 
     @classmethod
     def from_record(cls, record: records.Resource, root: str) -> Any:
-        """Return the resource of the wire; `root` is the application's URL. Ids in links are not escaped."""
+        """Return the resource as clients see it; `root` is the application's URL. Ids in links are not escaped."""
         links = [Link.answer(href=f"{root}/v2/resources/{record.resource_id}", rel="self")]
         links += [
             Link.answer(href=f"{root}/v2/meters/{meter}?q.field=resource_id&q.value={record.resource_id}", rel=meter)

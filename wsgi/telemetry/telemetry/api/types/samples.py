@@ -1,4 +1,4 @@
-"""Samples as /v2/samples gives them, and what a bulk request did."""
+"""Samples in the form of /v2/samples, and the answer to a bulk request."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class Sample(Base):
 
     @classmethod
     def from_record(cls, record: records.Sample) -> Any:
-        """Return the sample of the wire."""
+        """Return the sample as clients see it."""
         return cls.answer(
             id=record.message_id, meter=record.meter, type=record.type, unit=record.unit, volume=record.volume,
             user_id=record.user_id, project_id=record.project_id, resource_id=record.resource_id,
@@ -36,7 +36,7 @@ class Sample(Base):
 
 
 class BulkResult(Base):
-    """How many samples of a bulk request were new, and how many had been stored before."""
+    """The number of samples that a bulk request stored, and of those that were stored before."""
 
     stored = attribute(int)
     duplicates = attribute(int)

@@ -8,8 +8,8 @@ from telemetry.api.types import base
 from telemetry.api.types.base import Base, attribute
 from telemetry.storage import records
 
-# What databases give as decimals or texts of their own.
-READ: dict[str, Callable[[Any], Any]] = {"min": float, "max": float, "avg": float, "sum": float, "count": int}
+# Databases return some aggregates as decimals or text.
+CONVERTERS: dict[str, Callable[[Any], Any]] = {"min": float, "max": float, "avg": float, "sum": float, "count": int}
 
 
 class Statistics(Base):
@@ -34,7 +34,7 @@ class Statistics(Base):
     def from_record(
         cls, record: records.Statistics, selected: bool, start: dt.datetime | None, end: dt.datetime | None
     ) -> Any:
-        """Return a row of the wire; the duration is cut to start and end, the times that the caller asked for."""
+        """Return a row as clients see it. `start` and `end` are the caller's times; the duration is cut to them."""
         first = max(record.duration_start, start) if start else record.duration_start
         last = min(record.duration_end, end) if end else record.duration_end
         duration = (last - first).total_seconds()
@@ -44,6 +44,6 @@ class Statistics(Base):
         return cls.answer(
             unit=record.unit, groupby=record.groupby, duration=duration, duration_start=first, duration_end=last,
             period=record.period, period_start=record.period_start, period_end=record.period_end,
-            **{name: READ[name](values[name]) for name in values.keys() & READ.keys()},
+            **{name: CONVERTERS[name](values[name]) for name in values.keys() & CONVERTERS.keys()},
             **({"aggregate": {name: float(value) for name, value in values.items()}} if selected else {}),
         )

@@ -39,32 +39,33 @@ def _change(row: Any) -> AlarmChange:
     return AlarmChange(**values)
 
 
-def _conditions(table: sa.Table, wanted: AlarmFilter | HistoryFilter, names: Sequence[str]) -> list[Any]:
+def _conditions(table: sa.Table, criteria: AlarmFilter | HistoryFilter, names: Sequence[str]) -> list[Any]:
     """Return the conditions on the columns `names` and on the owner, for the filter's members that are set."""
-    where: list[Any] = [table.c[name] == getattr(wanted, name) for name in names if getattr(wanted, name) is not None]
-    if wanted.user is not None:
-        where.append(conditions.owner(table.c.user_id, wanted.user))
-    if wanted.project is not None:
-        where.append(conditions.owner(table.c.project_id, wanted.project))
+    values = {name: getattr(criteria, name) for name in names}
+    where: list[Any] = [table.c[name] == value for name, value in values.items() if value is not None]
+    if criteria.user is not None:
+        where.append(conditions.owner(table.c.user_id, criteria.user))
+    if criteria.project is not None:
+        where.append(conditions.owner(table.c.project_id, criteria.project))
     return where
 
 
-def listing(connection: sa.Connection, wanted: AlarmFilter) -> list[Alarm]:
+def listing(connection: sa.Connection, criteria: AlarmFilter) -> list[Alarm]:
     """List alarms, newest timestamp first."""
-    where = _conditions(alarm, wanted, ("alarm_id", "name", "enabled", "state", "type", "severity"))
+    where = _conditions(alarm, criteria, ("alarm_id", "name", "enabled", "state", "type", "severity"))
     query = sa.select(alarm).where(*where)
     rows = connection.execute(query.order_by(alarm.c.timestamp.desc(), alarm.c.alarm_id))
-    found = [_alarm(row) for row in rows]
-    if wanted.meter is not None:
-        # The meter stands inside the rule's JSON, which the three databases search in three ways.
-        found = [one for one in found if one.rule.get("meter_name") == wanted.meter]
-    return found
+    alarms = [_alarm(row) for row in rows]
+    if criteria.meter is not None:
+        # The meter is part of the rule's JSON. Each of the three databases searches JSON in its own way.
+        alarms = [one for one in alarms if one.rule.get("meter_name") == criteria.meter]
+    return alarms
 
 
 def create(connection: sa.Connection, record: Alarm, change: AlarmChange | None) -> None:
     """Store a new alarm and its change."""
     connection.execute(sa.insert(alarm), _columns(record))
-    _remember(connection, change)
+    _add_to_history(connection, change)
 
 
 def update(connection: sa.Connection, record: Alarm, change: AlarmChange | None) -> None:
@@ -73,30 +74,30 @@ def update(connection: sa.Connection, record: Alarm, change: AlarmChange | None)
     result = connection.execute(sa.update(alarm).where(alarm.c.alarm_id == record.alarm_id).values(values))
     if not result.rowcount:
         raise NotFoundError(f"Alarm {record.alarm_id} not found")
-    _remember(connection, change)
+    _add_to_history(connection, change)
 
 
 def delete(connection: sa.Connection, alarm_id: str, change: AlarmChange | None) -> None:
     """Delete an alarm; its history stays until it expires. Raises NotFoundError."""
     if not connection.execute(sa.delete(alarm).where(alarm.c.alarm_id == alarm_id)).rowcount:
         raise NotFoundError(f"Alarm {alarm_id} not found")
-    _remember(connection, change)
+    _add_to_history(connection, change)
 
 
-def _remember(connection: sa.Connection, change: AlarmChange | None) -> None:
+def _add_to_history(connection: sa.Connection, change: AlarmChange | None) -> None:
     if change is not None:
         values = {column.name: getattr(change, column.name) for column in alarm_history.columns}
         values["timestamp"] = timestamps.to_microseconds(change.timestamp)
         connection.execute(sa.insert(alarm_history), values)
 
 
-def history(connection: sa.Connection, wanted: HistoryFilter) -> list[AlarmChange]:
+def history(connection: sa.Connection, criteria: HistoryFilter) -> list[AlarmChange]:
     """List changes of an alarm, newest first."""
     table = alarm_history
     query = sa.select(table).where(
-        table.c.alarm_id == wanted.alarm_id,
-        *conditions.period(table.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op),
-        *_conditions(table, wanted, ("on_behalf_of", "type", "severity")),
+        table.c.alarm_id == criteria.alarm_id,
+        *conditions.period(table.c.timestamp, criteria.start, criteria.start_op, criteria.end, criteria.end_op),
+        *_conditions(table, criteria, ("on_behalf_of", "type", "severity")),
     )
     return [_change(row) for row in connection.execute(query.order_by(table.c.timestamp.desc(), table.c.event_id))]
 

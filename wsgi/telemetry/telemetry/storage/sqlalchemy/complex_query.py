@@ -29,14 +29,14 @@ OPERATORS = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", ">": "__gt__", "<=": 
 
 
 class Compiler:
-    """Turns expressions into conditions on the columns of one kind of thing."""
+    """Translates expressions to SQL conditions on the columns of samples, alarms or changes of alarms."""
 
     def __init__(self, connection: sa.Connection, columns: Mapping[str, Any]) -> None:
         self.connection = connection
         self.columns = columns
 
     def condition(self, expression: Expression) -> Any:
-        """Return the condition for an expression; NULL as soon as a column or a metadata key is missing."""
+        """Return the condition for an expression. A column without a value and a missing metadata key make it NULL."""
         if isinstance(expression, Negation):
             return sa.not_(self.condition(expression.part))
         if isinstance(expression, Comparison):
@@ -46,17 +46,17 @@ class Compiler:
         parts = [self.condition(part) for part in expression.parts]
         return sa.and_(*parts) if expression.op == "and" else sa.or_(*parts)
 
-    def _comparison(self, leaf: Comparison) -> Any:
-        if leaf.field.startswith(METADATA):
-            return self._metadata(leaf)
-        column = self.columns[leaf.field]
-        if leaf.op == "=~":
-            return matches(self.connection, column, str(leaf.value))
-        return getattr(column, OPERATORS[leaf.op])(column_value(leaf.value))
+    def _comparison(self, comparison: Comparison) -> Any:
+        if comparison.field.startswith(METADATA):
+            return self._metadata(comparison)
+        column = self.columns[comparison.field]
+        if comparison.op == "=~":
+            return matches(self.connection, column, str(comparison.value))
+        return getattr(column, OPERATORS[comparison.op])(column_value(comparison.value))
 
-    def _metadata(self, leaf: Comparison) -> Any:
+    def _metadata(self, comparison: Comparison) -> Any:
         table = state_metadata.alias()
-        value: Any = leaf.value
+        value: Any = comparison.value
         kinds: tuple[str, ...] = ("text",)
         column: Any = table.c.text_value
         if isinstance(value, bool):
@@ -65,20 +65,20 @@ class Compiler:
             kinds, column = ("int",), table.c.int_value
         elif isinstance(value, int | float):
             kinds, column, value = ("float",), table.c.float_value, float(value)
-        # A scalar subquery is NULL for a missing key, as an outer join would make it.
-        found = (
+        # A scalar subquery is NULL for a missing key, like an outer join.
+        metadata_value = (
             sa.select(column)
             .where(
                 table.c.state_id == resource_state.c.id,
-                table.c.key == leaf.field.removeprefix(METADATA),
+                table.c.key == comparison.field.removeprefix(METADATA),
                 table.c.kind.in_(kinds),
             )
             .correlate(resource_state)
             .scalar_subquery()
         )
-        if leaf.op == "=~":
-            return matches(self.connection, found, str(value))
-        return getattr(found, OPERATORS[leaf.op])(value)
+        if comparison.op == "=~":
+            return matches(self.connection, metadata_value, str(value))
+        return getattr(metadata_value, OPERATORS[comparison.op])(value)
 
     def order(self, orderings: Sequence[Ordering]) -> list[Any]:
         """Return the columns to sort by."""

@@ -23,50 +23,50 @@ def compare(column: Any, op: str, value: Any) -> Condition:
     return condition
 
 
-def owner(column: Any, wanted: Owner) -> Condition:
-    """Return that an owner column has a value, or is NULL."""
-    condition: Condition = column.is_(None) if wanted is NULL else column == wanted
+def owner(column: Any, value: Owner) -> Condition:
+    """Return the condition that a column has the owner's value, or is NULL."""
+    condition: Condition = column.is_(None) if value is NULL else column == value
     return condition
 
 
 def period(
     column: Any, start: dt.datetime | None, start_op: str, end: dt.datetime | None, end_op: str
 ) -> list[Condition]:
-    """Return that a time column lies in a range whose ends may be open."""
-    found = []
+    """Return the conditions that a time is in a range. None leaves an end open."""
+    where = []
     if start is not None:
-        found.append(compare(column, "gt" if start_op == "gt" else "ge", timestamps.to_microseconds(start)))
+        where.append(compare(column, "gt" if start_op == "gt" else "ge", timestamps.to_microseconds(start)))
     if end is not None:
-        found.append(compare(column, "le" if end_op == "le" else "lt", timestamps.to_microseconds(end)))
-    return found
+        where.append(compare(column, "le" if end_op == "le" else "lt", timestamps.to_microseconds(end)))
+    return where
 
 
 def metadata_term(term: MetadataTerm) -> Condition:
-    """Return that a state has a metadata value, of exactly the value's type."""
+    """Return the condition that a state has a metadata value of the same type."""
     value = term.value.isoformat() if isinstance(term.value, dt.datetime) else term.value
-    leaf = typed_leaf(value)
+    columns = typed_leaf(value)
     table = state_metadata.alias()
-    conditions = [table.c.state_id == resource_state.c.id, table.c.key == term.key, table.c.kind == leaf["kind"]]
-    if leaf["kind"] == "text":
-        conditions.append(table.c.text_value == leaf["text_value"])
-    elif leaf["kind"] == "float":
-        conditions.append(table.c.float_value == leaf["float_value"])
+    conditions = [table.c.state_id == resource_state.c.id, table.c.key == term.key, table.c.kind == columns["kind"]]
+    if columns["kind"] == "text":
+        conditions.append(table.c.text_value == columns["text_value"])
+    elif columns["kind"] == "float":
+        conditions.append(table.c.float_value == columns["float_value"])
     else:
-        conditions.append(table.c.int_value == leaf["int_value"])
+        conditions.append(table.c.int_value == columns["int_value"])
     return sa.exists().where(*conditions)
 
 
-def of_state(wanted: SampleFilter) -> list[Condition]:
+def of_state(criteria: SampleFilter) -> list[Condition]:
     """Return the conditions on resource_state: owner, source and metadata."""
-    found = []
-    if wanted.user is not None:
-        found.append(owner(resource_state.c.user_id, wanted.user))
-    if wanted.project is not None:
-        found.append(owner(resource_state.c.project_id, wanted.project))
-    if wanted.source is not None:
-        found.append(resource_state.c.source == wanted.source)
-    found.extend(metadata_term(term) for term in wanted.metadata)
-    return found
+    where = []
+    if criteria.user is not None:
+        where.append(owner(resource_state.c.user_id, criteria.user))
+    if criteria.project is not None:
+        where.append(owner(resource_state.c.project_id, criteria.project))
+    if criteria.source is not None:
+        where.append(resource_state.c.source == criteria.source)
+    where.extend(metadata_term(term) for term in criteria.metadata)
+    return where
 
 
 def resource_key(connection: sa.Connection, resource_id: str) -> int | None:
@@ -80,30 +80,30 @@ def meter_keys(connection: sa.Connection, name: str) -> Sequence[tuple[int, str]
 
 
 def of_meters(keys: Sequence[int]) -> Condition:
-    """Return that a sample is of one of the meters with these internal ids."""
+    """Return the condition that a sample belongs to one of the meters with these internal ids."""
     return sample.c.meter_id == keys[0] if len(keys) == 1 else sample.c.meter_id.in_(keys)
 
 
-def of_sample(connection: sa.Connection, wanted: SampleFilter) -> list[Condition] | None:
+def of_sample(connection: sa.Connection, criteria: SampleFilter) -> list[Condition] | None:
     """Return the conditions on the table sample alone, or None if no sample can match.
 
     The conditions on the sample's state are those of `of_state`.
     """
-    where = of_sample_of_any_meter(connection, wanted)
-    if where is None or wanted.meter is None:
+    where = of_sample_of_any_meter(connection, criteria)
+    if where is None or criteria.meter is None:
         return where
-    keys = [key for key, _ in meter_keys(connection, wanted.meter)]
+    keys = [key for key, _ in meter_keys(connection, criteria.meter)]
     return [of_meters(keys), *where] if keys else None
 
 
-def of_sample_of_any_meter(connection: sa.Connection, wanted: SampleFilter) -> list[Condition] | None:
+def of_sample_of_any_meter(connection: sa.Connection, criteria: SampleFilter) -> list[Condition] | None:
     """Return the conditions of `of_sample` without the one on the meter, or None if no sample can match."""
-    where = period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
-    if wanted.resource is not None:
-        key = resource_key(connection, wanted.resource)
+    where = period(sample.c.timestamp, criteria.start, criteria.start_op, criteria.end, criteria.end_op)
+    if criteria.resource is not None:
+        key = resource_key(connection, criteria.resource)
         if key is None:
             return None
         where.append(sample.c.resource_id == key)
-    if wanted.message_id is not None:
-        where.append(sample.c.message_id == wanted.message_id)
+    if criteria.message_id is not None:
+        where.append(sample.c.message_id == criteria.message_id)
     return where

@@ -1,4 +1,4 @@
-"""The few statements that the databases spell differently."""
+"""The statements and expressions that differ between the databases."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,19 +11,19 @@ from sqlalchemy.dialects import mysql, sqlite
 from telemetry import timestamps
 
 T = TypeVar("T")
-# Below the smallest limit of bound values in a statement, SQLite's.
+# Bound values in a statement. SQLite has the smallest limit: 999 in old versions.
 CHUNK = 500
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """Cut into lists of at most `size`."""
+    """Cut into lists of at most `size` items."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, leaving out those whose unique key is there already."""
+    """Insert rows. A row whose unique key exists already is skipped."""
     if not rows:
         return
     key = next(iter(table.primary_key.columns))
@@ -43,23 +43,24 @@ def merge(
     connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], changes: Changes,
     only_if: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Insert rows in one statement; where the primary key is there already, assign `changes(new row)` instead.
+    """Insert rows in one statement. If the primary key of a row exists already, assign `changes(new row)` instead.
 
-    MariaDB assigns in the order of the list and sees what it has assigned. `only_if` spares the other databases
-    updates that change nothing, which MariaDB finds out by itself.
+    MariaDB assigns in the order of the list, and a later assignment sees the new value of an earlier one. `only_if` is
+    the condition for the assignment. PostgreSQL and SQLite need it to avoid updates that change nothing; MariaDB
+    avoids them itself and does not use it.
     """
     if not rows:
         return
     match connection.dialect.name:
         case "sqlite" | "postgresql" as name:
-            made: Any = sqlite.insert(table) if name == "sqlite" else _from_arrays(table, rows)
-            statement: Any = made.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns), set_=dict(changes(made.excluded)),
-                where=only_if(made.excluded) if only_if else None,
+            insert: Any = sqlite.insert(table) if name == "sqlite" else _from_arrays(table, rows)
+            statement: Any = insert.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns), set_=dict(changes(insert.excluded)),
+                where=only_if(insert.excluded) if only_if else None,
             )
         case _:
-            made = mysql.insert(table)
-            statement = made.on_duplicate_key_update(changes(made.inserted))
+            insert = mysql.insert(table)
+            statement = insert.on_duplicate_key_update(changes(insert.inserted))
     if connection.dialect.name == "postgresql":
         connection.execute(statement)
     else:
@@ -67,8 +68,8 @@ def merge(
 
 
 def _from_arrays(table: sa.Table, rows: Sequence[dict[str, Any]]) -> Any:
-    """Return an insert of rows that are sent as one array a column: psycopg2 would send row after row."""
-    # The tables' options load the other dialects anyway; this one costs a process that does not need it 3 MB.
+    """Return an insert that sends one array for each column. psycopg2 would send the rows one by one."""
+    # Imported only if needed: it takes 3 MB. The options of the tables load the other dialects in any case.
     from sqlalchemy.dialects import postgresql
 
     columns = []
@@ -86,12 +87,12 @@ def column_value(value: Any) -> Any:
 
 
 def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.ColumnElement[int]:
-    """The whole part of value / divisor, for value >= 0; `/` alone makes a fraction on MariaDB."""
+    """Return the whole part of value / divisor, for value >= 0. On MariaDB, `/` makes a fraction."""
     operator = "DIV" if connection.dialect.name == "mysql" else "/"
     return sa.type_coerce(value.op(operator, precedence=8)(sa.literal_column(str(divisor))), sa.BigInteger)
 
 
 def matches(connection: sa.Connection, value: Any, pattern: str) -> sa.ColumnElement[bool]:
-    """`value` as text matches the regular expression, as the database understands it."""
+    """Return the condition that `value` as text matches a regular expression of the database."""
     text = sa.cast(value, sa.Text) if connection.dialect.name != "mysql" else sa.cast(value, mysql.CHAR)
     return text.regexp_match(pattern)

@@ -1,4 +1,4 @@
-"""The driver for SQLite, PostgreSQL and MariaDB: each method is one transaction around a function of a module here."""
+"""The driver for SQLite, PostgreSQL and MariaDB: runs a function of this package's modules in a transaction."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from telemetry.storage.filters import (
     Page,
     PageRequest,
     SampleFilter,
-    StatisticsQuestion,
+    StatisticsRequest,
 )
 from telemetry.storage.interface import Driver
 from telemetry.storage.sqlalchemy import (
@@ -68,21 +68,21 @@ class SQLDriver(Driver):
         batch = list(samples) if isinstance(samples, Iterator) else samples
         return self.database.write(lambda connection: writing.record(connection, batch))
 
-    def meters(self, wanted: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
+    def meters(self, criteria: SampleFilter, page: PageRequest, unique: bool = False) -> Page[records.Meter]:
         with self.database.read() as connection:
-            return (meters.unique if unique else meters.listing)(connection, wanted, page)
+            return (meters.unique if unique else meters.listing)(connection, criteria, page)
 
-    def samples(self, wanted: SampleFilter, page: PageRequest) -> Page[records.Sample]:
+    def samples(self, criteria: SampleFilter, page: PageRequest) -> Page[records.Sample]:
         with self.database.read() as connection:
-            return samples.listing(connection, wanted, page)
+            return samples.listing(connection, criteria, page)
 
-    def resources(self, wanted: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
+    def resources(self, criteria: SampleFilter, page: PageRequest, with_meters: bool) -> Page[records.Resource]:
         with self.database.read() as connection:
-            return resources.listing(connection, wanted, page, with_meters)
+            return resources.listing(connection, criteria, page, with_meters)
 
-    def statistics(self, question: StatisticsQuestion) -> list[records.Statistics]:
+    def statistics(self, request: StatisticsRequest) -> list[records.Statistics]:
         with self.database.read() as connection:
-            return statistics.statistics(connection, question)
+            return statistics.statistics(connection, request)
 
     def query_samples(
         self, expression: Expression | None, order: Sequence[Ordering], limit: int
@@ -93,9 +93,9 @@ class SQLDriver(Driver):
     def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
         return expiry.samples(self.database, before, samples_only)
 
-    def alarms(self, wanted: AlarmFilter) -> list[records.Alarm]:
+    def alarms(self, criteria: AlarmFilter) -> list[records.Alarm]:
         with self.database.read() as connection:
-            return alarms.listing(connection, wanted)
+            return alarms.listing(connection, criteria)
 
     def create_alarm(self, alarm: records.Alarm, change: records.AlarmChange | None) -> None:
         self.database.write(lambda connection: alarms.create(connection, alarm, change))
@@ -106,9 +106,9 @@ class SQLDriver(Driver):
     def delete_alarm(self, alarm_id: str, change: records.AlarmChange | None) -> None:
         self.database.write(lambda connection: alarms.delete(connection, alarm_id, change))
 
-    def alarm_changes(self, wanted: HistoryFilter) -> list[records.AlarmChange]:
+    def alarm_changes(self, criteria: HistoryFilter) -> list[records.AlarmChange]:
         with self.database.read() as connection:
-            return alarms.history(connection, wanted)
+            return alarms.history(connection, criteria)
 
     def query_alarms(
         self, expression: Expression | None, order: Sequence[Ordering], limit: int
@@ -129,9 +129,9 @@ class SQLDriver(Driver):
         batch = list(events_) if isinstance(events_, Iterator) else events_
         return self.database.write(lambda connection: events.record(connection, batch))
 
-    def events(self, wanted: EventFilter, page: PageRequest) -> Page[records.Event]:
+    def events(self, criteria: EventFilter, page: PageRequest) -> Page[records.Event]:
         with self.database.read() as connection:
-            return events.listing(connection, wanted, page)
+            return events.listing(connection, criteria, page)
 
     def event_types(self) -> list[str]:
         with self.database.read() as connection:

@@ -1,4 +1,4 @@
-"""Connections: one engine per URL, made when first needed, with transactions that start over after a deadlock."""
+"""Connections to a database. A write transaction that meets a deadlock is repeated."""
 
 import contextlib
 import logging
@@ -24,12 +24,15 @@ from telemetry.storage.sqlalchemy import patience, schema
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql"}
+# The pauses after 8 attempts add up to 1.6 s.
 WRITE_ATTEMPTS = 8
+# Idle connections that are kept. Each has a page cache of its own.
 SQLITE_KEPT = 2
-# What a database says of a value or an expression of the caller's, as opposed to trouble of its own.
+# Messages about a value or an expression of the client.
 BAD_VALUE = re.compile(
     r"regular expression|regexp|invalid input syntax|out of range|user-defined function raised", re.IGNORECASE
 )
+# Messages of a database that cannot answer now.
 BUSY = re.compile(
     r"database is locked|unable to open database|disk I/O error|no such table|readonly database|"
     r"connection to server|connect to server|can't connect|connection refused|server closed|terminating connection|"
@@ -41,7 +44,7 @@ BUSY = re.compile(
 
 
 class PopulationDeviation:
-    """stddev_pop for SQLite, by Welford's method: one pass, and no loss when values are large and close together."""
+    """stddev_pop for SQLite, by Welford's method: one pass, and exact for large values that differ little."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +52,7 @@ class PopulationDeviation:
         self.squares = 0.0
 
     def step(self, value: float | None) -> None:
-        """Take one value in."""
+        """Add a value."""
         if value is None:
             return
         self.count += 1
@@ -58,13 +61,13 @@ class PopulationDeviation:
         self.squares += delta * (value - self.mean)
 
     def finalize(self) -> float | None:
-        """Return the deviation, or None for no values."""
+        """Return the deviation, or None without values."""
         return math.sqrt(self.squares / self.count) if self.count else None
 
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn the library's exceptions into those of telemetry.errors."""
+    """Raise the exceptions of telemetry.errors in place of those of the database libraries."""
     try:
         yield
     except (db_exception.DBConnectionError, db_exception.DBDeadlock, exc.TimeoutError) as error:
@@ -82,7 +85,7 @@ def translated() -> Iterator[None]:
 
 
 class Database:
-    """One database: `read()` and `write()` hand out connections in a transaction, once the schema has been checked."""
+    """One database. `read()` and `write()` check the schema once, and run a transaction."""
 
     def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
         self._conf = conf
@@ -112,19 +115,19 @@ class Database:
             }
         if self.url.database in (None, "", ":memory:"):
             return self.url, {}
-        # Only telemetry-upgrade makes the file: a database that is missing must not look like an empty one.
+        # Only telemetry-upgrade creates the file. Otherwise a missing database would look like an empty one.
         mode = "rwc" if create else "rw"
         return self.url.set(database=f"file:{self.url.database}"), {
             "mode": mode, "uri": "true", "timeout": str(answer)
         }
 
     def engine(self, create: bool = False) -> sa.Engine:
-        """Return the engine, without connecting. `create`: a new one that may create an SQLite file."""
+        """Return the engine, without connecting. `create` makes a new engine, which may create an SQLite file."""
         with self._lock:
             if self._engine is None or create:
                 options = self._conf.database
                 url, parameters = self._parameters(create)
-                # What the URL says itself must not be there twice.
+                # A parameter of the URL itself must not appear twice.
                 parameters = {name: value for name, value in parameters.items() if name not in url.query}
                 engine: sa.Engine = engines.create_engine(
                     url,
@@ -156,15 +159,15 @@ class Database:
             sa.event.listen(engine, "connect", _prepare_mysql)
 
     def check(self) -> None:
-        """Reach the database and compare its schema. Raises UnavailableError or SchemaMismatchError."""
+        """Connect and compare the schema. Raises UnavailableError or SchemaMismatchError."""
         path = self.url.database
         if self.backend == "sqlite" and path not in (None, "", ":memory:"):
             try:
-                # Not opened: closing it would drop the locks of this process's connections, and another process would
-                # take away the log that they use.
+                # stat, not open: closing the file would drop the locks of this process's connections, and another
+                # process could then delete the write-ahead log that they use.
                 os.stat(str(path))
             except FileNotFoundError:
-                raise SchemaMismatchError(f"There is no database {path}. Run: telemetry-upgrade") from None
+                raise SchemaMismatchError(f"The database {path} does not exist. Run: telemetry-upgrade") from None
             except OSError as error:
                 raise UnavailableError(f"The database {path} cannot be opened: {error.strerror}") from error
         with translated(), self.engine().connect() as connection:
@@ -181,14 +184,14 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Hand out a connection in a transaction for reading. Raises UnavailableError and BadQueryError."""
+        """Yield a connection in a transaction for reading. Raises UnavailableError and BadQueryError."""
         with translated(), self._ready().connect() as connection:
             yield connection
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in a transaction of its own, again when another writer got in its way, and return its result.
+        """Run `work` in a transaction and return its result. Repeat it after a conflict with another writer.
 
-        Raises UnavailableError when that goes on for too long, and whatever `work` raises.
+        Raises UnavailableError after WRITE_ATTEMPTS conflicts, and every exception of `work`.
         """
         engine = self._ready()
         for attempt in range(WRITE_ATTEMPTS):
@@ -203,20 +206,20 @@ class Database:
                     db_exception.DBDuplicateEntry,
                     db_exception.DBReferenceError,
                 ) as error:
-                    LOG.info("Another writer was in the way (%s), trying again", type(error).__name__)
+                    LOG.info("Conflict with another writer (%s), trying again", type(error).__name__)
             time.sleep(min(0.01 * 2**attempt, 0.5))
-        raise UnavailableError("Other writers were in the way for too long")
+        raise UnavailableError("Conflicts with other writers did not end")
 
     def _begin_immediately(self, connection: sa.Connection) -> None:
-        """Take SQLite's write lock first: what begins by reading fails at once when another has written meanwhile."""
+        """Take SQLite's write lock first. A transaction that reads first fails if another one writes in between."""
         if self.backend == "sqlite":
             driver: Any = connection.connection.dbapi_connection
             driver.execute("BEGIN IMMEDIATE")
-            # oslo.db begins a transaction of its own unless it finds this mark.
+            # Without this mark, oslo.db begins another transaction.
             connection.info["in_transaction"] = True
 
     def dispose(self) -> None:
-        """Close idle connections; the next use makes new ones."""
+        """Close idle connections. The next use opens new ones."""
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
@@ -225,26 +228,27 @@ class Database:
 
 
 def _pooled(url: sa.URL, **arguments: Any) -> tuple[sa.Engine, sa.Engine]:
-    """Make SQLite's engine, which oslo.db would let connect anew for each transaction.
+    """Make the engine for SQLite with a pool of connections. oslo.db would open a connection for each transaction.
 
-    Whoever closes the last connection waits for a checkpoint of the whole log; and a new one reads the schema again.
+    Closing the last connection waits for a checkpoint of the whole write-ahead log, and a new connection reads the
+    schema again.
     """
     if arguments.get("poolclass") is sa.NullPool:
-        # Few are kept, since each has a cache of its own; as many more as there are threads come and go.
+        # Threads beyond SQLITE_KEPT open connections that are closed after use.
         arguments.update(poolclass=sa.QueuePool, pool_size=SQLITE_KEPT, max_overflow=-1)
     engine = sa.create_engine(url, **arguments)
     return engine, engine
 
 
 def _follow_file(engine: sa.Engine, path: str) -> None:
-    """Let no kept connection serve a file that has been moved away or replaced."""
+    """Replace pooled connections after the database file was moved or replaced."""
 
     def identity() -> tuple[int, int] | None:
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     def remember(connection: Any, record: Any) -> None:
         record.info["file"] = identity()
@@ -258,7 +262,7 @@ def _follow_file(engine: sa.Engine, path: str) -> None:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    # FULL costs a sync per commit even in WAL mode; NORMAL loses at most the last commits at a power cut.
+    # FULL syncs at each commit, even in WAL mode. NORMAL may lose the last commits at a power failure, but no more.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.create_aggregate("stddev_pop", 1, PopulationDeviation)

@@ -25,7 +25,7 @@ VALUE_COLUMNS = {
 
 
 def record(connection: sa.Connection, events: Iterable[Event]) -> Stored:
-    """Store events; those whose message_id is there already are duplicates."""
+    """Store events. An event whose message_id is stored already is a duplicate."""
     total = Stored()
     for batch in chunks(events):
         stored = _record_batch(connection, batch)
@@ -36,8 +36,8 @@ def record(connection: sa.Connection, events: Iterable[Event]) -> Stored:
 
 def _record_batch(connection: sa.Connection, batch: Sequence[Event]) -> int:
     by_id = {one.message_id: one for one in reversed(batch)}
-    known = set(connection.scalars(sa.select(event.c.message_id).where(event.c.message_id.in_(list(by_id)))))
-    new = [one for one in reversed(by_id.values()) if one.message_id not in known]
+    stored_ids = set(connection.scalars(sa.select(event.c.message_id).where(event.c.message_id.in_(list(by_id)))))
+    new = [one for one in reversed(by_id.values()) if one.message_id not in stored_ids]
     if not new:
         return 0
     types = _types(connection, sorted({one.event_type for one in new}))
@@ -63,12 +63,12 @@ def _record_batch(connection: sa.Connection, batch: Sequence[Event]) -> int:
 
 def _types(connection: sa.Connection, names: list[str]) -> dict[str, int]:
     query = sa.select(event_type.c.description, event_type.c.id).where(event_type.c.description.in_(names))
-    found = dict(connection.execute(query).all())
-    missing = [{"description": name} for name in names if name not in found]
+    ids = dict(connection.execute(query).all())
+    missing = [{"description": name} for name in names if name not in ids]
     if missing:
         insert_missing(connection, event_type, missing)
-        found = dict(connection.execute(query).all())
-    return found
+        ids = dict(connection.execute(query).all())
+    return ids
 
 
 def _trait_row(event_id: int, one: Trait) -> dict[str, Any]:
@@ -95,18 +95,18 @@ def _has_trait(term: TraitTerm) -> Any:
     )
 
 
-def listing(connection: sa.Connection, wanted: EventFilter, page: PageRequest) -> Page[Event]:
+def listing(connection: sa.Connection, criteria: EventFilter, page: PageRequest) -> Page[Event]:
     """List events, oldest first."""
     query = sa.select(event, event_type.c.description).join(event_type, event_type.c.id == event.c.event_type_id)
-    query = query.where(*conditions.period(event.c.generated, wanted.start, "ge", wanted.end, "le"))
-    if wanted.event_type is not None:
-        query = query.where(event_type.c.description == wanted.event_type)
-    if wanted.message_id is not None:
-        query = query.where(event.c.message_id == wanted.message_id)
-    query = query.where(*[_has_trait(term) for term in wanted.traits])
-    if wanted.own_project_only:
+    query = query.where(*conditions.period(event.c.generated, criteria.start, "ge", criteria.end, "le"))
+    if criteria.event_type is not None:
+        query = query.where(event_type.c.description == criteria.event_type)
+    if criteria.message_id is not None:
+        query = query.where(event.c.message_id == criteria.message_id)
+    query = query.where(*[_has_trait(term) for term in criteria.traits])
+    if criteria.own_project_only:
         any_project = trait.alias()
-        own = TraitTerm("project_id", TraitType.STRING, "eq", wanted.admin_project or "")
+        own = TraitTerm("project_id", TraitType.STRING, "eq", criteria.admin_project or "")
         query = query.where(sa.or_(
             ~sa.exists().where(any_project.c.event_id == event.c.id, any_project.c.key == "project_id"),
             _has_trait(own),
@@ -126,16 +126,16 @@ def listing(connection: sa.Connection, wanted: EventFilter, page: PageRequest) -
 
 
 def _traits_of(connection: sa.Connection, keys: list[int]) -> dict[int, list[Trait]]:
-    found: dict[int, list[Trait]] = {}
+    traits_by_event: dict[int, list[Trait]] = {}
     for chunk in chunks(keys):
         query = sa.select(trait).where(trait.c.event_id.in_(chunk)).order_by(trait.c.key, trait.c.type)
         for row in connection.execute(query):
-            found.setdefault(row.event_id, []).append(_trait(row))
-    return found
+            traits_by_event.setdefault(row.event_id, []).append(_trait(row))
+    return traits_by_event
 
 
 def types(connection: sa.Connection) -> list[str]:
-    """List event types, sorted."""
+    """List the event types, sorted."""
     return list(connection.scalars(sa.select(event_type.c.description).order_by(event_type.c.description)))
 
 

@@ -1,4 +1,4 @@
-"""Deleting what has passed its time, in steps that let writers through."""
+"""Deletes old rows, in short transactions between which other writers can work."""
 
 import datetime as dt
 
@@ -20,11 +20,12 @@ from telemetry.storage.sqlalchemy.models import (
     trait,
 )
 
+# Rows deleted in one transaction.
 STEP = 5000
 
 
 def _in_steps(database: Database, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
-    """Delete rows of a table with an `id`, STEP at a time, each step a transaction."""
+    """Delete the rows of a table with a column `id` that match, STEP rows in a transaction. Return their number."""
 
     def step(connection: sa.Connection) -> int:
         keys = list(connection.scalars(sa.select(table.c.id).where(*where).limit(STEP)))
@@ -43,13 +44,17 @@ def _in_steps(database: Database, table: sa.Table, *where: sa.ColumnElement[bool
 
 
 def samples(database: Database, before: dt.datetime, samples_only: bool) -> int:
-    """Delete samples older than `before`, then what has none any more, and set the resources' first times right."""
-    edge = timestamps.to_microseconds(before)
-    deleted = _in_steps(database, sample, sample.c.timestamp < edge)
+    """Delete samples older than `before`. Return their number.
+
+    Unless `samples_only`, also delete the states, meters and resources without samples, and correct the first
+    timestamps of the others.
+    """
+    oldest_kept = timestamps.to_microseconds(before)
+    deleted = _in_steps(database, sample, sample.c.timestamp < oldest_kept)
     if samples_only:
         return deleted
     used_states = sa.select(sample.c.state_id).where(sample.c.state_id == resource_state.c.id)
-    _in_steps(database, resource_state, resource_state.c.last_timestamp < edge, ~used_states.exists())
+    _in_steps(database, resource_state, resource_state.c.last_timestamp < oldest_kept, ~used_states.exists())
 
     def orphans(connection: sa.Connection) -> None:
         pair = sa.exists().where(
@@ -58,7 +63,7 @@ def samples(database: Database, before: dt.datetime, samples_only: bool) -> int:
         connection.execute(sa.delete(resource_meter).where(
             ~sa.exists().where(resource_state.c.id == resource_meter.c.state_id)
         ))
-        old = sa.select(resource.c.id).where(resource.c.first_timestamp < edge)
+        old = sa.select(resource.c.id).where(resource.c.first_timestamp < oldest_kept)
         connection.execute(sa.delete(resource_meter).where(resource_meter.c.resource_id.in_(old), ~pair))
         in_use = sa.exists().where(resource_meter.c.meter_id == meter.c.id)
         has_samples = sa.exists().where(sample.c.meter_id == meter.c.id)
@@ -66,23 +71,23 @@ def samples(database: Database, before: dt.datetime, samples_only: bool) -> int:
 
     database.write(orphans)
     has_states = sa.exists().where(resource_state.c.resource_id == resource.c.id)
-    _in_steps(database, resource, resource.c.last_timestamp < edge, ~has_states)
-    database.write(lambda connection: _first_times(connection, edge))
+    _in_steps(database, resource, resource.c.last_timestamp < oldest_kept, ~has_states)
+    database.write(lambda connection: _correct_first_timestamps(connection, oldest_kept))
     return deleted
 
 
-def _first_times(connection: sa.Connection, edge: int) -> None:
+def _correct_first_timestamps(connection: sa.Connection, oldest_kept: int) -> None:
     for table, column in ((resource, sample.c.resource_id), (resource_state, sample.c.state_id)):
         first = sa.select(sa.func.min(sample.c.timestamp)).where(column == table.c.id).scalar_subquery()
         connection.execute(
             sa.update(table)
-            .where(table.c.first_timestamp < edge, sa.exists().where(column == table.c.id))
+            .where(table.c.first_timestamp < oldest_kept, sa.exists().where(column == table.c.id))
             .values(first_timestamp=first)
         )
 
 
 def events(database: Database, before: dt.datetime) -> int:
-    """Delete events generated before `before`, then types that have none any more."""
+    """Delete events generated before `before`, and then event types without events. Return the number of events."""
     deleted = _in_steps(database, event, event.c.generated < timestamps.to_microseconds(before))
 
     def orphans(connection: sa.Connection) -> None:
@@ -95,10 +100,10 @@ def events(database: Database, before: dt.datetime) -> int:
 
 
 def alarm_changes(database: Database, before: dt.datetime) -> int:
-    """Delete alarm changes older than `before`."""
-    edge = timestamps.to_microseconds(before)
+    """Delete alarm changes older than `before`. Return their number."""
+    oldest_kept = timestamps.to_microseconds(before)
     return database.write(
         lambda connection: connection.execute(
-            sa.delete(alarm_history).where(alarm_history.c.timestamp < edge)
+            sa.delete(alarm_history).where(alarm_history.c.timestamp < oldest_kept)
         ).rowcount
     )

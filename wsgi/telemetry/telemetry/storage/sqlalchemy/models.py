@@ -1,10 +1,10 @@
-"""The tables. Listings read the small tables, which every write keeps up to date, and never count samples.
+"""The tables. Every write of samples updates the small tables, so that lists need not read all samples.
 
-meter, resource      what exists: one row per (name, type, unit) and per resource id
-resource_state       what samples said of a resource: one row per owner, source and metadata
-state_metadata       the leaves of a state's metadata, typed, for queries
-resource_meter       which meters a resource has, with the state of the latest sample inserted
-sample               one row per measurement
+meter, resource      one row for each (name, type, unit), and one for each resource id
+resource_state       one row for each owner, source and metadata that samples of a resource had
+state_metadata       the values in the metadata of a state, with their types, for queries
+resource_meter       the meters of a resource, with the state of the sample that was inserted last
+sample               one row for each measurement
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from sqlalchemy.dialects import mysql
 
 from telemetry.storage.limits import MESSAGE_ID_LENGTH, NAME_LENGTH
 
-# MariaDB compares text without case and trailing spaces unless told otherwise.
+# By default, MariaDB ignores case and trailing spaces when it compares text.
 PLAIN: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_nopad_bin",
 }
-# Ids of deleted rows must not come back while somebody still knows them.
+# SQLite must not reuse the ids of deleted rows: a marker of a page or another transaction may still hold one.
 OPTIONS = {**PLAIN, "sqlite_autoincrement": True}
 metadata = sa.MetaData()
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -92,7 +92,7 @@ sample = sa.Table(
     sa.Column("message_id", sa.String(MESSAGE_ID_LENGTH), nullable=False, unique=True),
     sa.Column("message_signature", sa.String(64)),
     sa.Index("ix_sample_timestamp", "timestamp"),
-    # Both cover what statistics read, so that a day of a meter is one walk through an index.
+    # Both indexes contain every column that statistics read, so a query reads one range of an index.
     sa.Index("ix_sample_meter", "meter_id", "timestamp", "volume", "state_id"),
     sa.Index("ix_sample_resource", "resource_id", "timestamp", "meter_id", "volume"),
     sa.Index("ix_sample_state", "state_id"),

@@ -1,7 +1,7 @@
-"""How long to wait for PostgreSQL.
+"""A time-out for PostgreSQL in the client.
 
-The server's own time-outs do not help against a server that is stuck or behind a network that swallows packets, and
-its client library waits for ever. psycopg2 lets the waiting be done here instead.
+The time-outs of the server do not help if the server hangs or the network drops packets, and the client library libpq
+waits for ever. psycopg2 lets a callback wait instead.
 """
 
 import select
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def limit(seconds: float) -> None:
-    """Make every wait of psycopg2 in this process end with an OperationalError after a number of seconds."""
+    """Set the time after which every wait of psycopg2 in this process raises OperationalError, in seconds."""
     import psycopg2
     import psycopg2.extensions
 

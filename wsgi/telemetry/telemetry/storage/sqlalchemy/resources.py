@@ -1,4 +1,4 @@
-"""Listings of resources: from resource and resource_state, and from samples only when a time range asks for it."""
+"""Lists resources. The queries read resource and resource_state, and samples only for a time range."""
 
 import json
 from typing import Any
@@ -17,14 +17,14 @@ BY_ID = Keyset((resource.c.resource_id,))
 
 
 def listing(
-    connection: sa.Connection, wanted: SampleFilter, page: PageRequest, with_meters: bool
+    connection: sa.Connection, criteria: SampleFilter, page: PageRequest, with_meters: bool
 ) -> Page[Resource]:
-    """List resources with a sample in the filter, by resource id."""
-    of_state = conditions.of_state(wanted)
-    times = conditions.period(sample.c.timestamp, wanted.start, wanted.start_op, wanted.end, wanted.end_op)
+    """List the resources with a sample that matches the filter, in the order of their ids."""
+    of_state = conditions.of_state(criteria)
+    times = conditions.period(sample.c.timestamp, criteria.start, criteria.start_op, criteria.end, criteria.end_op)
     query = sa.select(resource)
-    if wanted.resource is not None:
-        query = query.where(resource.c.resource_id == wanted.resource)
+    if criteria.resource is not None:
+        query = query.where(resource.c.resource_id == criteria.resource)
     if times:
         matching = sa.exists().where(sample.c.resource_id == resource.c.id, *times)
         if of_state:
@@ -44,7 +44,7 @@ def listing(
     meters = _meters(connection, keys) if with_meters else {}
     items = []
     for row in rows:
-        # What an expirer removes between two of these questions is left out.
+        # The expirer may delete a resource or state between two of these queries.
         if row.id not in spans or spans[row.id][2] not in states:
             continue
         first, last, state_id = spans[row.id]
@@ -80,14 +80,14 @@ def _from_states(connection: sa.Connection, keys: list[int], of_state: list[Any]
 def _from_samples(connection: sa.Connection, keys: list[int], of_state: list[Any], times: list[Any]) -> Spans:
     spans: Spans = {}
     for key in keys:
-        # One step into the index from each end, however many samples lie between.
+        # The first and the last entry of an index range, which costs the same for any number of samples.
         query = sa.select(sample.c.timestamp, sample.c.state_id).where(sample.c.resource_id == key, *times)
         if of_state:
             query = query.join(resource_state, resource_state.c.id == sample.c.state_id).where(*of_state)
         first = connection.execute(query.order_by(sample.c.timestamp).limit(1)).first()
         last = connection.execute(query.order_by(sample.c.timestamp.desc()).limit(1)).first()
         if first and last:
-            # Apart, since MariaDB sorts all matches when an index gives it the first of two sort columns only.
+            # A query of its own: MariaDB sorts all matches if an index has only the first of two sort columns.
             same = query.where(sample.c.timestamp == last.timestamp)
             state = connection.scalar(same.with_only_columns(sample.c.state_id).order_by(sample.c.id.desc()).limit(1))
             spans[key] = (first.timestamp, last.timestamp, state or last.state_id)

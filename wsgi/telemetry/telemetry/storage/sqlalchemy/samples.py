@@ -1,4 +1,4 @@
-"""Listings of samples."""
+"""Lists samples."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ SOURCE = (
     .join(resource_state, resource_state.c.id == sample.c.state_id)
 )
 
-# How many times the wanted number of samples are looked at before all those of an owner are.
+# A list for an owner searches the newest samples first: this many times the length of the list.
 WINDOW = 50
 
 
@@ -44,61 +44,62 @@ def _newest_first(query: Any, of: Any) -> Any:
     return query.order_by(of.c.timestamp.desc(), of.c.id.desc())
 
 
-def _edge(connection: sa.Connection, query: Any, offset: int) -> int | None:
-    """Return the time of the sample that so many newer ones precede, or None when there are not as many."""
+def _time_at(connection: sa.Connection, query: Any, offset: int) -> int | None:
+    """Return the time of the sample after `offset` newer samples, or None if there are fewer samples."""
     newest = query.with_only_columns(sample.c.timestamp).order_by(sample.c.timestamp.desc())
-    found: int | None = connection.scalar(newest.offset(offset).limit(1))
-    return found
+    time: int | None = connection.scalar(newest.offset(offset).limit(1))
+    return time
 
 
 def _among_newest(connection: sa.Connection, of_sample: list[Any], of_state: list[Any], count: int) -> Any:
-    """Choose from the newest samples alone, or return None when too few of them match.
+    """Return a subquery for the ids of `count` matching samples, or None if the newest samples hold fewer matches.
 
-    A database that looks for an owner first sorts all that the owner ever had, to show the last hundred.
+    Only the newest samples are searched. A database that looks up the owner first would sort all samples of the owner
+    to list the last hundred.
     """
     query = sa.select(sample.c.id, sample.c.timestamp, sample.c.state_id).where(*of_sample)
-    edge = _edge(connection, query, count * WINDOW)
-    if edge is None:
+    oldest = _time_at(connection, query, count * WINDOW)
+    if oldest is None:
         return None
-    # What the limit cuts off is nothing: it keeps the database from beginning elsewhere.
-    newest = query.where(sample.c.timestamp > edge).limit(count * WINDOW).subquery()
-    found = sa.select(newest.c.id, newest.c.timestamp).join(
+    # The limit cuts nothing off. It makes the database evaluate this subquery first.
+    newest = query.where(sample.c.timestamp > oldest).limit(count * WINDOW).subquery()
+    matching = sa.select(newest.c.id, newest.c.timestamp).join(
         resource_state, resource_state.c.id == newest.c.state_id
     ).where(*of_state)
-    rows = connection.execute(_newest_first(found, newest).limit(count)).all()
+    rows = connection.execute(_newest_first(matching, newest).limit(count)).all()
     if len(rows) < count:
         return None
     return sa.select(sample.c.id).where(sample.c.id.in_([row.id for row in rows])).subquery()
 
 
 def _among_all(connection: sa.Connection, of_sample: list[Any], of_state: list[Any], limit: int | None) -> Any:
-    # The ids first, from an index: what is shown of a sample is read for the page alone.
+    # An index provides the ids. The other columns are read for the samples of the page only.
     ids = sa.select(sample.c.id).where(*of_sample)
     if of_state:
         ids = ids.join(resource_state, resource_state.c.id == sample.c.state_id).where(*of_state)
     if limit is not None and connection.dialect.name == "mysql":
-        # MariaDB sorts all matches when an index gives it the first of two sort columns only.
-        edge = _edge(connection, ids, limit)
-        if edge is not None:
-            ids = ids.where(sample.c.timestamp >= edge)
+        # MariaDB sorts all matches if an index has only the first of two sort columns.
+        oldest = _time_at(connection, ids, limit)
+        if oldest is not None:
+            ids = ids.where(sample.c.timestamp >= oldest)
     ids = _newest_first(ids, sample)
     return (ids if limit is None else ids.limit(limit + 1)).subquery()
 
 
-def listing(connection: sa.Connection, wanted: SampleFilter, page: PageRequest) -> Page[Sample]:
-    """List samples, newest first; equal times in the order of arrival, last first."""
-    of_sample = conditions.of_sample(connection, wanted)
+def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest) -> Page[Sample]:
+    """List samples, newest first. Of samples with the same time, the one stored last comes first."""
+    of_sample = conditions.of_sample(connection, criteria)
     if of_sample is None:
         return Page([])
-    of_state = conditions.of_state(wanted)
+    of_state = conditions.of_state(criteria)
     of_sample += NEWEST_FIRST.after(page)
-    chosen = None
+    ids = None
     if page.limit is not None and page.limit < CHUNK and of_state:
-        chosen = _among_newest(connection, of_sample, of_state, page.limit + 1)
-    if chosen is None:
-        chosen = _among_all(connection, of_sample, of_state, page.limit)
+        ids = _among_newest(connection, of_sample, of_state, page.limit + 1)
+    if ids is None:
+        ids = _among_all(connection, of_sample, of_state, page.limit)
     rows = connection.execute(
-        sa.select(*COLUMNS).select_from(SOURCE.join(chosen, chosen.c.id == sample.c.id))
+        sa.select(*COLUMNS).select_from(SOURCE.join(ids, ids.c.id == sample.c.id))
         .order_by(sample.c.timestamp.desc(), sample.c.id.desc())
     ).all()
     rows, next_marker = NEWEST_FIRST.split(rows, page)

@@ -1,4 +1,4 @@
-"""Which schema this code needs, and whether the database has it. The migrations themselves are run by alembic."""
+"""The schema version that this code needs, the check of a database, and the upgrade by alembic."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from telemetry.errors import SchemaMismatchError
 
-# Oldest first; a test compares them with the migrations folder, so that the API need not load alembic.
+# Oldest first. The API does not load alembic to read them from the folder; a test compares both.
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "telemetry_schema"
@@ -14,7 +14,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def require_head(version: str | None) -> None:
-    """Raise SchemaMismatchError, naming the command to run, unless `version` is what this code needs."""
+    """Raise SchemaMismatchError, which names the command to run, unless `version` is the one that this code needs."""
     if version == HEAD:
         return
     if version is None:
@@ -25,19 +25,19 @@ def require_head(version: str | None) -> None:
         )
     raise SchemaMismatchError(
         f"The database schema is {version}, newer than {HEAD}, the newest that this release knows. "
-        f"Deploy the newer release again, or with it run: telemetry-upgrade --revision {HEAD}"
+        f"Deploy the newer release again, or use its command: telemetry-upgrade --revision {HEAD}"
     )
 
 
 def current(connection: sa.Connection) -> str | None:
-    """Return the database's schema version, or None when it has none."""
+    """Return the schema version of the database, or None without a schema."""
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision, up or down. Raises SchemaMismatchError for one that this code does not know."""
+    """Change the schema to a revision, newer or older. Raises SchemaMismatchError for an unknown revision."""
     import alembic.command
     import alembic.config
     import alembic.util

@@ -1,4 +1,4 @@
-"""Statistics: one pass over the samples of each unit, whatever the period and the groups."""
+"""Computes statistics. One query reads the samples of each unit once, for any period and groups."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from telemetry import metadata, timestamps
 from telemetry.errors import BadQueryError
-from telemetry.storage.filters import Aggregate, StatisticsQuestion
+from telemetry.storage.filters import Aggregate, StatisticsRequest
 from telemetry.storage.records import Statistics
 from telemetry.storage.sqlalchemy import conditions
 from telemetry.storage.sqlalchemy.dialect import whole_quotient
@@ -34,41 +34,43 @@ FUNCTIONS = {
 }
 
 
-def statistics(connection: sa.Connection, question: StatisticsQuestion) -> list[Statistics]:
+def statistics(connection: sa.Connection, request: StatisticsRequest) -> list[Statistics]:
     """Return the rows of all units, ordered by period, group and unit."""
-    wanted = question.filter
+    criteria = request.filter
     units: dict[str, list[int]] = {}
-    for key, unit in conditions.meter_keys(connection, wanted.meter or ""):
+    for key, unit in conditions.meter_keys(connection, criteria.meter or ""):
         units.setdefault(unit, []).append(key)
-    narrowed = _narrowed(connection, question)
+    narrowed = _narrowed(connection, request)
     if narrowed is None:
         return []
     where, joins = narrowed
-    found: list[Statistics] = []
+    statistics_rows: list[Statistics] = []
     start = 0
-    if question.period:
-        begin = _first_bucket(connection, question, [key for keys in units.values() for key in keys], where, joins)
+    if request.period:
+        begin = _first_bucket(connection, request, [key for keys in units.values() for key in keys], where, joins)
         if begin is None:
             return []
         start = begin
     for unit, keys in units.items():
-        found.extend(_rows(connection, question, unit, [conditions.of_meters(keys), *where], joins, start))
-    found.sort(key=lambda row: (row.period_start if row.period else timestamps.EPOCH,
-                                [value or "" for value in (row.groupby or {}).values()], row.unit))
-    return found
+        statistics_rows.extend(_rows(connection, request, unit, [conditions.of_meters(keys), *where], joins, start))
+    statistics_rows.sort(key=lambda row: (
+        row.period_start if row.period else timestamps.EPOCH,
+        [value or "" for value in (row.groupby or {}).values()], row.unit,
+    ))
+    return statistics_rows
 
 
-def _narrowed(connection: sa.Connection, question: StatisticsQuestion) -> tuple[list[Any], list[Any]] | None:
-    """Return the conditions but the meter's, and the tables to join; None when nothing can match."""
-    wanted = question.filter
-    where = conditions.of_sample_of_any_meter(connection, wanted)
+def _narrowed(connection: sa.Connection, request: StatisticsRequest) -> tuple[list[Any], list[Any]] | None:
+    """Return the conditions without the one on the meter, and the tables to join, or None if no sample can match."""
+    criteria = request.filter
+    where = conditions.of_sample_of_any_meter(connection, criteria)
     if where is None:
         return None
-    of_state = conditions.of_state(wanted)
+    of_state = conditions.of_state(criteria)
     needs_state = (
         bool(of_state)
-        or any(name in GROUP_COLUMNS for name in question.groupby)
-        or any(one.func == "cardinality" and one.param != "resource_id" for one in question.aggregates)
+        or any(name in GROUP_COLUMNS for name in request.groupby)
+        or any(one.func == "cardinality" and one.param != "resource_id" for one in request.aggregates)
     )
     joins: list[Any] = [(resource_state, resource_state.c.id == sample.c.state_id)] if needs_state else []
     return [*where, *of_state], joins
@@ -82,11 +84,11 @@ def _source(joins: Sequence[tuple[Any, Any, bool]] | Sequence[tuple[Any, Any]]) 
 
 
 def _first_bucket(
-    connection: sa.Connection, question: StatisticsQuestion, keys: list[int], where: list[Any], joins: list[Any]
+    connection: sa.Connection, request: StatisticsRequest, keys: list[int], where: list[Any], joins: list[Any]
 ) -> int | None:
-    """Return where the first bucket begins: the query's start, else the first sample. None without samples."""
-    if question.filter.start is not None:
-        return timestamps.to_microseconds(question.filter.start)
+    """Return the start of the first period: the start of the query, or the first sample. None without samples."""
+    if request.filter.start is not None:
+        return timestamps.to_microseconds(request.filter.start)
     first: int | None = connection.scalar(
         sa.select(sa.func.min(sample.c.timestamp)).select_from(_source(joins))
         .where(sample.c.meter_id.in_(keys), *where)
@@ -111,44 +113,45 @@ def _group_columns(groupby: Sequence[str], joins: list[Any]) -> list[Any]:
 
 
 def _rows(
-    connection: sa.Connection, question: StatisticsQuestion, unit: str, where: list[Any], joins: list[Any],
+    connection: sa.Connection, request: StatisticsRequest, unit: str, where: list[Any], joins: list[Any],
     start: int,
 ) -> list[Statistics]:
     joins = list(joins)
-    span = question.period * SECOND
-    groups = _group_columns(question.groupby, joins)
+    span = request.period * SECOND
+    groups = _group_columns(request.groupby, joins)
     if span:
         groups.append(whole_quotient(connection, sample.c.timestamp - start, span).label("bucket"))
     columns: list[Any] = [
         sa.func.min(sample.c.timestamp).label("first"), sa.func.max(sample.c.timestamp).label("last")
     ]
-    for number, aggregate in enumerate(question.aggregates):
+    for number, aggregate in enumerate(request.aggregates):
         columns.append(_function(aggregate).label(f"value_{number}"))
     query = sa.select(*groups, *columns).select_from(_source(joins)).where(*where)
-    # By name: SQLite would compute an expression with bound values twice, once to group by it and once to show it.
+    # Grouped by name: SQLite would compute an expression with bound values twice, to group and to return it.
     query = query.group_by(*(group.name for group in groups))
-    keys = [aggregate.key for aggregate in question.aggregates]
-    named = len(question.groupby)
+    keys = [aggregate.key for aggregate in request.aggregates]
+    group_count = len(request.groupby)
     times = len(groups)
-    moment = timestamps.from_microseconds
-    found = []
+    statistics_rows = []
     for row in connection.execute(query).all():
         first, last, *values = row[times:]
         if first is None:
             continue
         begin, end = first, last
         if span:
-            begin = start + int(row[named]) * span
+            begin = start + int(row[group_count]) * span
             end = begin + span
         try:
-            found.append(Statistics(
-                unit=unit, values=dict(zip(keys, values, strict=True)), duration_start=moment(first),
-                duration_end=moment(last), period=question.period, period_start=moment(begin), period_end=moment(end),
-                groupby=dict(zip(question.groupby, row, strict=False)) if named else None,
+            statistics_rows.append(Statistics(
+                unit=unit, values=dict(zip(keys, values, strict=True)),
+                duration_start=timestamps.from_microseconds(first), duration_end=timestamps.from_microseconds(last),
+                period=request.period, period_start=timestamps.from_microseconds(begin),
+                period_end=timestamps.from_microseconds(end),
+                groupby=dict(zip(request.groupby, row, strict=False)) if group_count else None,
             ))
         except OverflowError as error:
-            raise BadQueryError(f"Invalid period {question.period}: {error}") from error
-    return found
+            raise BadQueryError(f"Invalid period {request.period}: {error}") from error
+    return statistics_rows
 
 
 def _function(aggregate: Aggregate) -> Any:

@@ -1,4 +1,4 @@
-"""Samples into tables: a batch in a handful of statements, whatever its size."""
+"""Stores samples. A batch of any size takes a handful of statements."""
 
 import hashlib
 import json
@@ -14,14 +14,15 @@ from telemetry.storage.records import Sample, Stored
 from telemetry.storage.sqlalchemy import models
 from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
 
+# Samples in a batch.
 BATCH = 1000
-# json.dumps would make one for every sample.
+# json.dumps would make an encoder for every sample.
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MeterKey = tuple[str, str, str]
 
 
 def record(connection: sa.Connection, samples: Iterable[Sample]) -> Stored:
-    """Store samples in the connection's transaction and bring the summary tables up to date."""
+    """Store samples and update the summary tables, in the connection's transaction."""
     total = Stored()
     for batch in chunks(samples, BATCH):
         stored = _Batch(connection, batch).store()
@@ -36,16 +37,17 @@ class _Batch:
         self.samples = self._new(samples)
 
     def _lookup(self, key: Any, value: Any, keys: Iterable[Any]) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+        """Return the stored values of the column `value` by the column `key`, for the keys that are stored."""
+        values: dict[Any, Any] = {}
         for chunk in chunks(keys):
-            found.update(self.connection.execute(sa.select(key, value).where(key.in_(chunk))).all())
-        return found
+            values.update(self.connection.execute(sa.select(key, value).where(key.in_(chunk))).all())
+        return values
 
     def _new(self, samples: Sequence[Sample]) -> list[Sample]:
         by_id = {sample.message_id: sample for sample in reversed(samples)}
         column = models.sample.c.message_id
-        known = self._lookup(column, column, by_id)
-        return [sample for sample in reversed(by_id.values()) if sample.message_id not in known]
+        stored = self._lookup(column, column, by_id)
+        return [sample for sample in reversed(by_id.values()) if sample.message_id not in stored]
 
     def store(self) -> int:
         if not self.samples:
@@ -72,39 +74,42 @@ class _Batch:
         return len(rows)
 
     def _meters(self) -> dict[MeterKey, int]:
+        """Return the ids of the samples' meters, after inserting new meters."""
         table = models.meter
-        wanted = sorted({(sample.meter, sample.type, sample.unit) for sample in self.samples})
+        keys = sorted({(sample.meter, sample.type, sample.unit) for sample in self.samples})
 
-        def known() -> dict[MeterKey, int]:
-            names = sorted({name for name, _, _ in wanted})
-            found: dict[MeterKey, int] = {}
+        def stored() -> dict[MeterKey, int]:
+            names = sorted({name for name, _, _ in keys})
+            ids: dict[MeterKey, int] = {}
             for chunk in chunks(names):
                 for row in self.connection.execute(sa.select(table).where(table.c.name.in_(chunk))):
-                    found[row.name, row.type, row.unit] = row.id
-            return found
+                    ids[row.name, row.type, row.unit] = row.id
+            return ids
 
-        found = known()
-        missing = [{"name": n, "type": t, "unit": u} for n, t, u in wanted if (n, t, u) not in found]
+        ids = stored()
+        missing = [dict(zip(("name", "type", "unit"), key, strict=True)) for key in keys if key not in ids]
         if missing:
             insert_missing(self.connection, table, missing)
-            found = known()
-        return found
+            ids = stored()
+        return ids
 
     def _resources(self) -> dict[str, int]:
+        """Return the ids of the samples' resources, after inserting new resources."""
         table = models.resource
-        wanted = sorted({sample.resource_id for sample in self.samples})
-        found = self._lookup(table.c.resource_id, table.c.id, wanted)
-        if len(found) < len(wanted):
+        names = sorted({sample.resource_id for sample in self.samples})
+        ids = self._lookup(table.c.resource_id, table.c.id, names)
+        if len(ids) < len(names):
             span = self._spans({sample.message_id: sample.resource_id for sample in self.samples})
             missing = [
                 {"resource_id": name, "first_timestamp": span[name][0], "last_timestamp": span[name][1]}
-                for name in wanted if name not in found
+                for name in names if name not in ids
             ]
             insert_missing(self.connection, table, missing)
-            found = self._lookup(table.c.resource_id, table.c.id, wanted)
-        return found
+            ids = self._lookup(table.c.resource_id, table.c.id, names)
+        return ids
 
     def _spans(self, keys: dict[str, str]) -> dict[str, tuple[int, int]]:
+        """Return the first and the last time of the samples with the same key. `keys` holds a key by message_id."""
         spans: dict[str, tuple[int, int]] = {}
         for sample in self.samples:
             time = timestamps.to_microseconds(sample.timestamp)
@@ -113,53 +118,55 @@ class _Batch:
         return spans
 
     def _states(self, resources: dict[str, int]) -> tuple[dict[str, int], dict[str, str]]:
-        """Return state ids by digest, and each sample's digest."""
+        """Return the ids of the samples' states by digest, and the digest by message_id. New states are inserted."""
         table = models.resource_state
         digests: dict[str, str] = {}
-        wanted: dict[str, tuple[Sample, str]] = {}
+        by_digest: dict[str, tuple[Sample, str]] = {}
         for sample in self.samples:
             text = ENCODER.encode(sample.metadata)
             identity = [sample.resource_id, sample.user_id, sample.project_id, sample.source, text]
             digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
             digests[sample.message_id] = digest
-            wanted.setdefault(digest, (sample, text))
-        found = self._lookup(table.c.digest, table.c.id, wanted)
-        missing = sorted(wanted.keys() - found.keys())
+            by_digest.setdefault(digest, (sample, text))
+        ids = self._lookup(table.c.digest, table.c.id, by_digest)
+        missing = sorted(by_digest.keys() - ids.keys())
         if missing:
             spans = self._spans(digests)
             insert_missing(self.connection, table, [
                 {
-                    "resource_id": resources[wanted[digest][0].resource_id],
-                    "user_id": wanted[digest][0].user_id,
-                    "project_id": wanted[digest][0].project_id,
-                    "source": wanted[digest][0].source,
-                    "metadata": wanted[digest][1],
+                    "resource_id": resources[by_digest[digest][0].resource_id],
+                    "user_id": by_digest[digest][0].user_id,
+                    "project_id": by_digest[digest][0].project_id,
+                    "source": by_digest[digest][0].source,
+                    "metadata": by_digest[digest][1],
                     "digest": digest,
                     "first_timestamp": spans[digest][0],
                     "last_timestamp": spans[digest][1],
                 }
                 for digest in missing
             ])
-            found = self._lookup(table.c.digest, table.c.id, wanted)
+            ids = self._lookup(table.c.digest, table.c.id, by_digest)
             leaves = [
-                row for digest in missing for row in _leaf_rows(found[digest], wanted[digest][0].metadata)
+                row for digest in missing for row in _leaf_rows(ids[digest], by_digest[digest][0].metadata)
             ]
             insert_missing(self.connection, models.state_metadata, leaves)
-        return found, digests
+        return ids, digests
 
     def _summarise(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Update the resources, the states and the pairs of meter and resource of the rows of sample."""
         latest: dict[int, tuple[int, int, int]] = {}
         spans: dict[int, tuple[int, int]] = {}
         pairs: dict[tuple[int, int], int] = {}
         for row in rows:
             time, state, resource = row["timestamp"], row["state_id"], row["resource_id"]
-            low, high, of = latest.get(resource, (time, time, state))
-            latest[resource] = (min(low, time), max(high, time), state if time >= high else of)
+            low, high, last_state = latest.get(resource, (time, time, state))
+            latest[resource] = (min(low, time), max(high, time), state if time >= high else last_state)
             low, high = spans.get(state, (time, time))
             spans[state] = (min(low, time), max(high, time))
             pairs[row["meter_id"], resource] = state
-        # The rows are there and stay: the samples just inserted refer to them. What a row must have but is not
-        # changed here is therefore never stored, and need not be true.
+        # All these resources and states exist: the samples that were just inserted refer to them. So the statements
+        # below only ever update. The databases still require a value for every NOT NULL column of an insert, and the
+        # empty texts for resource_id, metadata and digest meet that requirement. They are never stored.
         merge(
             self.connection,
             models.resource,
@@ -201,7 +208,7 @@ def _resource_changes(new: Any) -> list[tuple[str, Any]]:
         (table.c.state_id.is_(None), new.state_id),
         else_=table.c.state_id,
     )
-    # The state first: it is decided by the time that the next assignment changes.
+    # MariaDB assigns in this order. The state comes first, since it depends on the old last_timestamp.
     return [("state_id", state), *_widened(table, new)]
 
 
@@ -216,14 +223,14 @@ def _widened(table: sa.Table, new: Any) -> list[tuple[str, Any]]:
 def _leaf_rows(state_id: int, nested: metadata.Metadata) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for key, value in metadata.leaves(nested):
-        # Longer keys stay readable in the state's metadata, but cannot be searched for.
+        # A longer key cannot be indexed, so queries cannot name it. It stays in the metadata of the state.
         if len(key) <= NAME_LENGTH:
             rows[key] = {"state_id": state_id, "key": key, **typed_leaf(value)}
     return list(rows.values())
 
 
 def typed_leaf(value: Any) -> dict[str, Any]:
-    """Return the columns that hold a metadata value: its kind, its text, and its number where it has one."""
+    """Return the columns of a metadata value: its kind, its text, and its number if it is one."""
     columns: dict[str, Any] = {"kind": "text", "text_value": str(value), "int_value": None, "float_value": None}
     if isinstance(value, bool):
         columns.update(kind="bool", int_value=int(value))

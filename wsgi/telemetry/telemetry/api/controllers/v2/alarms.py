@@ -28,23 +28,23 @@ def _not_found(alarm_id: str, project_id: str | None) -> ClientSideError:
 
 
 def _stored(alarm_id: str, project_id: str | None) -> records.Alarm:
-    """Return a stored alarm, of the project when one is given. Raises a 404."""
-    found: list[records.Alarm] = pecan.request.stores.alarm.alarms(AlarmFilter(alarm_id=alarm_id, project=project_id))
-    if not found:
+    """Return a stored alarm, of one project unless `project_id` is None. Raises a 404."""
+    alarms: list[records.Alarm] = pecan.request.stores.alarm.alarms(AlarmFilter(alarm_id=alarm_id, project=project_id))
+    if not alarms:
         raise _not_found(alarm_id, project_id)
-    return found[0]
+    return alarms[0]
 
 
-def _check_name_free(name: str, project_id: str | None, text: str, but: str | None = None) -> None:
+def _check_name_free(name: str, project_id: str | None, text: str, except_id: str | None = None) -> None:
     if project_id is None:
         return
     for other in pecan.request.stores.alarm.alarms(AlarmFilter(name=name, project=project_id)):
-        if other.alarm_id != but:
+        if other.alarm_id != except_id:
             raise ClientSideError(text, status_code=409)
 
 
 def _check_combination(record: records.Alarm) -> None:
-    """Raise 404 for a member alarm that is not there, 400 for the alarm itself."""
+    """Raise a 404 for a member alarm that does not exist, a 400 for the alarm itself."""
     if record.type != "combination":
         return
     project = record.project_id if identity.scope().limited else None
@@ -55,7 +55,7 @@ def _check_combination(record: records.Alarm) -> None:
 
 
 def _limit_rule(record: records.Alarm) -> None:
-    """Keep a threshold rule to its owner's samples, when its owner may not see all."""
+    """Limit a threshold rule to the samples of its owner, if the owner may not see all samples."""
     if record.type != "threshold" or record.project_id is None:
         return
     own = identity.scope().project_id
@@ -71,11 +71,11 @@ def _limit_rule(record: records.Alarm) -> None:
 def _check_quota(record: records.Alarm) -> None:
     options = pecan.request.cfg.alarm
     store = pecan.request.stores.alarm
-    for quota, wanted in (
+    for quota, criteria in (
         (options.project_alarm_quota, AlarmFilter(project=record.project_id)),
         (options.user_alarm_quota, AlarmFilter(user=record.user_id)),
     ):
-        if quota is not None and len(store.alarms(wanted)) >= quota:
+        if quota is not None and len(store.alarms(criteria)) >= quota:
             raise ClientSideError(
                 _("Alarm quota exceeded for user %(user)s on project %(project)s")
                 % {"user": record.user_id, "project": record.project_id},
@@ -84,12 +84,12 @@ def _check_quota(record: records.Alarm) -> None:
 
 
 def _check_owner(alarm: Alarm) -> None:
-    """Raise 401 when a limited caller names another owner."""
+    """Raise a 401 if a limited caller names another owner."""
     scope = identity.scope()
     for aspect, own in (("user", scope.user_id), ("project", scope.project_id)):
-        given = value_or(getattr(alarm, f"{aspect}_id"), None)
-        if own is not None and given is not None and given != own:
-            raise ProjectNotAuthorizedError(given, aspect)
+        owner = value_or(getattr(alarm, f"{aspect}_id"), None)
+        if own is not None and owner is not None and owner != own:
+            raise ProjectNotAuthorizedError(owner, aspect)
 
 
 class AlarmController(rest.RestController):  # type: ignore[misc]
@@ -111,7 +111,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
 
     @expose(Alarm, body=Alarm)
     def put(self, data: Alarm) -> Any:
-        """Replace the alarm; its owner stays when none is given."""
+        """Replace the alarm; its owner stays unless another is named."""
         identity.enforce("change_alarm")
         old = self._alarm()
         _check_owner(data)
@@ -140,7 +140,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
 
     @expose([AlarmChange], [Query])
     def history(self, q: list[Query] | None = None) -> Any:
-        """Return the alarm's history, newest first; of an unknown alarm: nothing."""
+        """Return the alarm's history, newest first; an unknown alarm has none."""
         identity.enforce("alarm_history")
         parsed = simple.parse(list(q or []), simple.ALARM_HISTORY)
         changes = pecan.request.stores.alarm.alarm_changes(

@@ -22,11 +22,11 @@ TYPES = ("integer", "float", "string", "datetime")
 
 
 def _filter(queries: list[Query] | None) -> EventFilter:
-    """Return the store's filter, limited to what the caller may see. Raises 400 and 403."""
+    """Return the filter for the store, limited to what the caller may see. Raises a 400 or 403."""
     user, project = identity.user_id(), identity.project_id()
     if not (user and project) and pecan.request.cfg.auth_strategy != "noauth":
         raise webob.exc.HTTPForbidden(detail="RBAC Authorization Failed")
-    wanted = EventFilter()
+    criteria = EventFilter()
     for query in queries or []:
         if query.field is Unset or query.value is Unset:
             raise InvalidInput("q", query, _("A filter needs a field and a value"))
@@ -35,25 +35,25 @@ def _filter(queries: list[Query] | None) -> EventFilter:
                 _("operator %(op)s is not supported. the supported operators are: %(ops)s")
                 % {"op": query.op, "ops": OPERATORS}
             )
-        _add(wanted, query)
+        _add(criteria, query)
     scope = identity.scope()
     if scope.limited:
         for name, value in (("project_id", scope.project_id), ("user_id", scope.user_id)):
-            wanted.traits.append(TraitTerm(name, TraitType.STRING, "eq", value or ""))
+            criteria.traits.append(TraitTerm(name, TraitType.STRING, "eq", value or ""))
     elif project:
-        wanted.own_project_only, wanted.admin_project = True, project
-    return wanted
+        criteria.own_project_only, criteria.admin_project = True, project
+    return criteria
 
 
-def _add(wanted: EventFilter, query: Query) -> None:
+def _add(criteria: EventFilter, query: Query) -> None:
     if query.field in ("event_type", "message_id"):
-        setattr(wanted, query.field, query.value)
+        setattr(criteria, query.field, query.value)
     elif query.field in ("start_timestamp", "end_timestamp"):
         try:
-            moment = conversion.convert(query.value, "datetime")
+            time = conversion.convert(query.value, "datetime")
         except conversion.ConversionError:
             raise InvalidInput(query.field, query.value, _("invalid timestamp format")) from None
-        setattr(wanted, "start" if query.field == "start_timestamp" else "end", moment)
+        setattr(criteria, "start" if query.field == "start_timestamp" else "end", time)
     else:
         kind = query.type or "string"
         try:
@@ -61,7 +61,7 @@ def _add(wanted: EventFilter, query: Query) -> None:
         except conversion.ConversionError as error:
             raise ClientSideError(error.args[0]) from None
         trait_type = TRAIT_TYPES[kind]
-        wanted.traits.append(TraitTerm(query.field, trait_type, query.op, typed(trait_type, query.value)
+        criteria.traits.append(TraitTerm(query.field, trait_type, query.op, typed(trait_type, query.value)
                                        if kind != "datetime" else value))
 
 
@@ -73,23 +73,23 @@ class EventsController(rest.RestController):  # type: ignore[misc]
         """Return events, oldest first."""
         identity.enforce("events:index")
         page = paging.page_of(limit, marker)
-        found = pecan.request.stores.event.events(_filter(q), page)
-        return [Event.from_record(one) for one in paging.items_of(found)]
+        events = pecan.request.stores.event.events(_filter(q), page)
+        return [Event.from_record(one) for one in paging.items_of(events)]
 
     @expose(Event, str)
     def get_one(self, message_id: str) -> Any:
         """Return an event."""
         identity.enforce("events:show")
-        wanted = _filter(None)
-        wanted.message_id = message_id
-        found = pecan.request.stores.event.events(wanted, PageRequest()).items
-        if not found:
+        criteria = _filter(None)
+        criteria.message_id = message_id
+        events = pecan.request.stores.event.events(criteria, PageRequest()).items
+        if not events:
             raise NotFoundError("Event", message_id)
-        return Event.from_record(found[0])
+        return Event.from_record(events[0])
 
     @expose([Event], body=[Event], status_code=201)
     def post(self, events: list[Event] | None = None) -> Any:
-        """Store events. One whose message_id is there already is not stored again."""
+        """Store events. An event whose message_id is stored already is skipped."""
         identity.enforce("events:create")
         if not events:
             raise ClientSideError(_("Events should be included in request body"))
@@ -102,13 +102,13 @@ class EventsController(rest.RestController):  # type: ignore[misc]
 
 
 def _own(event: Event, owner: dict[str, str | None]) -> None:
-    """Give a limited caller's event its owner's traits. Raises a 400 for traits of another owner."""
+    """Add the owner's traits to a limited caller's event. Raises a 400 for traits of another owner."""
     traits = list(event.traits or [])
     for name, own in owner.items():
-        named = [trait for trait in traits if trait.name == name]
-        if any(trait.value != own or trait.type != "string" for trait in named):
-            raise InvalidInput(name, named[0].value, _("can not post events to other projects"))
-        if not named and own is not None:
+        same_name = [trait for trait in traits if trait.name == name]
+        if any(trait.value != own or trait.type != "string" for trait in same_name):
+            raise InvalidInput(name, same_name[0].value, _("can not post events to other projects"))
+        if not same_name and own is not None:
             traits.append(Trait(name=name, type="string", value=own))
     event.traits = traits
 
@@ -123,8 +123,8 @@ class TraitsController(rest.RestController):  # type: ignore[misc]
     def get_all(self) -> Any:
         """Return the traits that events of the type have."""
         identity.require_unlimited()
-        found = pecan.request.stores.event.trait_descriptions(self._event_type)
-        return [TraitDescription.of(name, kind) for name, kind in found]
+        descriptions = pecan.request.stores.event.trait_descriptions(self._event_type)
+        return [TraitDescription.of(name, kind) for name, kind in descriptions]
 
     @expose([Trait], str)
     def get_one(self, trait_name: str) -> Any:
@@ -141,7 +141,7 @@ class EventTypeController(rest.RestController):  # type: ignore[misc]
 
     @expose(None, status_code=404)
     def get_all(self) -> Any:
-        """There is nothing to say of an event type alone: always 404."""
+        """Answer 404: an event type alone has no description."""
         identity.require_unlimited()
         raise ClientSideError(_("The resource could not be found."), status_code=404)
 
@@ -155,6 +155,6 @@ class EventTypesController(rest.RestController):  # type: ignore[misc]
 
     @expose([str])
     def get_all(self) -> Any:
-        """Return the types of the events there are."""
+        """Return the types of the stored events."""
         identity.require_unlimited()
         return pecan.request.stores.event.event_types()

@@ -1,4 +1,4 @@
-"""/v2/meters: meters, their samples and statistics, and where samples are posted."""
+"""/v2/meters: meters, their samples and statistics, and posting samples."""
 
 import datetime as dt
 from typing import Any
@@ -36,20 +36,20 @@ class MeterController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_samples")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        found = pecan.request.stores.metering.samples(parsed.sample_filter(meter=self.meter_name), page)
-        return [OldSample.from_record(one) for one in paging.items_of(found)]
+        samples = pecan.request.stores.metering.samples(parsed.sample_filter(meter=self.meter_name), page)
+        return [OldSample.from_record(one) for one in paging.items_of(samples)]
 
     @expose([OldSample], str, body=[OldSample], status_code=201)
     def post(self, direct: str = "", samples: list[OldSample] | None = None) -> Any:
-        """Post samples of the meter; `direct` stores them even where there is a message bus."""
+        """Post samples of the meter; `direct` stores them although a message bus is configured."""
         identity.enforce("create_samples")
         if not samples:
             raise ClientSideError(_("Samples should be included in request body"))
         try:
-            at_once = conversion.boolean(direct) if direct else False
+            store_directly = conversion.boolean(direct) if direct else False
         except ValueError:
-            at_once = False
-        return posting.post(self.meter_name, samples, at_once)
+            store_directly = False
+        return posting.post(self.meter_name, samples, store_directly)
 
     @expose([Statistics], [Query], [str], int, [Aggregate])
     def statistics(
@@ -62,11 +62,11 @@ class MeterController(rest.RestController):  # type: ignore[misc]
         groups = _groups(groupby or [])
         selected = _aggregates(aggregate or [])
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        rows = pecan.request.stores.metering.statistics(filters.StatisticsQuestion(
+        rows = pecan.request.stores.metering.statistics(filters.StatisticsRequest(
             parsed.sample_filter(meter=self.meter_name), period or 0, groups, selected or filters.STANDARD_AGGREGATES
         ))
         times = parsed.times
-        return [Statistics.from_record(row, bool(selected), times.asked_start, times.asked_end) for row in rows]
+        return [Statistics.from_record(row, bool(selected), times.requested_start, times.requested_end) for row in rows]
 
 
 class MetersController(rest.RestController):  # type: ignore[misc]
@@ -85,11 +85,11 @@ class MetersController(rest.RestController):  # type: ignore[misc]
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.METERS)
         try:
-            once = conversion.boolean(unique) if unique else bool(parsed.plain.get("unique"))
+            unique_only = conversion.boolean(unique) if unique else bool(parsed.plain.get("unique"))
         except ValueError:
-            once = False
-        found = pecan.request.stores.metering.meters(parsed.sample_filter(), page, once)
-        return [Meter.from_record(one) for one in paging.items_of(found)]
+            unique_only = False
+        meters = pecan.request.stores.metering.meters(parsed.sample_filter(), page, unique_only)
+        return [Meter.from_record(one) for one in paging.items_of(meters)]
 
 
 def _check_period(period: int | None) -> None:

@@ -15,16 +15,16 @@ from telemetry.api.types.samples import Sample
 from telemetry.query import complex as language
 from telemetry.query.expression import Expression, Ordering
 
-Question = tuple[Expression | None, Sequence[Ordering], int]
+ParsedQuery = tuple[Expression | None, Sequence[Ordering], int]
 
 
-def _question(body: ComplexQuery, words: language.Language) -> Question:
-    """Return the expression, limited to what the caller may see, the orderings and the limit. Raises 400 and 401."""
+def _parsed(body: ComplexQuery, fields: language.Language) -> ParsedQuery:
+    """Return the expression, limited to what the caller may see, the orderings and the limit. Raises a 400 or 401."""
     text, order = value_or(body.filter, None), value_or(body.orderby, None)
-    expression = language.parse_filter(text, words) if text else None
-    orderings = language.parse_orderings(order, words) if order else []
+    expression = language.parse_filter(text, fields) if text else None
+    orderings = language.parse_orderings(order, fields) if order else []
     limit = paging.limit_of(value_or(body.limit, None))
-    return scoping.limited_expression(expression, words, identity.scope()), orderings, limit
+    return scoping.limited_expression(expression, fields, identity.scope()), orderings, limit
 
 
 class QuerySamplesController(rest.RestController):  # type: ignore[misc]
@@ -32,10 +32,10 @@ class QuerySamplesController(rest.RestController):  # type: ignore[misc]
 
     @expose([Sample], body=ComplexQuery)
     def post(self, body: ComplexQuery) -> Any:
-        """Return the samples that a complex query finds."""
+        """Return the samples that match a complex query."""
         identity.enforce("query_sample")
-        found = pecan.request.stores.metering.query_samples(*_question(body, language.SAMPLES))
-        return [Sample.from_record(one) for one in found]
+        samples = pecan.request.stores.metering.query_samples(*_parsed(body, language.SAMPLES))
+        return [Sample.from_record(one) for one in samples]
 
 
 class QueryAlarmsController(rest.RestController):  # type: ignore[misc]
@@ -43,10 +43,10 @@ class QueryAlarmsController(rest.RestController):  # type: ignore[misc]
 
     @expose([Alarm], body=ComplexQuery)
     def post(self, body: ComplexQuery) -> Any:
-        """Return the alarms that a complex query finds."""
+        """Return the alarms that match a complex query."""
         identity.enforce("query_alarm")
-        found = pecan.request.stores.alarm.query_alarms(*_question(body, language.ALARMS))
-        return [Alarm.from_record(one) for one in found]
+        alarms = pecan.request.stores.alarm.query_alarms(*_parsed(body, language.ALARMS))
+        return [Alarm.from_record(one) for one in alarms]
 
 
 class QueryAlarmHistoryController(rest.RestController):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class QueryAlarmHistoryController(rest.RestController):  # type: ignore[misc]
 
     @expose([AlarmChange], body=ComplexQuery)
     def post(self, body: ComplexQuery) -> Any:
-        """Return the changes that a complex query finds."""
+        """Return the changes that match a complex query."""
         identity.enforce("query_alarm_history")
-        found = pecan.request.stores.alarm.query_alarm_history(*_question(body, language.ALARM_HISTORY))
-        return [AlarmChange.from_record(one) for one in found]
+        changes = pecan.request.stores.alarm.query_alarm_history(*_parsed(body, language.ALARM_HISTORY))
+        return [AlarmChange.from_record(one) for one in changes]

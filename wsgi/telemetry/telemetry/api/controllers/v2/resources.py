@@ -20,14 +20,14 @@ class ResourcesController(rest.RestController):  # type: ignore[misc]
 
     @expose(Resource, str)
     def get_one(self, resource_id: str) -> Any:
-        """Return a resource. The id is unquoted once more, so that `a/b` is reached as a%252Fb."""
+        """Return a resource. The id is unquoted twice: a client writes `a/b` as a%252Fb."""
         identity.enforce("get_resource")
         name = unquote(resource_id)
-        wanted = SampleFilter(resource=name, project=identity.scope().project_id)
-        found = pecan.request.stores.metering.resources(wanted, PageRequest(), True).items
-        if not found:
+        criteria = SampleFilter(resource=name, project=identity.scope().project_id)
+        resources = pecan.request.stores.metering.resources(criteria, PageRequest(), True).items
+        if not resources:
             raise NotFoundError("Resource", name)
-        return Resource.from_record(found[0], pecan.request.application_url)
+        return Resource.from_record(resources[0], pecan.request.application_url)
 
     @expose([Resource], [Query], int, int, str)
     def get_all(
@@ -37,6 +37,6 @@ class ResourcesController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_resources")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.RESOURCES)
-        found = pecan.request.stores.metering.resources(parsed.sample_filter(), page, meter_links != 0)
+        resources = pecan.request.stores.metering.resources(parsed.sample_filter(), page, meter_links != 0)
         root = pecan.request.application_url
-        return [Resource.from_record(one, root) for one in paging.items_of(found)]
+        return [Resource.from_record(one, root) for one in paging.items_of(resources)]

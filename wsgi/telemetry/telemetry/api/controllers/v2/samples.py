@@ -23,18 +23,18 @@ class SamplesController(rest.RestController):  # type: ignore[misc]
         identity.enforce("get_samples")
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        found = pecan.request.stores.metering.samples(parsed.sample_filter(), page)
-        return [Sample.from_record(one) for one in paging.items_of(found)]
+        samples = pecan.request.stores.metering.samples(parsed.sample_filter(), page)
+        return [Sample.from_record(one) for one in paging.items_of(samples)]
 
     @expose(Sample, str)
     def get_one(self, sample_id: str) -> Any:
         """Return a sample."""
         identity.enforce("get_sample")
-        wanted = SampleFilter(message_id=sample_id, project=identity.scope().project_id)
-        found = pecan.request.stores.metering.samples(wanted, PageRequest()).items
-        if not found:
+        criteria = SampleFilter(message_id=sample_id, project=identity.scope().project_id)
+        samples = pecan.request.stores.metering.samples(criteria, PageRequest()).items
+        if not samples:
             raise NotFoundError("Sample", sample_id)
-        return Sample.from_record(found[0])
+        return Sample.from_record(samples[0])
 
     @expose(BulkResult, status_code=201, raw_body="application/x-ndjson")
     def post(self) -> Any:
