@@ -80,17 +80,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def jobs(items: list[pytest.Item]) -> list[schedule.Job]:
     """Return the tests by the process that they run in: one for each part, and for each linter."""
-    found: dict[str, schedule.Job] = {}
+    by_name: dict[str, schedule.Job] = {}
     for item in items:
         part = part_of(item)
         if item.get_closest_marker("skip"):
             part = "on request"
         name = item.name if part == "lint" else part
-        job = found.setdefault(name, schedule.Job(name, part))
+        job = by_name.setdefault(name, schedule.Job(name, part))
         job.items.append(item)
         if part != "on request":
             job.packages |= needed_packages(item)
-    return list(found.values())
+    return list(by_name.values())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

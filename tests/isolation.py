@@ -46,8 +46,8 @@ def enter() -> None:
 
 def _paths() -> set[str]:
     folders = [*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin"]
-    found = (shutil.which(program, path=folder) for program in PROGRAMS for folder in folders)
-    return {os.path.realpath(path) for path in found if path}
+    paths = (shutil.which(program, path=folder) for program in PROGRAMS for folder in folders)
+    return {os.path.realpath(path) for path in paths if path}
 
 
 def _call(name: str, *arguments: int | bytes | None) -> None:

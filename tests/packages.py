@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 def missing(names: Iterable[str]) -> list[str]:
     """Return those of the packages that are not installed; none where there is no dpkg."""
-    wanted = sorted(names)
-    if not wanted or not shutil.which("dpkg-query"):
+    required = sorted(names)
+    if not required or not shutil.which("dpkg-query"):
         return []
-    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *required]
     lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
-    return [name for name in wanted if f"{name} installed" not in lines]
+    return [name for name in required if f"{name} installed" not in lines]
 
 
 def install(names: list[str], _: object = None) -> None:

@@ -16,18 +16,18 @@ NOT_SOURCES = {"build", "dist", "__pycache__"}
 
 def sources(*suffixes: str) -> list[str]:
     """Return the paths, relative to the repository, of the project's own files with these suffixes."""
-    found = []
+    files: list[str] = []
     for folder, below, names in os.walk(REPOSITORY):
         below[:] = [name for name in below if name in HIDDEN_WITH_SOURCES or not name.startswith(".")]
         below[:] = sorted(set(below) - NOT_SOURCES)
         paths = [Path(folder, name).relative_to(REPOSITORY) for name in sorted(names)]
-        found += [str(path) for path in paths if path.suffix in suffixes]
-    assert found, f"no {suffixes} file in {REPOSITORY}"
-    return found
+        files += [str(path) for path in paths if path.suffix in suffixes]
+    assert files, f"no {suffixes} file in {REPOSITORY}"
+    return files
 
 
 def run(*command: str, **environment: str) -> str:
-    """Run the tool in the repository; return what it says, or fail with that."""
+    """Run the tool in the repository; return its output, or fail with it."""
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
@@ -52,12 +52,12 @@ def test_mypy() -> None:
 
 
 def test_mypy_plugins(tmp_path: Path) -> None:
-    """By the names that Ansible imports them by: an action and its module are namesakes."""
+    """Checked under the names that Ansible imports them by, since an action and its module have the same name."""
     collection = tmp_path / "ansible_collections" / "grove" / "wsgi"
     collection.parent.mkdir(parents=True)
     collection.symlink_to(REPOSITORY)
-    said = run("mypy", "--strict", "--package", "ansible_collections.grove.wsgi.plugins", MYPYPATH=str(tmp_path))
-    assert re.search(r"no issues found in [1-9]", said)
+    output = run("mypy", "--strict", "--package", "ansible_collections.grove.wsgi.plugins", MYPYPATH=str(tmp_path))
+    assert re.search(r"no issues found in [1-9]", output)
 
 
 def test_yamllint() -> None:
@@ -65,5 +65,5 @@ def test_yamllint() -> None:
 
 
 def test_ansible_lint() -> None:
-    said = run("ansible-lint", "--strict", "--nocolor", "--profile", "production")
-    assert re.search(r"in [1-9]\d* files processed", said), said
+    output = run("ansible-lint", "--strict", "--nocolor", "--profile", "production")
+    assert re.search(r"in [1-9]\d* files processed", output), output
