@@ -156,7 +156,7 @@ class Broker:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(definitions, file)
             file.flush()
-            with contextlib.suppress(KeyError, PermissionError):
+            with contextlib.suppress(KeyError, OSError):
                 os.chown(file.name, pwd.getpwnam(ACCOUNT).pw_uid, -1)
             self._run("import_definitions", file.name)
 
