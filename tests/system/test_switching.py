@@ -172,15 +172,18 @@ def app(slots: Slots) -> App:
         account=ACCOUNT,
         processes=slots.count,
         health_path="/",
-        start_timeout=10,
+        start_timeout=60,
         front=Place("127.0.0.1", slots.front.server_port, "127.0.0.1"),
         doors={colour: Place("127.0.0.1", slots.ports[colour], f"{colour}.shop.door") for colour in COLOURS},
         apache=slots.apache,
     )
-    deadline = time.monotonic() + 10
-    while any(len(daemons.pids(made, colour)) < 2 for colour in COLOURS) or get(slots.front.server_port, "/") != 200:
-        assert time.monotonic() < deadline, "the processes of the slots did not come up"
-        time.sleep(0.02)
+
+    def is_up() -> bool:
+        pids = [daemons.pids(made, colour) for colour in COLOURS]
+        named = all(processes.program(pid) == slots.program for pid in set().union(*pids))
+        return all(len(each) == 2 for each in pids) and named and get(slots.front.server_port, "/") == 200
+
+    wait_until(is_up)
     return made
 
 
@@ -431,7 +434,7 @@ def test_no_answer_is_an_answer_with_the_reason() -> None:
     assert ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
