@@ -1,4 +1,4 @@
-"""The tests of the package wsgi/telemetry, which have a root of their own."""
+"""Runs the tests of the package wsgi/telemetry, which have a pytest configuration of their own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "wsgi" / "telemetry"
 DATABASES = os.environ.get("TELEMETRY_TEST_DATABASES", "sqlite,postgresql,mariadb")
-"""What is named has to be installed: a database that is missing fails the test and does not shorten it."""
+"""The databases to test. A named database that is not installed fails the test."""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the package, whose storage drivers are found as entry points; return the folder."""
+    """Install the package, since entry points name its storage drivers. Return the folder."""
     folder = tmp_path_factory.mktemp("telemetry")
     source = folder / "source"
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(900)
 def test_telemetry(installed: Path) -> None:
     paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=PACKAGE,
         env=os.environ | {"TELEMETRY_TEST_DATABASES": DATABASES, "PYTHONPATH": os.pathsep.join(paths)},
@@ -42,7 +42,7 @@ def test_telemetry(installed: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-6000:]
-    assert re.search(r"[1-9]\d* passed", done.stdout)
-    for skipped in re.findall(r"^SKIPPED .*", done.stdout, re.MULTILINE):
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert re.search(r"[1-9]\d* passed", result.stdout)
+    for skipped in re.findall(r"^SKIPPED .*", result.stdout, re.MULTILINE):
         warnings.warn(skipped, stacklevel=1)

@@ -1,6 +1,6 @@
 """Measures the Telemetry API on one database: the time of calls, and how it grows with the number of samples.
 
-Usage: figures.py URL [--samples 1000000] [--small 10000]   (the database behind URL must be empty, schema and all)
+Usage: figures.py URL [--samples 1000000] [--small 10000]   (the database must be empty, without a schema)
 
 The calls run in this process, without an HTTP server. They pass the whole noauth pipeline of the paste file, with
 Grove's changes to Pecan. Each time is the median of REPEATS calls after one unmeasured call. The program prints a
@@ -75,7 +75,8 @@ class Api:
 def sample(number: int) -> dict[str, Any]:
     """Return the sample with this number. The number counts resources first, then meters, then times."""
     resource, meter = number % RESOURCES, number // RESOURCES % METERS
-    time_us = timestamps.to_microseconds(START) + (number // (RESOURCES * METERS) * ROUND_SECONDS + resource) * 1_000_000
+    seconds = number // (RESOURCES * METERS) * ROUND_SECONDS + resource
+    time_us = timestamps.to_microseconds(START) + seconds * 1_000_000
     return {
         "counter_name": f"meter{meter}", "counter_type": "gauge", "counter_unit": "unit", "counter_volume": number % 97,
         "resource_id": f"resource-{resource}", "project_id": f"project-{resource % 10}", "user_id": "user",

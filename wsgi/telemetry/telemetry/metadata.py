@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Metadata = Mapping[str, Any]
-# What precedes a metadata key in the name of a field.
+# The name of a metadata field is one of these prefixes and the key.
 PREFIXES = ("metadata.", "resource_metadata.")
 
 

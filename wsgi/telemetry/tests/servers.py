@@ -89,6 +89,15 @@ class Server:
             self._process.wait(60)
             self._process = None
 
+    @contextmanager
+    def running(self, stop_signal: int = signal.SIGTERM) -> Iterator[None]:
+        """Start, and stop at the end of the block."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop(stop_signal)
+
 
 def _succeeds(command: list[str]) -> Callable[[], bool]:
     return lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -136,13 +145,10 @@ def rabbitmq() -> Iterator[tuple[str, Server]]:
     }
     server = Server([binary], "rabbitmq", folder, _listens(port), environment)
     try:
-        server.start()
-        try:
+        with server.running():
             yield f"rabbit://guest:guest@127.0.0.1:{port}/", server
-        finally:
-            server.stop()
-            subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
     finally:
+        subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -161,11 +167,8 @@ def postgresql() -> Iterator[tuple[str, Server]]:
                    "-c", "max_connections=200"]
         ready = _succeeds([client, "-h", str(folder), "-U", "telemetry", "-d", "postgres", "-c", "select 1"])
         server = Server(command, "postgres", folder, ready)
-        server.start()
-        try:
+        with server.running(signal.SIGINT):
             yield f"postgresql://telemetry@/postgres?host={folder}", server
-        finally:
-            server.stop(signal.SIGINT)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -191,11 +194,8 @@ def mariadb() -> Iterator[tuple[str, Server]]:
         ]
         base = [client, "--no-defaults", f"--socket={path}", "-uroot", "-e"]
         server = Server(command, "mysql", folder, _succeeds([*base, "select 1"]))
-        server.start()
-        try:
+        with server.running():
             subprocess.run([*base, "create database telemetry"], check=True)
             yield f"mysql://root@/telemetry?charset=utf8mb4&unix_socket={path}", server
-        finally:
-            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""What the project knows, apart from how it is shown."""
+"""The data of the project."""

@@ -24,7 +24,7 @@ from telemetry.i18n import _
 from telemetry.storage import limits
 
 F = TypeVar("F", bound=Callable[..., Any])
-# WSME writes application/xml, but does not read it unless told so.
+# By default, WSME writes application/xml but does not read it.
 if "application/xml" not in wsme.rest.xml.accept_content_types:
     wsme.rest.xml.accept_content_types.append("application/xml")
 

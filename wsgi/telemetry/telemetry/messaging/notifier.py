@@ -44,7 +44,7 @@ class SampleNotifier:
             "message_id": str(uuid.uuid4()), "publisher_id": PUBLISHER, "event_type": EVENT_TYPE,
             "priority": "SAMPLE", "payload": payload, "timestamp": str(timestamps.utcnow()),
         }
-        # oslo.messaging's notifier only logs a failure, so the client would take the samples for accepted.
+        # oslo.messaging's notifier only logs a failure, so the client would believe that the samples are accepted.
         for topic in self._options.topics:
             try:
                 self._transport._send_notification(

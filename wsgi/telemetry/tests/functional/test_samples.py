@@ -50,7 +50,7 @@ def test_limited_caller_sees_its_project(api: webtest.TestApp) -> None:
 
 
 def test_owners_of_many_and_of_few_samples(api: webtest.TestApp) -> None:
-    """The newest are looked through first, and all of them where that does not give enough."""
+    """The newest samples are searched first, and all samples if the newest hold too few matches."""
     bodies = [
         sample(
             message_id=f"m{n:04}", project_id="rare" if n % 250 == 0 else f"p{n % 2}",

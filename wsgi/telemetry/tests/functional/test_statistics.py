@@ -164,3 +164,11 @@ def test_duration_is_cut_to_the_question(filled: webtest.TestApp) -> None:
     query = "q.field=timestamp&q.op=ge&q.value=2026-01-01T00:30:00&q.field=search_offset&q.op=eq&q.value=30"
     (row,) = filled.get(f"{URL}?{query}").json
     assert [row[name] for name in ("duration", "duration_start", "duration_end")] == [None] * 3
+
+
+def test_groupby_a_key_that_begins_with_metadata(api: webtest.TestApp) -> None:
+    post(api, sample(resource_metadata={"metadata.x": "nested", "x": "plain"}))
+    for field, group in (("resource_metadata.metadata.x", "nested"), ("metadata.metadata.x", "nested"),
+                         ("resource_metadata.x", "plain")):
+        (row,) = api.get(f"/v2/meters/cpu/statistics?groupby={field}").json
+        assert row["groupby"] == {field: group}

@@ -20,3 +20,11 @@ def test_flatten() -> None:
 def test_leaves() -> None:
     nested = {"a": {"b": [1, {"c": "x"}]}, "d": None}
     assert dict(metadata.leaves(nested)) == {"a.b[0]": 1, "a.b[1].c": "x", "d": None}
+
+
+def test_key_of_a_field() -> None:
+    assert metadata.key_of("metadata.a.b") == "a.b"
+    assert metadata.key_of("resource_metadata.metadata.a") == "metadata.a"
+    assert metadata.key_of("metadata.") == ""
+    assert metadata.key_of("user_id") is None
+    assert metadata.key_of("metadata") is None

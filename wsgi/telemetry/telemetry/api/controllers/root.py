@@ -30,9 +30,10 @@ MEDIA_TYPE = "application/vnd.openstack.telemetry-v2"
 
 @dataclass(frozen=True)
 class Route:
-    """A path below /v2, the controller that answers there, and the check whether a successor has taken the path over.
+    """A path below /v2, and the class or function that makes its controller.
 
-    `check_successor` raises the HTTP answer (308, 410 or 400) that sends the caller to the successor.
+    `check_successor` is None, or a function of successors.py: it raises an HTTP answer if another service has replaced
+    this part of the API.
     """
 
     path: str
