@@ -15,7 +15,7 @@ pytestmark = pytest.mark.debian_packages("apache2", "gcc")
 PROGRAM = """
 import json, os, socket, subprocess, sys
 from pathlib import Path
-import isolation
+from runner import isolation
 
 isolation.enter(Path(sys.argv[1]).parent / "home")
 

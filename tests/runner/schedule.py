@@ -8,11 +8,10 @@ import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 
-import child
-import isolation
-import packages
 import pytest
-from parts import COSTS, LOGS, SCENARIOS, Cost
+
+from runner import child, isolation, packages
+from runner.parts import COSTS, LOGS, SCENARIOS, Cost
 
 
 @dataclass
