@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-import packages
 import pytest
-import schedule
-from parts import ON_REQUEST, PARTS, REPOSITORY, SCENARIOS
+from runner import packages, schedule
+from runner.parts import ON_REQUEST, PARTS, REPOSITORY, SCENARIOS
 
 SCHEDULE = pytest.StashKey[schedule.Schedule]()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from parts import LOGS, REPOSITORY
+from runner.parts import LOGS, REPOSITORY
 
 TIME_LIMIT = 3000
 """Seconds for one scenario."""

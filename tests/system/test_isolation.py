@@ -14,9 +14,10 @@ pytestmark = pytest.mark.debian_packages("apache2", "gcc")
 
 PROGRAM = """
 import json, os, socket, subprocess, sys
-import isolation
+from pathlib import Path
+from runner import isolation
 
-isolation.enter()
+isolation.enter(Path(sys.argv[1]).parent / "home")
 
 def refused(attempt):
     try:
@@ -36,6 +37,7 @@ result = {
         "compiler": refused(lambda: subprocess.run(["gcc", "--version"])),
         "apache": refused(lambda: subprocess.run(["/usr/sbin/apache2", "-v"])),
         "root": refused(lambda: os.setuid(0)),
+        "files of the system": refused(lambda: open("/etc/grove-probe", "w").close()),
         "other accounts": refused(lambda: os.chown(sys.argv[1], 33, 33)),
         "file systems": subprocess.run(["mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
     },

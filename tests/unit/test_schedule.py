@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import schedule
-from parts import COSTS, Cost
-from schedule import Job, Timing
+from runner import schedule
+from runner.parts import COSTS, Cost
+from runner.schedule import Job, Timing
 
 COST = {
     "long": Cost(600, 8),

@@ -8,11 +8,10 @@ import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 
-import child
-import isolation
-import packages
 import pytest
-from parts import COSTS, LOGS, SCENARIOS, Cost
+
+from runner import child, isolation, packages
+from runner.parts import COSTS, LOGS, SCENARIOS, Cost
 
 
 @dataclass
@@ -194,7 +193,7 @@ def _clock(seconds: float) -> str:
 def _run_items(session: pytest.Session, job: Job, sender: child.Sender) -> None:
     if job.part == "unit":
         try:
-            isolation.enter()
+            isolation.enter(session.config._tmp_path_factory.getbasetemp() / "home")  # type: ignore[attr-defined]
             sender.hint = "without root, network, compiler and Apache; a test that needs one belongs to tests/system"
         except OSError as error:
             sender.warn(f"the unit tests run with what this process may do: {error}")

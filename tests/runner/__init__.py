@@ -1,0 +1,1 @@
+"""Runs the parts of the tests side by side."""
