@@ -173,7 +173,7 @@ def provide_release(params: dict[str, Any], warn: Callable[[str], None], *, dry:
             result["seconds"] = build(folder, params, warn)
             changes.append(True)
         changes += [
-            publishing.point_first(folder, release, dry=dry),
+            publishing.point_first(folder, release, params["account"], dry=dry),
             publishing.write_scripts(folder, release, params["slot_wsgi"], params["run_script"], dry=dry),
             publishing.preload(folder, warm=params["idle"] == "warm", dry=dry),
         ]

@@ -6,8 +6,9 @@ import json
 import os
 import pwd
 import shutil
-import subprocess
+import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -167,38 +168,40 @@ def first(folder: AppFolder) -> AppFolder:
 
 def test_a_first_release_that_fails_in_its_migration_never_served(first: AppFolder) -> None:
     history.append(first, "built", "one")
-    assert publishing.point_first(first, "one")
-    assert not publishing.point_first(first, "one")
+    assert publishing.point_first(first, "one", ACCOUNT.pw_name)
+    assert not publishing.point_first(first, "one", ACCOUNT.pw_name)
     assert FIRST in hooks.aftermath(first, "one", "migrate")
     history.note_failure(first, "failed", "one", why="no table", step="migrate")
 
     history.append(first, "built", "two")
-    assert publishing.point_first(first, "two", dry=True)
+    assert publishing.point_first(first, "two", ACCOUNT.pw_name, dry=True)
     assert slots(first) == ["one", "one"]
-    assert publishing.point_first(first, "two")
+    assert publishing.point_first(first, "two", ACCOUNT.pw_name)
     assert (slots(first), first.live()) == (["two", "two"], "blue")
     assert FIRST in hooks.aftermath(first, "two", "migrate")
     # What the switch notes when the front answers.
     history.append(first, "deployed", "two")
-    assert not publishing.point_first(first, "three")
+    assert not publishing.point_first(first, "three", ACCOUNT.pw_name)
     assert history.previous(first, history.read(first)) is None
     assert hooks.aftermath(first, "three", "migrate").startswith("release two serves on; done: release three")
 
 
 def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> None:
     history.append(first, "built", "one")
-    assert publishing.point_first(first, "one")
-    with subprocess.Popen(["sleep", "60"], cwd=first.slot("blue")) as daemon:
+    assert publishing.point_first(first, "one", ACCOUNT.pw_name)
+    with tempfile.TemporaryDirectory() as run, socket.socket(socket.AF_UNIX) as group:
+        # The name that mod_wsgi gives to the socket of a process group.
+        group.bind(f"{run}/wsgi.100.u{ACCOUNT.pw_uid}.1.sock")
+        group.listen()
         history.note_failure(first, "refused", "one", why="key health", step="switch")
         history.append(first, "built", "two")
-        assert not publishing.point_first(first, "two")
+        assert not publishing.point_first(first, "two", ACCOUNT.pw_name)
         assert FIRST in hooks.aftermath(first, "two", "migrate")
         assert history.serving(first) is None
-        daemon.kill()
     # What the switch does: it starts the release in the other slot.
     first.point("green", "two")
     first.flip("green")
     history.append(first, "switched", "two")
     assert (slots(first), history.serving(first)) == (["one", "two"], "two")
     assert history.previous(first, history.read(first)) is None
-    assert not publishing.point_first(first, "three")
+    assert not publishing.point_first(first, "three", ACCOUNT.pw_name)

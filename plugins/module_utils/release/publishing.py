@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import pwd
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.release.launching import LAUNCHER
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import draining
 
 
-def point_first(folder: AppFolder, release_id: str, *, dry: bool = False) -> bool:
+def point_first(folder: AppFolder, release_id: str, account_name: str, *, dry: bool = False) -> bool:
     """Put the release of a first deployment into both slots; return whether that is a change.
 
-    Apache needs both slots and a map when it loads the application's configuration, so they are there before anything
-    was verified: what has served is for the history to tell. When an earlier attempt at the first deployment failed,
-    its release is replaced. Where Apache runs that release already, the switch has to replace its processes.
+    Apache needs both slots and a map when it loads the application's configuration. So they are there before a release
+    was verified, and only the history shows which release has served. When an earlier attempt at the first deployment
+    failed, its release is replaced. If Apache runs that release already, the slots stay: the switch replaces it.
     """
     if folder.live() is not None:
         is_pointed = all(folder.release_of(colour) == release_id for colour in COLOURS)
-        if is_pointed or history.serving(folder) is not None or _has_processes(folder):
+        if is_pointed or history.serving(folder) is not None or _is_run_by_apache(account_name):
             return False
     if not dry:
         for colour in COLOURS:
@@ -31,14 +30,12 @@ def point_first(folder: AppFolder, release_id: str, *, dry: bool = False) -> boo
     return True
 
 
-def _has_processes(folder: AppFolder) -> bool:
-    """Return whether any process works in one of the application's releases, as Apache's daemon processes do."""
-    releases = os.path.realpath(folder.releases) + os.sep
-    for pid in processes.pids():
-        with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{pid}/cwd").startswith(releases):
-                return True
-    return False
+def _is_run_by_apache(account_name: str) -> bool:
+    """Return whether Apache has process groups of the account: their sockets tell, also where processes cannot be read."""
+    try:
+        return draining.has_sockets(pwd.getpwnam(account_name).pw_uid)
+    except KeyError:
+        return False
 
 
 def write_scripts(folder: AppFolder, release_id: str, slot_wsgi: str, run_script: str, *, dry: bool = False) -> bool:

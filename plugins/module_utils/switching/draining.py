@@ -51,6 +51,12 @@ def sockets(parent: int, uid: int, table: str | None = None) -> dict[str, Socket
     return {colour: by_place[place] for colour, place in zip(COLOURS, sorted(by_place), strict=True)}
 
 
+def has_sockets(uid: int, table: str | None = None) -> bool:
+    """Return whether any Apache that this host can see has a process group of the account with this ``uid``."""
+    name = re.compile(rf"/wsgi\.\d+\.u{uid}\.\d+\.sock$")
+    return any(row.listening and name.search(row.path) for row in _rows(table))
+
+
 def in_flight(path: str, table: str | None = None) -> int:
     """Return how many requests are in a socket's processes or waiting in front of them."""
     return sum(1 for row in _rows(table) if row.path == path and not row.listening)
