@@ -242,7 +242,7 @@ class Chart:
         """Shade the windows, and draw a line where each begins and at each note."""
         for window in self.summary.windows:
             colour = KIND_COLOURS[window.kind]
-            axes.axvspan(window.begin, window.begin + window.seconds, color=colour, alpha=0.13, linewidth=0)
+            axes.axvspan(window.begin, window.begin + window.seconds, color=colour, alpha=0.13, linewidth=0, zorder=0.5)
             axes.axvline(window.begin, color=colour, alpha=0.75, linewidth=0.8)
         for mark in self.notes:
             axes.axvline(self._at(mark.at), color=KIND_COLOURS["note"], linewidth=0.8, linestyle=(0, (3, 3)))
