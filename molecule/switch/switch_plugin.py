@@ -108,7 +108,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the rows below their headings, in columns; words are on the left, figures on the right."""
     widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    return [
-        "  ".join(f"{cell:{'<' if at < 2 else '>'}{width}}" for at, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        for row in (HEADINGS, *rows)
-    ]
+    lines = []
+    for row in (HEADINGS, *rows):
+        cells = zip(row, widths, strict=True)
+        padded = [cell.ljust(width) if at < 2 else cell.rjust(width) for at, (cell, width) in enumerate(cells)]
+        lines.append("  ".join(padded))
+    return lines

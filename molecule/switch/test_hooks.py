@@ -54,7 +54,7 @@ def writes(number: int, hook: str) -> str:
 
 
 def test_hooks(all_hosts: AllHosts) -> None:
-    """Deploy a release with all hooks, roll back, deploy to some hosts, one after the other, and with a failing hook."""
+    """Deploy a release with all hooks, roll back, deploy to one host, to one after the other, and with a bad hook."""
     with ExitStack() as load:
         for host in all_hosts.hosts:
             load.enter_context(host.load("hooks"))

@@ -82,7 +82,8 @@ def test_dry_runs(on_each_host: OnEachHost) -> None:
 
     def part(host: SwitchHost) -> None:
         record = host.record(6, threads=12)
-        other = next(release for release in host.run("ls", f"{BASE}/releases").split() if release != host.live_release())
+        live = host.live_release()
+        other = next(release for release in host.run("ls", f"{BASE}/releases").split() if release != live)
         before = host.run("sh", "-c", LISTING)
         cases: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
             "playbooks/deploy.yml": ({"wsgi_apps": [record]}, (r"^\+.*threads=12", r"^-.*threads=16", "[Rr]eload")),

@@ -169,8 +169,8 @@ class Chart:
             axes.plot(middles, [np.median(taken[columns == at]) for at in used], color=INK, linewidth=1.2)
         delays = self.summary.run.client_delays
         if delays:
-            edges_of_seconds = [float(second) for second in range(len(delays))] + [self.seconds]
-            axes.stairs([max(delay, lowest) for delay in delays], edges_of_seconds, baseline=None, color=SOFT, alpha=0.6)
+            seconds = [*map(float, range(len(delays))), self.seconds]
+            axes.stairs([max(delay, lowest) for delay in delays], seconds, baseline=None, color=SOFT, alpha=0.6)
         for sample in [sample for sample in self.fast if sample.outcome != OK][:MOST_FAILURES_DRAWN]:
             group = self._tooltip("failure", f"{sample.outcome}: {sample.detail}")
             at = self._at(sample.begun)
@@ -216,8 +216,8 @@ class Chart:
             handles, words = handles[:-hidden], words[:-hidden]
             words[-1] += f", and {hidden} more, colours repeat"
         if handles:
-            place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "ncols": len(handles), "borderaxespad": 0}
-            axes.legend(handles, words, **place)  # type: ignore[arg-type,unused-ignore]
+            corner = (1, 0.98)
+            axes.legend(handles, words, loc="lower right", bbox_to_anchor=corner, ncols=len(handles), borderaxespad=0)
 
     def _slow(self, axes: Axes, lanes: Sequence[int]) -> None:
         """Draw each slow request from its beginning to its end, in the colour of the release that answered it."""

@@ -118,7 +118,7 @@ class Load:
         return run
 
     async def _watch_delay(self, step: float = 0.01) -> None:
-        """Note the longest delay of this process's own event loop in each second: no latency is more exact than that."""
+        """Note the longest delay of this process's event loop in each second: no latency is more exact than that."""
         start = begun = time.monotonic()
         while True:
             await asyncio.sleep(step)
