@@ -100,7 +100,8 @@ def main() -> None:
         figures.setdefault("memory of the whole, MB", []).append(sum(used.values()))
         if number == options.rounds - 1:
             seconds_of = shares(printed)
-    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
+    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n")
+    print("| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.1f} | {', '.join(f'{value:.1f}' for value in values)} |")
     print("\n| application | build, hooks and switch, s | share of ./grove site |\n|---|---|---|")

@@ -72,7 +72,8 @@ def main() -> None:
     # Only now, because the removal of many files slows the file system down for minutes.
     for host in hosts:
         subprocess.run([HOST, "destroy", host], check=True)
-    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
+    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n")
+    print("| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.2f} | {', '.join(f'{value:.2f}' for value in values)} |")
 
