@@ -55,10 +55,10 @@ def test_canaries(on_each_host: OnEachHost) -> None:
     """Give a part of the traffic to an earlier release and withdraw it, then to a new one and promote it."""
 
     def part(host: SwitchHost) -> None:
-        record = host.record(4)
         host.deploy(host.record(3))
+        earlier = host.live_release()
+        record = host.record(4)
         host.deploy(record)
-        earlier = [event["release"] for event in host.history() if event["what"] == "switched"][-2]
         with host.load("canaries") as run:
             with run.window("switch", "canary of 25 %, withdrawn"):
                 host.play("playbooks/canary.yml", app=APP, percent=25, release=earlier, wsgi_apps=[record])
@@ -103,7 +103,7 @@ def test_dry_runs(on_each_host: OnEachHost) -> None:
     on_each_host(part)
 
 
-def _wait_for_requests(read_samples: Callable[[], str], count: int, seconds: float = 240) -> None:
+def _wait_for_requests(read_samples: Callable[[], str], count: int, seconds: float = 300) -> None:
     """Wait until a run has that many samples, or time is up."""
     deadline = time.monotonic() + seconds
     while read_samples().count("\n") < count and time.monotonic() < deadline:
