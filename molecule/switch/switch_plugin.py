@@ -22,18 +22,21 @@ HOSTS = pytest.StashKey[list[SwitchHost]]()
 
 @dataclass(frozen=True)
 class Rounds:
-    """How much the checks do: switches and rollbacks in all, requests at least, and releases that are refused.
+    """How much the checks do.
 
-    ``refusals`` is the number of cases, or None for all of them.
+    ``deployments`` of new releases are the first of the ``switches``, and the others go round among these releases.
+    ``rollbacks`` and ``switches`` are totals, ``requests`` is the least number of requests of clients meanwhile.
+    ``refusals`` is the number of releases that are refused, or None for all cases.
     """
 
+    deployments: int = 3
     switches: int = 20
     rollbacks: int = 5
     requests: int = 20_000
     refusals: int | None = None
 
 
-SHORT = Rounds(switches=4, rollbacks=2, requests=500, refusals=1)
+SHORT = Rounds(deployments=2, switches=6, rollbacks=2, requests=500, refusals=1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

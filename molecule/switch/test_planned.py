@@ -11,8 +11,6 @@ from load.summary import summarize
 from switch_host import APP, BASE, SwitchHost, tail
 from switch_plugin import OnEachHost, Rounds
 
-DEPLOYED = (2, 3, 4)
-"""The releases that are deployed one after the other, and between which the switches go round."""
 LISTING = (
     "find /srv/wsgi /etc/apache2 /var/lib/load /var/log/load /opt/grove -not -name .lock -printf '%p %T@ %s %m %l\\n'"
     " 2>/dev/null | sort; ps -C apache2 -o pid=,lstart="
@@ -26,12 +24,13 @@ def test_switches(on_each_host: OnEachHost, rounds: Rounds) -> None:
 
     def part(host: SwitchHost) -> None:
         with host.load("switches") as run:
-            for number in DEPLOYED:
+            for number in range(2, 2 + rounds.deployments):
                 with run.window("switch", f"deploy release {number}"):
                     host.deploy(host.record(number))
-            deployed = [event["release"] for event in host.history() if event["what"] == "switched"][-len(DEPLOYED) :]
+            switched = [event["release"] for event in host.history() if event["what"] == "switched"]
+            deployed = switched[-rounds.deployments :]
             assert host.live_release() == deployed[-1]
-            order = [deployed[number % len(deployed)] for number in range(rounds.switches - len(DEPLOYED))]
+            order = [deployed[number % len(deployed)] for number in range(rounds.switches - len(deployed))]
             with run.window("switch", f"switches: {len(order)}"):
                 output = host.play("molecule/switch/repeat.yml", switches=order, rollbacks=0)
             host.note("".join(re.findall(r"seconds of drains: [\d. -]+", output)))
