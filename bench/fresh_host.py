@@ -13,12 +13,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HOST = REPOSITORY / "molecule" / "shared" / "host.py"
 CHECKOUT = "/root/grove"
 BUNDLE = "/usr/local/share/grove-ca.crt"
-# A cache of its own: the one that test hosts share would hand wheels to the second of the two.
+# A cache of its own. With the cache that test hosts share, the second of two hosts would find the first one's wheels.
 FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front"
 
 
 def on(host: str, command: str) -> tuple[float, str]:
-    """Run a command on a host; return its seconds and what it printed. Ends the program when it fails."""
+    """Run a command on a host; return its seconds and what it printed. Ends the program when the command fails."""
     begun = time.monotonic()
     done = subprocess.run(
         ["podman", "exec", host, "sh", "-c", command],

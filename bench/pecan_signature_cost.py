@@ -1,10 +1,10 @@
-"""What Pecan's signatures cost: a REST controller, without and with `wsgi/grove_runtime/pecan_signatures.py`.
+"""Measures a REST controller of Pecan without and with `wsgi/grove_runtime/pecan_signatures.py`.
 
     python bench/pecan_signature_cost.py [--rounds 7] [--requests 500]
 
-needs Pecan alone. Each round serves the same requests in both ways, in alternating order, so that a machine that is
-busy for a while does not favour one of them. Printed are the medians of the rounds and their ratio; CPU time is that of
-this process.
+needs only Pecan. Each round serves the same requests in both ways. The order alternates, so that a machine that is busy
+for a while favours neither. The program prints the medians of the rounds and their ratio. CPU time is that of this
+process.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def consume(body: Iterable[bytes]) -> None:
 
 
 def without(application: WSGIApplication, requests: int) -> Measured:
-    """Measure Pecan as it is."""
+    """Measure unchanged Pecan."""
     pecan_signatures.uninstall()
     return serve(application, requests)
 
@@ -83,7 +83,7 @@ def without(application: WSGIApplication, requests: int) -> Measured:
 def with_signatures(application: WSGIApplication, requests: int) -> Measured:
     """Measure Pecan with its signatures computed once; raises RuntimeError if this Pecan does not allow it."""
     if not pecan_signatures.install():
-        raise RuntimeError("pecan_signatures leaves this Pecan alone")
+        raise RuntimeError("pecan_signatures does not change this version of Pecan")
     return serve(application, requests)
 
 

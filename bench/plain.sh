@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a person would type to have the sample's three records served without Grove: the same packages, wheels and files.
+# Serves the sample's three records without Grove, with the commands that a person would type: the same packages, wheels
+# and files.
 # Usage: plain.sh REPOSITORY
 set -eu
 project=$1/wsgi/pecan_test_project

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A whole deployment against a plain shell script, the second run, and a second release.
+"""Compares a whole deployment with a plain shell script, and measures a second run and a second release.
 
 Run as root: `bench/site.py [--rounds N] [--release bookworm]`. It makes two fresh hosts a round, runs `bench/plain.sh`
-on one and `./grove site` on the other (in turns first and second), and prints a table with medians. Both get the same
-Debian packages from the same local folder, and both download their wheels anew. Nothing else should run on the machine.
+on one and `./grove site` on the other, and prints a table with medians. Each of the two goes first in every second
+round. Both install the same Debian packages from the same local folder, and both download their wheels anew. Nothing
+else should run on the machine.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CHANGED = CHECKOUT + "/wsgi/pecan_test_project/pecan_test_project/controllers/ro
 
 
 def disk(host: str) -> int:
-    """Return the bytes that releases and caches take; files with several names count once."""
+    """Return the bytes of the releases and caches on disk; a file with several names counts once."""
     return int(on(host, "du -s --block-size=1 --total /srv/wsgi /var/cache/uv-bench | tail -n 1")[1].split()[0])
 
 
@@ -47,13 +48,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--release", default="bookworm", choices=["bookworm", "trixie"])
-    asked = parser.parse_args()
+    options = parser.parse_args()
     figures: dict[str, list[float]] = {}
     hosts: list[str] = []
-    for number in range(asked.rounds):
+    for number in range(options.rounds):
         times = {}
         for way in ("plain", "grove") if number % 2 == 0 else ("grove", "plain"):
-            host = fresh(f"grove-bench-{way}{number}", asked.release)
+            host = fresh(f"grove-bench-{way}{number}", options.release)
             hosts.append(host)
             times[way], _ = on(host, PLAIN if way == "plain" else SITE)
             if way == "grove":
@@ -68,10 +69,11 @@ def main() -> None:
         figures.setdefault("plain shell script, s", []).append(times["plain"])
         figures.setdefault("./grove site, s", []).append(times["grove"])
         figures.setdefault("ratio", []).append(times["grove"] / times["plain"])
-    # At the end, since removing many files slows the file system down for minutes.
+    # Only now, because the removal of many files slows the file system down for minutes.
     for host in hosts:
         subprocess.run([HOST, "destroy", host], check=True)
-    print(f"{asked.release}, {os.cpu_count()} cores, {asked.rounds} rounds\n\n| what | median | each |\n|---|---|---|")
+    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n")
+    print("| what | median | each |\n|---|---|---|")
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.2f} | {', '.join(f'{value:.2f}' for value in values)} |")
 

@@ -1,6 +1,6 @@
 """The command line of the load client.
 
-A run lies in a folder of its own: samples.jsonl, marks.jsonl, run.json, summary.json and report.html.
+The data of a run is in a folder of its own: samples.jsonl, marks.jsonl, run.json, summary.json and report.html.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--slow-seconds", type=float, nargs=2, default=defaults.slow, metavar=("LEAST", "MOST"))
     run.add_argument("--pause", type=float, default=defaults.pause, help="seconds between two requests of a client")
     run.add_argument("--timeout", type=float, default=defaults.timeout, help="seconds")
-    run.add_argument("--seconds", type=float, default=defaults.seconds, help="how long the run takes at most")
-    run.add_argument("--requests", type=int, default=defaults.requests, help="how many are sent at most")
-    run.add_argument("--host", default="", help="the Host field, where it is not the URL's")
-    run.add_argument("--ca", default="", help="a file of trusted certificate authorities")
+    run.add_argument("--seconds", type=float, default=defaults.seconds, help="the longest that the run takes")
+    run.add_argument("--requests", type=int, default=defaults.requests, help="the most requests that are sent")
+    run.add_argument("--host", default="", help="the Host field; default: the URL's")
+    run.add_argument("--ca", default="", help="a file of trusted certificate authorities, for https")
 
     mark = verbs.add_parser("mark", help="note in a run's folder that something begins, ends or happens now")
     mark.add_argument("folder", type=Path)
@@ -45,11 +45,11 @@ def parser() -> argparse.ArgumentParser:
     report_of.add_argument("folder", type=Path)
     report_of.add_argument("--title", default=report.TITLE)
 
-    release = verbs.add_parser("release", help="make a release of the application that the clients ask")
+    release = verbs.add_parser("release", help="make a release of the application that the load is put on")
     release.add_argument("folder", type=Path)
     release.add_argument("number", type=int)
-    known = ", ".join(f"{name} ({kind.__name__})" for name, kind in releases.FAULTS.items())
-    release.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help=known)
+    faults = ", ".join(f"{name} ({kind.__name__})" for name, kind in releases.FAULTS.items())
+    release.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help=faults)
     return top
 
 
@@ -66,33 +66,33 @@ def fault(text: str) -> tuple[str, bool | int | float]:
 
 
 def main() -> int:
-    """Do what the command line says; a run's exit status is 1 when any request failed."""
-    asked = parser().parse_args()
-    folder = RunFolder(asked.folder)
+    """Run the verb of the command line. Exit status 1: a request of the run failed; 2: an error, which is printed."""
+    arguments = parser().parse_args()
+    folder = RunFolder(arguments.folder)
     try:
-        match asked.verb:
+        match arguments.verb:
             case "run":
                 settings = client.Settings(
-                    keep_alive=asked.keep_alive,
-                    fresh=asked.fresh,
-                    slow_clients=asked.slow,
-                    pause=asked.pause,
-                    timeout=asked.timeout,
-                    slow=tuple(asked.slow_seconds),
-                    seconds=asked.seconds,
-                    requests=asked.requests,
+                    keep_alive=arguments.keep_alive,
+                    fresh=arguments.fresh,
+                    slow_clients=arguments.slow,
+                    pause=arguments.pause,
+                    timeout=arguments.timeout,
+                    slow=tuple(arguments.slow_seconds),
+                    seconds=arguments.seconds,
+                    requests=arguments.requests,
                 )
-                load = client.Load(Target.of(asked.url, host=asked.host, ca=asked.ca), folder, settings)
+                load = client.Load(Target.of(arguments.url, host=arguments.host, ca=arguments.ca), folder, settings)
                 asyncio.run(load.run())
                 total = summary.summarize(folder).total
                 print(report.line(total))
                 return 1 if total.failed else 0
             case "mark":
-                folder.mark(asked.edge, asked.kind, asked.label)
+                folder.mark(arguments.edge, arguments.kind, arguments.label)
             case "report":
-                print(report.write(folder, asked.title))
+                print(report.write(folder, arguments.title))
             case "release":
-                print(releases.make(asked.folder, asked.number, dict(map(fault, asked.fault))))
+                print(releases.make(arguments.folder, arguments.number, dict(map(fault, arguments.fault))))
     except (OSError, ValueError, KeyError) as error:
         print(f"load: {error}", file=sys.stderr)
         return 2

@@ -12,21 +12,26 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO
 
+import h11
+
 from .http1 import MALFORMED, Answer, Connection, ExchangeError, Target
 from .run_folder import FRESH, KEEP_ALIVE, MIXED, OK, SLOW, STATUS, TIMEOUT, Connections, Run, RunFolder, Sample
 
 PLACES = ("code", "virtualenv", "configuration", "late")
+"""The four places in which an answer of the application names its release."""
 AFTER_FAILURE = 0.1
-"""Seconds that a client waits after a failure, so that a server that is down is not asked in a tight loop."""
+"""Seconds that a client waits after a failure, so that it does not ask a server that is down in a tight loop."""
 FIRST_RETRIES = 50
+"""The run's data names the idle seconds before this many retries."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is asked: clients of each kind, seconds between two requests of one, limits of the run as a whole.
+    """How much load to put on the target: the clients of each kind, their pause, and the limits of the whole run.
 
-    ``timeout`` is in seconds, from connecting to the answer's last byte; slow requests have it on top of what they ask
-    the application to sleep, which is between ``slow[0]`` and ``slow[1]``.
+    ``pause`` is in seconds, between two requests of one client. ``timeout`` is in seconds, from connecting to the last
+    byte of the answer. A slow request asks the application to sleep for between ``slow[0]`` and ``slow[1]`` seconds;
+    these seconds are added to its ``timeout``.
     """
 
     keep_alive: int = 4
@@ -42,7 +47,7 @@ class Settings:
 
 @dataclass
 class _Exchange:
-    """What one request came to, before it is judged."""
+    """The result of one request before ``judge`` has read the answer."""
 
     answer: Answer | None = None
     error: ExchangeError | None = None
@@ -64,20 +69,22 @@ class Load:
         self._connections = Connections()
         self._delays: list[float] = []
         self._output: IO[str] | None = None
+        # Most requests are one of these two; h11 checks each request that it makes, which costs time.
+        self._fast_requests = {keep: self.target.request("/", keep=keep) for keep in (True, False)}
 
     def stop(self, reason: str) -> None:
-        """Begin no further request; those in flight are waited for."""
+        """Begin no further request; run() returns when those in flight have ended."""
         self._stopped_by = self._stopped_by or reason
         self._stop.set()
 
     async def run(self) -> Run:
-        """Ask until time or requests are used up or stop() is called; return what is also in the folder's run.json."""
+        """Send requests until a limit is reached or stop() is called; return the content of the folder's run.json."""
         settings = self.settings
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.folder.clear()
         loop = asyncio.get_running_loop()
         for signalled in (signal.SIGINT, signal.SIGTERM):
-            # Only the main thread may, and a test may run elsewhere.
+            # Only the main thread may handle signals; a test may call this in another thread.
             with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(signalled, self.stop, signalled.name)
         gc.collect()
@@ -111,7 +118,7 @@ class Load:
         return run
 
     async def _watch_delay(self, step: float = 0.01) -> None:
-        """Note how late this process's own event loop is at worst: a latency cannot be more exact than that."""
+        """Note the longest delay of this process's event loop in each second: no latency is more exact than that."""
         start = begun = time.monotonic()
         while True:
             await asyncio.sleep(step)
@@ -122,40 +129,40 @@ class Load:
             begun = now
 
     async def _client(self, kind: str, number: int) -> None:
-        """Ask again and again, as one client of that kind."""
-        chance = random.Random(f"{self.settings.seed}-{number}")
+        """Send one request after the other, as one client of that kind."""
+        generator = random.Random(f"{self.settings.seed}-{number}")
         connection: Connection | None = None
-        await asyncio.sleep(chance.uniform(0, self.settings.pause))
+        await asyncio.sleep(generator.uniform(0, self.settings.pause))
         while not self._stop.is_set():
             if self._left <= 0:
                 self.stop("requests")
                 break
             self._left -= 1
-            asked = round(chance.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
-            sample, connection = await self._ask(kind, number, asked, connection)
+            sleep = round(generator.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
+            sample, connection = await self._send(kind, number, sleep, connection)
             assert self._output is not None
-            self._output.write(json.dumps(asdict(sample)) + "\n")
+            self._output.write(json.dumps(vars(sample)) + "\n")
             await asyncio.sleep(self.settings.pause if sample.outcome == OK else AFTER_FAILURE)
         if connection:
             connection.close()
 
-    async def _ask(
-        self, kind: str, number: int, asked: float, connection: Connection | None
+    async def _send(
+        self, kind: str, number: int, sleep: float, connection: Connection | None
     ) -> tuple[Sample, Connection | None]:
         """Send one request; return its sample, and the connection when it may be used again."""
-        path = f"/slow?seconds={asked}" if kind == SLOW else "/"
+        path = f"/slow?seconds={sleep}" if kind == SLOW else "/"
         begun, wall = time.monotonic(), time.time()
         exchange = _Exchange()
-        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, asked=asked)
+        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, asked=sleep)
         try:
-            async with asyncio.timeout(self.settings.timeout + asked):
+            async with asyncio.timeout(self.settings.timeout + sleep):
                 if kind == KEEP_ALIVE:
                     connection = await self._exchange_kept(path, connection, exchange)
                 else:
                     await self._exchange_fresh(path, exchange)
         except TimeoutError:
             connection = None
-            sample = replace(sample, outcome=TIMEOUT, detail=f"no answer in {self.settings.timeout + asked:.1f} s")
+            sample = replace(sample, outcome=TIMEOUT, detail=f"no answer in {self.settings.timeout + sleep:.1f} s")
         sample = replace(sample, seconds=round(time.monotonic() - begun, 6), retried=exchange.retried)
         if exchange.error:
             sample = replace(sample, outcome=exchange.error.kind, detail=exchange.error.detail)
@@ -167,7 +174,7 @@ class Load:
         connection: Connection | None = None
         try:
             connection = await Connection.open(self.target)
-            exchange.answer = await connection.exchange(self.target.request(path, keep=False))
+            exchange.answer = await connection.exchange(self._request(path, keep=False))
         except ExchangeError as error:
             exchange.error = error
         finally:
@@ -175,17 +182,17 @@ class Load:
                 connection.close()
 
     async def _exchange_kept(self, path: str, connection: Connection | None, exchange: _Exchange) -> Connection | None:
-        """Use the connection if there is one, and a new one where RFC 9112, 9.3.1 and RFC 9110, 9.2.2 allow it.
+        """Send the request on the kept connection, or on a new one where RFC 9112, 9.3.1 and RFC 9110, 9.2.2 allow it.
 
-        That is: nothing was sent yet; or a GET was sent on a connection that had served before and was closed before
-        any byte of the answer, which is how it looks when a server closes an idle connection at that very moment. It is
-        done once.
+        They allow a new connection in two cases. Either nothing was sent yet. Or a GET was sent on a connection that
+        had served before, and the server closed it before any byte of the answer: the server may have closed an idle
+        connection at that very moment. The request is sent a second time at most.
         """
         if connection and connection.unusable:
             connection.close()
             connection = None
             self._count(closed_idle=1)
-        request = self.target.request(path, keep=True)
+        request = self._request(path, keep=True)
         try:
             for retrying in (False, True):
                 if connection is None:
@@ -216,6 +223,9 @@ class Load:
             connection.close()
         return None
 
+    def _request(self, path: str, *, keep: bool) -> h11.Request:
+        return self._fast_requests[keep] if path == "/" else self.target.request(path, keep=keep)
+
     def _count(self, *, retry_idle: float | None = None, **more: int) -> None:
         now = self._connections
         changes = {name: getattr(now, name) + number for name, number in more.items()}
@@ -225,19 +235,19 @@ class Load:
 
 
 def judge(sample: Sample, answer: Answer) -> Sample:
-    """Return the sample with the outcome that the answer stands for, and the release that it names."""
+    """Return the sample with the outcome and the release that the answer shows."""
     sample = replace(sample, status=answer.status)
     try:
         content = json.loads(answer.body)
-        named = [str(content["release"][place]) for place in PLACES]
-        sample = replace(sample, release="/".join(dict.fromkeys(named)), process=int(content["process"]))
-        detail = ", ".join(f"{place} {release}" for place, release in zip(PLACES, named, strict=True))
+        releases = [str(content["release"][place]) for place in PLACES]
+        sample = replace(sample, release="/".join(dict.fromkeys(releases)), process=int(content["process"]))
+        detail = ", ".join(f"{place} {release}" for place, release in zip(PLACES, releases, strict=True))
     except (ValueError, KeyError, TypeError):
-        named, detail = [], answer.body[:120].decode(errors="replace")
+        releases, detail = [], answer.body[:120].decode(errors="replace")
     if answer.status != 200:
         return replace(sample, outcome=STATUS, detail=f"{answer.status} {detail}")
-    if not named:
+    if not releases:
         return replace(sample, outcome=MALFORMED, detail=detail)
-    if len(set(named)) > 1:
+    if len(set(releases)) > 1:
         return replace(sample, outcome=MIXED, detail=f"process {sample.process}: {detail}")
     return sample

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, exact about how far an exchange came before it failed."""
+"""HTTP/1.1 on one connection, exact about how far an exchange came before it failed. h11 parses; the socket is ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import h11
+
 LARGEST_HEAD = 1 << 16
+"""Bytes of a status line and header fields. A longer head is malformed."""
 CONNECT, RESET, CLOSED, TRUNCATED, MALFORMED = "connect", "reset", "closed", "truncated", "malformed"
 
 
@@ -23,17 +26,16 @@ class ExchangeError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, header fields (names in lower case), body, and whether the server keeps the connection open."""
+    """Status, body, and whether the server keeps the connection open."""
 
     status: int
-    fields: dict[str, str]
     body: bytes
     kept: bool
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: address, port, the Host field, the beginning of the path, and TLS where it is spoken."""
+    """Where requests go: address, port, the Host field, the beginning of the path, and TLS for an https URL."""
 
     address: str
     port: int
@@ -43,7 +45,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str, *, host: str = "", ca: str = "") -> Target:
-        """Take apart an http or https URL; ``host`` replaces the Host field, ``ca`` is a file of trusted authorities.
+        """Parse an http or https URL; ``host`` replaces the Host field, ``ca`` is a file of trusted authorities.
 
         Raises ValueError for any other URL.
         """
@@ -54,24 +56,24 @@ class Target:
         port = parts.port or (443 if tls else 80)
         return cls(parts.hostname, port, host or parts.netloc, parts.path.rstrip("/"), tls)
 
-    def request(self, path: str, *, keep: bool) -> bytes:
-        """Return the bytes of a GET."""
-        connection = "" if keep else "Connection: close\r\n"
-        return (
-            f"GET {self.base}{path} HTTP/1.1\r\nHost: {self.host}\r\nUser-Agent: grove-load\r\nAccept: */*\r\n"
-            f"{connection}\r\n"
-        ).encode("ascii")
+    def request(self, path: str, *, keep: bool) -> h11.Request:
+        """Return a GET; without ``keep`` it asks the server to close the connection after the answer."""
+        fields = [("Host", self.host), ("User-Agent", "grove-load"), ("Accept", "*/*")]
+        if not keep:
+            fields.append(("Connection", "close"))
+        return h11.Request(method="GET", target=self.base + path, headers=fields)
 
 
 class Connection(asyncio.Protocol):
-    """One connection; whatever arrives is kept in the order in which it came, the end of the connection last.
+    """One connection. It keeps whatever arrives in its order: all bytes first, and then the end of the connection.
 
-    asyncio's own StreamReader forgets buffered bytes when a reset follows them, and then an answer that was cut in the
-    middle cannot be told from one that never began.
+    asyncio's own StreamReader forgets buffered bytes when a reset follows them. An answer that was cut in the middle
+    could then not be told from an answer that never began.
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+        self._received = 0
         self._end: tuple[str, str] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
@@ -96,7 +98,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        self._received += len(data)
+        self._http.receive_data(data)
         self._wake()
 
     def eof_received(self) -> None:
@@ -115,104 +118,63 @@ class Connection(asyncio.Protocol):
 
     @property
     def unusable(self) -> bool:
-        """Whether the server has ended the idle connection, or has said something without being asked."""
-        return self._end is not None or bool(self._buffer)
+        """Whether the server has ended the idle connection, or has sent bytes that no request asked for."""
+        return self._end is not None or self._received > 0
 
     def close(self) -> None:
         """Close the connection; what is still on its way is lost."""
         if self._transport:
             self._transport.close()
 
-    async def exchange(self, request: bytes) -> Answer:
+    async def exchange(self, request: h11.Request) -> Answer:
         """Send a request and return its answer; interim answers (1xx) are skipped.
 
         Raises ExchangeError; the connection is of no use then.
         """
         assert self._transport is not None
-        self._transport.write(request)
-        while True:
-            status, version, fields = await self._head()
-            if status >= 200:
-                break
-        body, delimited = await self._body(status, fields)
+        self._transport.write(self._http.send(request) + self._http.send(h11.EndOfMessage()))
+        status, body = 0, bytearray()
+        while not isinstance(event := await self._next_event(), h11.EndOfMessage):
+            match event:
+                case h11.Response():
+                    status = event.status_code
+                case h11.Data():
+                    body += event.data
         self.answered += 1
         self.idle_since = asyncio.get_running_loop().time()
-        words = [word.strip().lower() for word in fields.get("connection", "").split(",")]
-        return Answer(status, fields, body, delimited and version == "HTTP/1.1" and "close" not in words)
+        kept = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        # What has arrived beyond the answer belongs to no request.
+        self._received = len(self._http.trailing_data[0])
+        if kept:
+            self._http.start_next_cycle()
+        return Answer(status, bytes(body), kept)
 
-    async def _more(self, *, unanswered: bool = False) -> None:
-        """Wait for bytes that were not there before; raises ExchangeError when none will come."""
-        if self._end is None:
-            size = len(self._buffer)
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-            if len(self._buffer) > size:
-                return
-        kind, detail = self._end or (CLOSED, "the connection was closed")
-        if unanswered and not self._buffer:
-            raise ExchangeError(kind, f"{detail} before any byte of the answer", unanswered=True)
-        raise ExchangeError(TRUNCATED, f"{detail} after {len(self._buffer)} more bytes of the answer")
-
-    async def _take(self, count: int) -> bytes:
-        while len(self._buffer) < count:
-            await self._more()
-        taken = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return taken
-
-    async def _take_until(self, end: bytes, *, unanswered: bool = False) -> bytes:
-        while (found := self._buffer.find(end)) < 0:
-            if len(self._buffer) > LARGEST_HEAD:
-                raise ExchangeError(MALFORMED, f"no {end!r} in {len(self._buffer)} bytes")
-            await self._more(unanswered=unanswered)
-        taken = bytes(self._buffer[:found])
-        del self._buffer[: found + len(end)]
-        return taken
-
-    async def _head(self) -> tuple[int, str, dict[str, str]]:
-        lines = (await self._take_until(b"\r\n\r\n", unanswered=True)).decode("latin-1").split("\r\n")
-        version, _, rest = lines[0].partition(" ")
-        if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
-            raise ExchangeError(MALFORMED, f"status line {lines[0][:80]!r}")
-        fields: dict[str, str] = {}
-        for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise ExchangeError(MALFORMED, f"header line {line[:80]!r}")
-            fields[name.lower()] = value.strip()
-        return int(rest[:3]), version, fields
-
-    async def _body(self, status: int, fields: dict[str, str]) -> tuple[bytes, bool]:
-        """Return the body, and whether its end was marked by something else than the end of the connection."""
-        if status in (204, 304):
-            return b"", True
-        if fields.get("transfer-encoding", "").lower().endswith("chunked"):
-            return await self._chunks(), True
-        if (length := fields.get("content-length")) is not None:
-            if not length.isdigit():
-                raise ExchangeError(MALFORMED, f"Content-Length {length!r}")
-            return await self._take(int(length)), True
-        while self._end is None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        if self._end[0] != CLOSED:
-            raise ExchangeError(TRUNCATED, f"{self._end[1]} after {len(self._buffer)} bytes of the body")
-        body = bytes(self._buffer)
-        self._buffer.clear()
-        return body, False
-
-    async def _chunks(self) -> bytes:
-        body = bytearray()
+    async def _next_event(self) -> h11.Event:
+        """Return the next part of the answer, as soon as its bytes are there; raises ExchangeError."""
         while True:
-            size = (await self._take_until(b"\r\n")).partition(b";")[0].strip()
             try:
-                count = int(size, 16)
-            except ValueError:
-                raise ExchangeError(MALFORMED, f"chunk size {size[:20]!r}") from None
-            if not count:
-                while await self._take_until(b"\r\n"):
-                    pass
-                return bytes(body)
-            body += await self._take(count)
-            if await self._take(2) != b"\r\n":
-                raise ExchangeError(MALFORMED, "a chunk longer than its size")
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise ExchangeError(MALFORMED, f"{error}") from None
+            if isinstance(event, h11.Event):
+                return event
+            if event is h11.PAUSED:
+                raise ExchangeError(MALFORMED, "the server switched to another protocol")
+            if self._end is not None:
+                return self._last_event(*self._end)
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def _last_event(self, kind: str, detail: str) -> h11.Event:
+        """Return the end of an answer that a close ends; raises ExchangeError for any other unfinished answer."""
+        if kind == CLOSED and self._received:
+            self._http.receive_data(b"")
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError:
+                event = h11.NEED_DATA
+            if isinstance(event, h11.EndOfMessage):
+                return event
+        if not self._received:
+            raise ExchangeError(kind, f"{detail} before any byte of the answer", unanswered=True)
+        raise ExchangeError(TRUNCATED, f"{detail} after {self._received} bytes of the answer")

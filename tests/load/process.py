@@ -1,4 +1,4 @@
-"""The client as a process of its own, so that what happens beside it in the calling process does not slow it down."""
+"""The client as a process of its own, so that the work of the calling process does not slow it down."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from .run_folder import RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0
+"""How long the client may take until it sends the first request."""
 DRAIN_SECONDS = 120.0
+"""How long the client may take to end after SIGTERM, with the requests that are under way."""
 
 
 @contextmanager
 def under_load(url: str, folder: Path, *options: str) -> Iterator[RunFolder]:
     """Put load on ``url`` during the block, with the options of ``run``; afterwards the report is in ``folder``.
 
-    Yields the run's folder, to mark what happens. Failed requests raise nothing: ``summarize`` says what they were.
-    Raises RuntimeError when the client does not start, or ended before the block did with an error of its own.
+    Yields the run's folder, in which the caller marks events. Failed requests raise nothing; ``summarize`` counts them.
+    Raises RuntimeError when the client does not start, or when it ended with an error of its own.
     """
     run = RunFolder(folder)
     run.clear()
@@ -37,10 +39,10 @@ def under_load(url: str, folder: Path, *options: str) -> Iterator[RunFolder]:
     finally:
         process.terminate()
         try:
-            _, said = process.communicate(timeout=DRAIN_SECONDS)
+            _, errors = process.communicate(timeout=DRAIN_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
     if process.returncode not in (0, 1) or not run.run.exists():
-        raise RuntimeError(f"the load client ended with status {process.returncode}: {said.strip()}")
+        raise RuntimeError(f"the load client ended with status {process.returncode}: {errors.strip()}")
     report.write(run)

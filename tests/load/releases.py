@@ -1,4 +1,4 @@
-"""Making release 1, 2, 3 … of the application in ``app/``: a source folder and the configuration that goes with it."""
+"""Makes releases 1, 2, 3 … of the application in ``app/``: a source folder and its configuration."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ FAULTS: dict[str, type] = {
 
 
 def make(folder: Path, number: int, faults: Mapping[str, bool | int | float] | None = None) -> Path:
-    """Make release ``number`` in ``folder``, in place of what is there; the same arguments make the same files.
+    """Write release ``number`` into ``folder``, over an earlier one. The same arguments make the same files.
 
     ``folder/source`` is the project, ``folder/load.toml`` its configuration with ``faults``, whose names and types are
     those of FAULTS. Returns ``folder``. Raises ValueError for an unknown fault or a value of another type.
     """
     lines = [f'release = "{number}"', "", "[faults]"]
     for name, value in (faults or {}).items():
-        wanted = FAULTS.get(name)
-        if wanted is None:
+        expected = FAULTS.get(name)
+        if expected is None:
             raise ValueError(f"there is no fault {name} (there are {', '.join(FAULTS)})")
-        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, int | float):
-            raise ValueError(f"fault {name}: {value!r} has to be of type {wanted.__name__}")
+        if isinstance(value, bool) != (expected is bool) or not isinstance(value, int | float):
+            raise ValueError(f"fault {name}: {value!r} has to be of type {expected.__name__}")
         lines.append(f"{name} = {str(value).lower()}")
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -54,14 +54,14 @@ def make(folder: Path, number: int, faults: Mapping[str, bool | int | float] | N
 def _set(path: Path, constant: str, number: int) -> None:
     text, count = re.subn(rf'^{constant} = "0"$', f'{constant} = "{number}"', path.read_text(), flags=re.MULTILINE)
     if count != 1:
-        raise ValueError(f"{path} sets {constant} {count} times to 0; once is right")
+        raise ValueError(f"{path} sets {constant} {count} times to 0; it has to set it once")
     path.write_text(text)
 
 
 def record(folder: Path, *, name: str = "load", listen: int = 8300, **more: object) -> dict[str, object]:
     """Return the record of ``wsgi_apps`` that deploys the release in ``folder``; ``more`` are further keys.
 
-    Each process has threads for all clients of the load client's defaults: what waits does not wait for a sleeper.
+    Each process has as many threads as the load client has clients by default, so that slow requests delay no others.
     """
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""The folder that a run's data is in, and the rows of its files (JSON, a row a line)."""
+"""The folder with a run's data, and the rows of its files. A row is one line of JSON."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ OK, MIXED, STATUS, TIMEOUT = "ok", "mixed", "status", "timeout"
 
 @dataclass(frozen=True)
 class Sample:
-    """One request: who asked, when (seconds, monotonic and since 1970), how long it took, and how it ended.
+    """One request: its client, when it began, how many seconds it took, and how it ended.
 
-    ``outcome`` is ok, mixed, status, timeout or a kind of ExchangeError; ``release`` is what the answer named (several
-    joined by / when they disagree); ``asked`` the seconds that the application was asked to sleep.
+    ``begun`` is in seconds of the monotonic clock, ``wall`` in seconds since 1970. ``outcome`` is ok, mixed, status,
+    timeout or a kind of ExchangeError. ``release`` is the release that the answer named; several are joined by /.
+    ``asked`` is the number of seconds that the application was asked to sleep.
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Mark:
-    """What somebody said about the run: ``edge`` is begin, end or at; times are in seconds as in Sample."""
+    """An event that a caller noted in the run: ``edge`` is begin, end or at; times are in seconds as in Sample."""
 
     edge: str
     kind: str
@@ -55,11 +56,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Connections:
-    """What became of kept-alive connections.
+    """Counts of kept-alive connections.
 
-    ``opened`` and ``announced`` (closed by the server with its last answer); ``closed_idle``: found closed before
-    anything was sent; ``retried``: closed after the request was sent and before any byte of the answer, so that the
-    request was sent once more on a new one; ``retry_idle``: the idle seconds before each of these (the first 50).
+    ``opened``: all. ``announced``: the server closed them with its last answer, and said so in it. ``closed_idle``:
+    they were closed before the next request was sent. ``retried``: they were closed after the request was sent and
+    before any byte of the answer, so the request was sent again on a new connection. ``retry_idle``: for how many
+    seconds each of the first 50 of these had been idle.
     """
 
     opened: int = 0
@@ -71,9 +73,9 @@ class Connections:
 
 @dataclass(frozen=True)
 class Run:
-    """The run as a whole: its target, when it began and ended, its settings, and how late the client itself was.
+    """The run as a whole: its target, when it began and ended, its settings, and the client's own delays.
 
-    ``client_delays`` is by how many seconds the client's own event loop was late at worst, in each second of the run.
+    ``client_delays`` holds, for each second of the run, the longest delay of the client's own event loop, in seconds.
     """
 
     target: str
@@ -115,12 +117,12 @@ class RunFolder:
         return self.path / "report.html"
 
     def clear(self) -> None:
-        """Remove what an earlier run left."""
+        """Remove the files of an earlier run."""
         for path in (self.samples, self.marks, self.run, self.summary, self.report):
             path.unlink(missing_ok=True)
 
     def mark(self, edge: str, kind: str, label: str) -> None:
-        """Add a mark, at this moment. On Linux all processes of a machine share the monotonic clock."""
+        """Add a mark with the present time. On Linux all processes of a machine share the monotonic clock."""
         if kind not in MARK_KINDS or edge not in ("begin", "end", "at"):
             raise ValueError(f"no such mark: {edge} {kind} (kinds: {', '.join(MARK_KINDS)}; edges: begin, end, at)")
         row = json.dumps(asdict(Mark(edge, kind, label, time.monotonic(), time.time()))) + "\n"
@@ -132,7 +134,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def window(self, kind: str, label: str) -> Iterator[None]:
-        """Mark the beginning and the end of what happens inside."""
+        """Mark the beginning and the end of the block."""
         self.mark("begin", kind, label)
         try:
             yield

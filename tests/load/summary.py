@@ -17,10 +17,11 @@ FIRST_FAILURES = 50
 
 @dataclass(frozen=True)
 class Figures:
-    """What can be said of any set of requests; seconds, and None where there was no request to say it of.
+    """The figures of a set of requests. Times are in seconds, and None when the set has no such request.
 
-    ``failed`` is everything but an answer 200 that names one release (so it holds ``mixed``); latencies are those of
-    fast requests that did not fail; ``slow_overhead`` is the longest that a slow one took beyond the sleep asked for.
+    ``failed`` counts every request whose answer is not a 200 that names one release; ``mixed`` is a part of it. The
+    latencies are those of fast requests that did not fail. ``slow_overhead`` is the longest time that a slow request
+    took beyond the sleep that it asked for.
     """
 
     requests: int
@@ -55,10 +56,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Window:
-    """What happened between the two marks of a window; ``begin`` is in seconds since the run began.
+    """The time between two marks; ``begin`` is in seconds since the run began.
 
-    A request belongs to it when it was under way at any moment of it. ``handover`` is for how many seconds new requests
-    got answers from two releases side by side, counted until the next window; None when the release did not change.
+    A request belongs to a window when it was under way at any moment of the window. ``handover`` is for how many
+    seconds two releases answered new requests side by side, counted until the next window begins. It is None when the
+    release did not change.
     """
 
     kind: str
@@ -71,7 +73,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Summary:
-    """All figures of a run; ``silence`` is the longest time in which no fast request ended well, in seconds."""
+    """All figures of a run; ``silence`` is the longest time, in seconds, in which no fast request ended well."""
 
     run: Run
     seconds: float
@@ -88,35 +90,35 @@ class Summary:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """Return the smallest value that at least ``percent`` of the ordered values do not exceed (nearest rank)."""
+    """Return the smallest value that is at least as large as ``percent`` of the ordered values (nearest rank)."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else None
 
 
 def spans(marks: Iterable[Mark], run: Run) -> list[tuple[Mark, float]]:
-    """Return each begin mark with the time of its end, which is the run's where no end mark was made."""
-    found: list[tuple[Mark, float]] = []
+    """Return each begin mark with the time of its end: that of its end mark, or the run's if it has none."""
+    windows: list[tuple[Mark, float]] = []
     still_open: dict[tuple[str, str], int] = {}
     for mark in sorted(marks, key=lambda mark: mark.at):
         if mark.edge == "begin":
-            still_open[mark.kind, mark.label] = len(found)
-            found.append((mark, run.ended))
+            still_open[mark.kind, mark.label] = len(windows)
+            windows.append((mark, run.ended))
         elif mark.edge == "end" and (mark.kind, mark.label) in still_open:
             number = still_open.pop((mark.kind, mark.label))
-            found[number] = (found[number][0], mark.at)
-    return found
+            windows[number] = (windows[number][0], mark.at)
+    return windows
 
 
 def summarize(folder: RunFolder) -> Summary:
     """Compute the figures of the run in ``folder`` and write them to its summary.json."""
     run, samples, marks = folder.read_run(), folder.read_samples(), folder.read_marks()
-    found = spans(marks, run)
+    marked = spans(marks, run)
     fast = [sample for sample in samples if sample.kind != SLOW and sample.outcome == OK]
     windows = []
     inside: set[int] = set()
-    for number, (mark, end) in enumerate(found):
+    for number, (mark, end) in enumerate(marked):
         own = [at for at, sample in enumerate(samples) if sample.begun <= end and sample.ended >= mark.at]
         inside.update(own)
-        until = found[number + 1][0].at if number + 1 < len(found) else run.ended
+        until = marked[number + 1][0].at if number + 1 < len(marked) else run.ended
         windows.append(
             Window(
                 kind=mark.kind,
@@ -143,7 +145,7 @@ def summarize(folder: RunFolder) -> Summary:
 
 
 def handover(fast: Sequence[Sample]) -> float | None:
-    """Return for how many seconds requests that were begun got answers from the last release and from others."""
+    """Return for how many seconds the last release and others answered new requests side by side."""
     if not fast:
         return None
     new = fast[-1].release

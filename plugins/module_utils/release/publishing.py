@@ -31,7 +31,7 @@ def point_first(folder: AppFolder, release_id: str, account_name: str, *, dry: b
 
 
 def _is_run_by_apache(account_name: str) -> bool:
-    """Return whether Apache has process groups of the account: their sockets tell, also where processes cannot be read."""
+    """Return whether Apache has process groups of the account. Their sockets tell; its processes may be unreadable."""
     try:
         return draining.has_sockets(pwd.getpwnam(account_name).pw_uid)
     except KeyError:

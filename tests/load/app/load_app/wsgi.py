@@ -1,11 +1,11 @@
-"""The WSGI callable ``application``: its release as four places name it, and faults that its configuration switches on.
+"""The WSGI callable ``application``. It names its release in four places, and has faults that its configuration sets.
 
 ``LOAD_APP_CONFIG`` names the configuration, a TOML file with ``release`` and a table ``faults``:
 
-* ``daemon_only``: whether the faults come to light in Apache's daemon processes alone (default: false);
+* ``daemon_only``: whether only Apache's daemon processes have the faults (default: false);
 * ``import_error``: raise when imported; ``import_seconds``: sleep before;
 * ``health_status``: the status that /health answers with (default: 200);
-* ``hang``, ``eat``: whether the paths of that name are there.
+* ``hang``, ``eat``: whether the application has the path of that name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def configuration() -> dict[str, Any]:
 
 
 def import_late() -> str:
-    """Import the late module as a process does that needs it for the first time; return the release that it names."""
+    """Import the late module anew, as a process does at its first use; return the release that the module names."""
     spec = importlib.util.find_spec("late_module")
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError("late_module")
@@ -48,7 +48,7 @@ def import_late() -> str:
 
 
 def places() -> dict[str, str]:
-    """Return the release as the code, the virtualenv, the configuration and the late module name it, all read now."""
+    """Read and return the release that the code, the virtualenv, the configuration and the late module name."""
     return {
         "code": RELEASE,
         "virtualenv": importlib.metadata.version("release-marker"),
