@@ -54,6 +54,8 @@ def enter(home: Path) -> None:
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
     os.environ["HOME"] = str(home)
+    # Ansible takes the home of the account from /etc/passwd.
+    os.environ["ANSIBLE_REMOTE_TMP"] = str(home / ".ansible" / "tmp")
     # Until the next exec, this process has every capability within the new namespaces.
     _call("capset", struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24))
 
