@@ -13,6 +13,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.agents import descripti
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import Change, Watch
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 
 FORKS = """
 import os, subprocess, sys
@@ -37,12 +38,15 @@ def test_workers_are_the_forks_that_run_the_same_program() -> None:
         assert parent.stdout
         worker = int(parent.stdout.readline())
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-            assert workers_of(parent.pid) == {worker}
+            families = processes.children_by_parent()
+            assert len(families[parent.pid]) == 2
+            assert workers_of(parent.pid, families[parent.pid]) == {worker}
+            assert stranger.pid not in families[parent.pid]
             stranger.kill()
         parent.stdin.close()
         assert parent.stdout.readline() == "ended\n"
-    assert workers_of(parent.pid) == frozenset()
-    assert workers_of(0) == frozenset()
+    assert parent.pid not in processes.children_by_parent()
+    assert workers_of(0, [worker]) == frozenset()
 
 
 def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
@@ -85,8 +89,9 @@ def test_when_an_agent_has_stayed_up(
     looks = iter(states)
     moments = iter(range(0, 100, 4))
     monkeypatch.setattr(restart, "state", lambda *_: next(looks))
+    monkeypatch.setattr(restart, "with_workers", lambda state, _children: state)
     monkeypatch.setattr(restart, "time", SimpleNamespace(monotonic=lambda: float(next(moments))))
     watch = Watch(Change(AppFolder("nova", tmp_path), "two", ["compute"]), "compute", settle=4)
-    assert [watch.look() for _ in states][-1] is up
+    assert [watch.look({}) for _ in states][-1] is up
     assert watch.endings == endings
     assert not watch.hopeless

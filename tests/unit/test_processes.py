@@ -59,6 +59,13 @@ def test_children_and_the_sockets_that_they_hold(child: subprocess.Popen[bytes])
     assert processes.socket_inodes(GONE) == set()
 
 
+def test_a_process_that_has_ended_is_no_child_any_more() -> None:
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert processes.parent_of(process.pid) == os.getpid()
+        assert process.pid not in processes.children(os.getpid())
+
+
 def test_a_process_of_a_container_is_not_local(child: subprocess.Popen[bytes]) -> None:
     assert processes.is_local(os.getpid())
     assert processes.is_local(child.pid)

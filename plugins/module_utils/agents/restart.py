@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.description import of_release, settle_seconds
-from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, outdated, state
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, outdated, state, with_workers
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import AgentError, installed, systemctl, unit
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
 
 
@@ -27,7 +28,7 @@ class Change:
 def restart(change: Change, seconds: float) -> None:
     """Restart the agents of one application and wait until each has stayed up.
 
-    Raises AgentError for those that have not within ``seconds``; systemd goes on starting them.
+    Raises AgentError if an agent has not stayed up within ``seconds``; systemd continues to restart it.
     """
     start(change)
     for problem in wait([change], seconds).values():
@@ -58,9 +59,12 @@ class Watch:
     since: float = 0.0
     endings: int = 0
 
-    def look(self) -> bool:
-        """Look at the agent once; return whether it has stayed up, with its workers, for as long as it has to."""
-        now, moment = state(self.change.folder.name, self.name), time.monotonic()
+    def look(self, children: Mapping[int, Collection[int]]) -> bool:
+        """Look at the agent once; return whether it has stayed up, with its workers, for as long as it has to.
+
+        ``children`` are the processes of this host by their parents.
+        """
+        now, moment = with_workers(state(self.change.folder.name, self.name), children), time.monotonic()
         last = self.state or now
         # The process that is replaced ends its workers because it was told to.
         lost_worker = now.release == self.change.release and last.pid == now.pid and bool(last.workers - now.workers)
@@ -77,7 +81,7 @@ class Watch:
 
 
 def wait(changes: Iterable[Change], seconds: float) -> dict[str, str]:
-    """Wait until each agent has stayed up for a while, and its workers, which a program may start again for ever.
+    """Wait until each agent and its workers have stayed up. A program may restart failing workers for ever.
 
     Returns the problem of each application whose agents have not within ``seconds``, as text for the operator.
     """
@@ -90,7 +94,9 @@ def wait(changes: Iterable[Change], seconds: float) -> dict[str, str]:
     hopeless: list[Watch] = []
     while waiting and time.monotonic() - begun < seconds:
         time.sleep(limits.POLL_SECONDS)
-        waiting = [watch for watch in waiting if not watch.look()]
+        # Once for all agents: on the host of a control plane, each reading of the process table takes long.
+        children = processes.children_by_parent()
+        waiting = [watch for watch in waiting if not watch.look(children)]
         hopeless += [watch for watch in waiting if watch.hopeless]
         waiting = [watch for watch in waiting if not watch.hopeless]
     problems: dict[str, list[str]] = {}

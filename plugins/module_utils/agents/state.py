@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import AgentError, unit
@@ -20,7 +20,8 @@ RUN = Path("/run")
 class State:
     """Whether an agent is up, its process, how often systemd has restarted it, and the release that it runs.
 
-    ``stale`` says that its unit has changed since systemd has read it. ``workers`` are processes that it has forked.
+    ``stale`` says that its unit has changed since systemd has read it. ``workers`` are processes that it has forked;
+    only ``with_workers`` fills them in.
     """
 
     active: bool
@@ -45,12 +46,16 @@ def state(app: str, agent: str) -> State:
         pid=pid,
         restarts=int(properties.get("NRestarts") or 0),
         release=_release_of(unit(app, agent), pid),
-        workers=workers_of(pid),
     )
 
 
-def workers_of(pid: int) -> frozenset[int]:
-    """Return the children of a unit's main process that run the same program as it.
+def with_workers(actual: State, children: Mapping[int, Collection[int]]) -> State:
+    """Return a state with its workers; ``children`` are the processes of this host by their parents."""
+    return replace(actual, workers=workers_of(actual.pid, children.get(actual.pid, ())))
+
+
+def workers_of(pid: int, children: Iterable[int]) -> frozenset[int]:
+    """Return those of a main process's ``children`` that run the same program as it.
 
     Processes of containers with the same account and program are children of others. A container that an agent has
     started is not one of its workers either.
@@ -58,16 +63,16 @@ def workers_of(pid: int) -> frozenset[int]:
     program = _program(pid) if pid else ""
     if not program:
         return frozenset()
-    children = processes.children(pid)
     return frozenset(child for child in children if _program(child) == program and processes.is_local(child))
 
 
 def outdated(folder: AppFolder, release: str, names: Iterable[str]) -> list[str]:
     """Return the agents that do not run, run another release than this, or run under an older unit."""
     late = []
+    pointed = folder.agent_releases()
     for name in names:
         now = state(folder.name, name)
-        if not now.active or now.stale or now.release != release or folder.agent_releases().get(name) != release:
+        if not now.active or now.stale or now.release != release or pointed.get(name) != release:
             late.append(name)
     return late
 
