@@ -1,12 +1,13 @@
 """Which slot a daemon process is of, with real processes that hold sockets as mod_wsgi's do.
 
-The test's own process stands for Apache's parent. Its children hold the sockets of all slots that were declared before
-theirs, and their own.
+The test's own process stands for Apache's parent. Its children hold their own slot's socket; one that is starting holds
+the other slot's too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pwd
 import signal
@@ -21,7 +22,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Answer, Place
 
 NOBODY = Place("127.0.0.1", 1, "shop.door")
 
@@ -77,10 +78,31 @@ def sockets(tmp_path: Path) -> Iterator[list[socket.socket]]:
         yield made
 
 
-def test_the_last_socket_tells_the_slot_whatever_the_title_is(
+def test_a_single_socket_tells_the_slot_whatever_the_title_is(
     app: App, start: Start, sockets: list[socket.socket]
 ) -> None:
-    blue, green = start("api: worker", sockets[0]), start("b-shop", *sockets)
+    blue, green = start("api: worker", sockets[0]), start("b-shop", sockets[1])
+    assert daemons.pids(app, "blue") == {blue}
+    assert daemons.pids(app, "green") == {green}
+
+
+def test_old_and_new_processes_are_of_their_slot_while_apache_reloads(
+    app: App, start: Start, sockets: list[socket.socket]
+) -> None:
+    old = start("api: worker", sockets[0])
+    path = sockets[0].getsockname()
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as second:
+        second.bind(path)
+        second.listen()
+        new = start("api: worker", second)
+        assert daemons.pids(app, "blue") == {old, new}
+
+
+def test_the_title_tells_the_slot_of_a_process_that_starts_with_both_sockets(
+    app: App, start: Start, sockets: list[socket.socket]
+) -> None:
+    blue, green = start("b-shop", *sockets), start("g-shop", *sockets)
     assert daemons.pids(app, "blue") == {blue}
     assert daemons.pids(app, "green") == {green}
 
@@ -100,10 +122,26 @@ def test_a_process_with_neither_is_of_the_slot_through_whose_door_it_answers(app
 
 
 def test_only_the_slot_s_processes_are_told_to_end(app: App, start: Start, sockets: list[socket.socket]) -> None:
-    blue, green = start("b-shop", sockets[0]), start("g-shop", *sockets)
+    blue, green = start("b-shop", sockets[0]), start("g-shop", sockets[1])
     assert set(daemons.end(app, "blue")) == {blue}
     assert os.WTERMSIG(os.waitpid(blue, 0)[1]) == signal.SIGINT
     assert daemons.pids(app, "green") == {green}
+
+
+def test_a_slot_that_does_not_answer_is_not_asked_for_minutes(
+    app: App, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = []
+
+    def hang(place: Place, path: str) -> Answer:
+        requests.append(place)
+        return Answer(0, error="timed out")
+
+    monkeypatch.setattr(daemons, "ask", hang)
+    app = dataclasses.replace(app, processes=8)
+    start("api: worker")
+    assert daemons.end(app, "blue") == {}
+    assert len(requests) == 16
 
 
 def test_the_socket_of_a_slot(app: App, sockets: list[socket.socket]) -> None:

@@ -71,6 +71,7 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         return {**state, "problem": str(error)}
     if live is None:
         return {**state, "problem": "it was never deployed on this host"}
+    pids = daemons.by_slot(app)
     for colour in COLOURS:
         release = folder.release_of(colour)
         described = folder.describe(release) if release else None
@@ -80,7 +81,7 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
             "complete": described is not None,
             "made_at": (described or {}).get("made_at"),
             "made_from": (described or {}).get("made_from"),
-            "processes": [_process(pid) for pid in sorted(daemons.pids(app, colour))],
+            "processes": [_process(pid) for pid in sorted(pids[colour])],
         }
     serving = state["slots"][live]
     if not serving["complete"]:

@@ -28,10 +28,13 @@ class Drained:
 
 @dataclass(frozen=True)
 class Socket:
-    """A slot's Unix socket: its path, and the inode by which the kernel and the processes that hold it name it."""
+    """A slot's Unix socket: its path, and the inodes by which the kernel and the processes that hold it name it.
+
+    After a graceful reload of Apache there is a second one of the same path, until the last old process has ended.
+    """
 
     path: str
-    inode: int
+    inodes: frozenset[int]
 
 
 def sockets(parent: int, uid: int, table: str | None = None) -> dict[str, Socket]:
@@ -45,7 +48,9 @@ def sockets(parent: int, uid: int, table: str | None = None) -> dict[str, Socket
     for row in _rows(table):
         match = name.search(row.path)
         if match and row.listening:
-            by_place[int(match.group(1))] = Socket(row.path, row.inode)
+            place = int(match.group(1))
+            known = by_place[place].inodes if place in by_place else frozenset()
+            by_place[place] = Socket(row.path, known | {row.inode})
     if len(by_place) != len(COLOURS):
         return {}
     return {colour: by_place[place] for colour, place in zip(COLOURS, sorted(by_place), strict=True)}
