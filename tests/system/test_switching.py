@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import pwd
@@ -322,6 +323,45 @@ def test_what_interrupts_a_switch_before_it_is_verified_gets_it_undone(
     assert whats(app) == []
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])
+def test_a_signal_while_a_refused_release_is_withdrawn_does_not_leave_it_in_its_slot(
+    app: App, slots: Slots, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    waits = []
+
+    def interrupt(_app: App, colour: str) -> None:
+        waits.append((colour, app.folder.live(), app.folder.release_of("green")))
+        raise error("now")
+
+    add_release(app.folder, "two")
+    slots.broken_front = "green"
+    monkeypatch.setattr(switch, "_drain", interrupt)
+    refused(app, "two")
+    assert waits == [("green", "blue", "one")]
+    assert_idle_slot_is_restored(app)
+
+
+def test_a_full_disk_does_not_keep_the_traffic_on_a_refused_release(
+    app: App, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def break_front(_app: App) -> None:
+        monkeypatch.setattr(switch, "replace_text", refuse)
+        monkeypatch.setattr(AppFolder, "set_preloaded", refuse)
+        raise SwitchError("key health: the front answered 500")
+
+    add_release(app.folder, "two")
+    before = daemons.pids(app, "green")
+    monkeypatch.setattr(health, "verify_front", break_front)
+    assert "No space left on device" in refused(app, "two")
+    monkeypatch.undo()
+    app.folder.set_preloaded(set())
+    assert not before & daemons.pids(app, "green")
+    assert_idle_slot_is_restored(app)
+
+
 def test_requests_in_a_refused_slot_are_answered_before_it_ends(app: App, slots: Slots, tmp_path: Path) -> None:
     """A socket with mod_wsgi's name stands for the slot's: its open connection is the request."""
     uid = pwd.getpwnam(app.account).pw_uid
@@ -350,7 +390,7 @@ def test_requests_in_a_refused_slot_are_answered_before_it_ends(app: App, slots:
         refused(app, "two")
         client.join()
     release, old = while_draining[0]
-    assert (release, len(old)) == ("two", 2)
+    assert (release, len(old)) == ("one", 2)
     wait_until(lambda: not old & daemons.pids(app, "green"))
     assert_idle_slot_is_restored(app)
 

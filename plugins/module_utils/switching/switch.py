@@ -8,10 +8,12 @@ the front, flip back when that fails, and drain the slot that was live.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, draining, health, limits
@@ -83,7 +85,7 @@ def switch_to(
         seconds["flip"] = round(time.monotonic() - begun, 3)
     except BaseException as error:
         try:
-            before.restore()
+            before.restore_fully()
         except OSError as second:
             raise SwitchError(f"{error}; and what stood there before could not be restored: {second}") from error
         raise
@@ -136,20 +138,51 @@ class Before:
             release = folder.release_of(other_than(idle))
         return cls(app, idle, folder.slot_map.read_text(), release)
 
+    def restore_fully(self) -> None:
+        """Put map and slot back, although a signal asks this process to end meanwhile. Raises OSError."""
+        try:
+            self.restore()
+        except (Interrupted, KeyboardInterrupt):
+            # Further signals are ignored (see interruptible). The map is back, so that this does not drain once more.
+            self.restore()
+
     def restore(self) -> None:
-        """Put map and slot back. Requests that have reached the refused release are answered first."""
+        """Put map and slot back. Requests that have reached the refused release are answered first.
+
+        Each part is tried, whatever happens to the others. Raises the first OSError then, such as that of a full disk.
+        """
         folder = self.app.folder
         flipped = folder.slot_map.read_text() != self.map_text
-        if flipped:
-            replace_text(folder.slot_map, self.map_text, mode=0o644)
-        ending = self.started and not folder.canary_share()
-        if ending and flipped:
-            _drain(self.app, self.idle)
-        folder.set_preloaded(self.app.preloads)
+        parts: list[Callable[[], object]] = [self._restore_map] if flipped else []
+        # Before the wait for the last requests: a process that starts meanwhile does not run the refused release.
+        parts += [lambda: folder.set_preloaded(self.app.preloads), self._restore_release]
+        errors = []
+        for part in parts:
+            try:
+                part()
+            except OSError as error:
+                errors.append(error)
+        if self.started and not folder.canary_share():
+            if flipped:
+                _drain(self.app, self.idle)
+            daemons.end(self.app, self.idle)
+        if errors:
+            raise errors[0]
+
+    def _restore_map(self) -> None:
+        path = self.app.folder.slot_map
+        try:
+            replace_text(path, self.map_text, mode=0o644)
+        except OSError:
+            # A full disk has no room for a second file. The line of the map fits in the block that the file has.
+            with open(path, "r+", encoding="utf-8") as stream:
+                stream.write(self.map_text)
+                stream.truncate()
+
+    def _restore_release(self) -> None:
+        folder = self.app.folder
         if self.release is not None and self.release != folder.release_of(self.idle):
             folder.point(self.idle, self.release)
-        if ending:
-            daemons.end(self.app, self.idle)
 
 
 def _refuse_crossing(folder: AppFolder, release: str, cross_contract: bool) -> None:
