@@ -127,10 +127,19 @@ def test_when_hooks_are_due(folder: AppFolder) -> None:
     assert not hooks.is_due(folder, "one", "contract")
 
 
-def test_hooks_that_cannot_be_read(folder: AppFolder) -> None:
-    (folder.release("one") / "commands.json").write_text("{}")
-    with pytest.raises(hooks.HookError, match=r"commands.json has no key environment$"):
-        hooks.is_due(folder, "one", "migrate")
+@pytest.mark.parametrize("text", ["", "{", '{"migrate": "true"}'])
+def test_hooks_that_cannot_be_read(folder: AppFolder, text: str) -> None:
+    (folder.release("one") / "commands.json").write_text(text)
+    with pytest.raises(hooks.HookError, match=r"^the commands of release one cannot be used: "):
+        hooks.run(folder, "one", "migrate", ACCOUNT)
+
+
+def test_a_hook_leaves_no_file_in_its_release(folder: AppFolder) -> None:
+    write_commands(folder, migrate="true")
+    before = sorted(folder.path.rglob("*"))
+    assert hooks.is_due(folder, "one", "migrate")
+    hooks.run(folder, "one", "migrate", ACCOUNT)
+    assert sorted(folder.path.rglob("*")) == sorted([*before, folder.path / history.NAME])
 
 
 def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: AppFolder) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import C
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching
 
 FORKS = """
 import os, subprocess, sys
@@ -55,7 +56,7 @@ def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
     older = {"compute": {"command": "true", "restart": "before"}}
     for release, content in (("new", described), ("old", older)):
         folder.release(release).mkdir(parents=True)
-        (folder.release(release) / description.FILE).write_text(json.dumps({"agents": content}))
+        (folder.release(release) / launching.COMMANDS).write_text(json.dumps({"agents": content}))
     assert description.settle_seconds(folder, "new", "compute") == 20
     assert description.settle_seconds(folder, "old", "compute") == limits.SETTLE_SECONDS
     assert description.settle_seconds(folder, "gone", "compute") == limits.SETTLE_SECONDS

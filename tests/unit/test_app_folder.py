@@ -124,14 +124,6 @@ def test_the_lock_admits_one_process(folder: AppFolder) -> None:
         pass
 
 
-def test_a_dry_run_holds_a_lock_that_is_there_and_makes_none(tmp_path: Path) -> None:
-    folder = AppFolder("shop", tmp_path / "shop")
-    with folder.locked(dry=True):
-        assert not folder.path.exists()
-    with folder.locked(), pytest.raises(FolderError), folder.locked(dry=True):
-        pass
-
-
 def test_a_folder_is_given_to_an_account_once(tmp_path: Path) -> None:
     account = pwd.getpwuid(os.getuid())
     path = tmp_path / "state" / "shop"

@@ -77,6 +77,14 @@ def test_a_dry_step_writes_nothing(tmp_path: Path) -> None:
     assert not folder.path.exists()
 
 
+def test_a_dry_step_stops_no_deployment_that_begins_meanwhile(folder: AppFolder) -> None:
+    with folder.locked():
+        pass
+    with deployment_step(Step(folder, None, "switch", "two", dry=True)), deployment_step(Step(folder, RUN, "build")):
+        pass
+    assert lease.holder(folder) is not None
+
+
 def test_an_error_of_the_program_is_noted_and_goes_on(folder: AppFolder) -> None:
     with pytest.raises(ZeroDivisionError), deployment_step(Step(folder, RUN, "switch", "two")):
         raise ZeroDivisionError

@@ -1,14 +1,12 @@
-"""What a release says of its agents, in its ``commands.json``."""
+"""The agents of a release, as its ``commands.json`` describes them."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-
-FILE = "commands.json"
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching
 
 
 def of_release(folder: AppFolder, release: str, restart: str | None = None) -> list[str]:
@@ -22,9 +20,5 @@ def settle_seconds(folder: AppFolder, release: str, name: str) -> float:
 
 
 def _agents(folder: AppFolder, release: str) -> dict[str, dict[str, Any]]:
-    try:
-        content = json.loads((folder.release(release) / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    agents: dict[str, dict[str, Any]] = content.get("agents", {})
+    agents: dict[str, dict[str, Any]] = launching.commands_of(folder.release(release)).get("agents", {})
     return agents

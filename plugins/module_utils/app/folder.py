@@ -180,17 +180,13 @@ class AppFolder:
         return removed
 
     @contextlib.contextmanager
-    def locked(self, *, dry: bool = False) -> Iterator[None]:
-        """Hold the application's lock on this host. A dry run makes no file for that.
+    def locked(self) -> Iterator[None]:
+        """Hold the application's lock on this host.
 
         Raises FolderError when another process holds it.
         """
-        lock = self.path / ".lock"
-        if dry and not lock.exists():
-            yield
-            return
         self.path.mkdir(mode=0o751, parents=True, exist_ok=True)
-        with open(lock, "a") as handle:
+        with open(self.path / ".lock", "a") as handle:
             os.fchmod(handle.fileno(), 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

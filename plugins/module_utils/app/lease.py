@@ -64,7 +64,7 @@ def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> 
 def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry: bool = False) -> None:
     """Begin or renew the note of ``run``; call it with the application's lock held.
 
-    Without a run, and in a dry one, nothing is written. Raises FolderError when another run is at work.
+    Nothing is written without a run or in a dry run. Raises FolderError when another run is at work.
     """
     other = blocking(folder, run, dead)
     if other is not None:

@@ -40,8 +40,8 @@ class Step:
     """A step of the deployment of one application.
 
     ``name`` is the step's name in the history, and ``failed`` the event that is noted when it fails (``refused`` when
-    the release was, ``failed`` otherwise). ``prefix`` stands before the error's message. ``aftermath`` returns what a
-    failure has left undone, as text for the operator that stands below the message. A ``dry`` step writes nothing.
+    the release was, ``failed`` otherwise). ``prefix`` stands before the error's message. ``aftermath`` returns a
+    text that follows the message: what the failed step did not do. A ``dry`` step writes nothing.
     """
 
     folder: AppFolder
@@ -100,16 +100,18 @@ def deployment_step(step: Step) -> Iterator[Step]:
 def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = False) -> Iterator[None]:
     """Hold the locks of applications, and renew the run's lease of each before and after.
 
-    A dry step only looks whether another deployment is at work. Raises FolderError when one is.
+    A dry step takes no lock, which could stop a deployment that begins meanwhile. Raises FolderError when another
+    deployment is at work.
     """
     folders = list(folders)
     with contextlib.ExitStack() as locks:
         for folder in folders:
-            locks.enter_context(folder.locked(dry=dry))
+            if not dry:
+                locks.enter_context(folder.locked())
             lease.renew(folder, run, dry=dry)
         yield
-        for folder in folders:
-            lease.renew(folder, run, dry=dry)
+        for folder in folders if not dry else ():
+            lease.renew(folder, run)
 
 
 @contextlib.contextmanager

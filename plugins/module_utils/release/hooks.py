@@ -36,8 +36,10 @@ def lines_of(folder: AppFolder, release_id: str, hook: str) -> list[str]:
 
     Raises HookError when the release's commands cannot be read.
     """
-    release = _read(folder, release_id)
-    lines: str | list[str] = release.commands.get(hook) or [] if release else []
+    try:
+        lines: str | list[str] = launching.commands_of(folder.release(release_id)).get(hook) or []
+    except (OSError, ValueError) as error:
+        raise _unusable(release_id, error) from error
     return [lines] if isinstance(lines, str) else lines
 
 
@@ -65,10 +67,10 @@ def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passw
     Raises HookError at the first command that fails, with its last lines, in which values of the release's environment
     are hidden.
     """
-    release = _read(folder, release_id)
     lines = lines_of(folder, release_id, hook)
-    if release is None or not lines:
+    if not lines:
         raise HookError(f"release {release_id} has no hook {hook}")
+    release = _read(folder, release_id)
     start = time.monotonic()
     outputs = []
     for number, line in enumerate(lines):
@@ -120,14 +122,15 @@ def aftermath(folder: AppFolder, release_id: str, hook: str) -> str:
     )
 
 
-def _read(folder: AppFolder, release_id: str) -> Release | None:
-    path = folder.release(release_id)
-    if not (path / launching.COMMANDS).exists():
-        return None
+def _read(folder: AppFolder, release_id: str) -> Release:
     try:
-        return launching.read(path.resolve())
+        return launching.read(folder.release(release_id).resolve())
     except (OSError, ValueError, KeyError) as error:
-        raise HookError(f"the commands of release {release_id} cannot be used: {error}") from error
+        raise _unusable(release_id, error) from error
+
+
+def _unusable(release_id: str, error: Exception) -> HookError:
+    return HookError(f"the commands of release {release_id} cannot be used: {error}")
 
 
 def _run_line(release: Release, folder: AppFolder, key: str, command: list[str], account: pwd.struct_passwd) -> str:

@@ -6,6 +6,7 @@ The launcher is ``wsgi/grove_runtime/launch.py``. It builds the environment and 
 from __future__ import annotations
 
 import importlib.util
+import json
 import pwd
 import subprocess
 import sys
@@ -39,12 +40,30 @@ def module_of(release: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     # Where dataclasses look up the module that defines them.
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    # A release never changes, and check mode writes nothing: the import must not leave bytecode.
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = writes_no_bytecode
     return module
 
 
+def commands_of(release: Path) -> dict[str, Any]:
+    """Return the content of ``commands.json`` of the release in a folder; empty if it has none.
+
+    This needs no launcher, which a host lacks until Grove of November 2026 or later deploys there. Raises OSError and
+    ValueError for a file that cannot be read.
+    """
+    try:
+        content: dict[str, Any] = json.loads((release / COMMANDS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content
+
+
 def read(release: Path) -> Release:
-    """Read the commands of the release in a folder. Raises OSError, and ValueError for a file that cannot be used."""
+    """Read the release in a folder, to start its programs. Raises OSError and ValueError."""
     described: Release = module_of(release).Release.read(str(release))
     return described
 
