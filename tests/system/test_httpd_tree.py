@@ -20,7 +20,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import (
     ABSENT,
     MARK,
     Entry,
-    Wanted,
+    ExpectedTree,
 )
 
 pytestmark = pytest.mark.debian_packages("apache2")
@@ -84,15 +84,15 @@ def test_layouts_of_both_families_are_complete() -> None:
 
 
 def test_names_become_files_and_links(layout: Layout, redhat: Layout) -> None:
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-one", "x")
-    wanted.add_conf("zz", "y")
-    wanted.add_module("wsgi", "z")
-    wanted.enable_module("ssl")
-    wanted.disable_module("status")
-    wanted.disable_site("000-default")
-    wanted.disable_conf("security")
-    assert wanted.entries == {
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-one", "x")
+    expected.add_conf("zz", "y")
+    expected.add_module("wsgi", "z")
+    expected.enable_module("ssl")
+    expected.disable_module("status")
+    expected.disable_site("000-default")
+    expected.disable_conf("security")
+    assert expected.entries == {
         "sites-available/wsgi-one.conf": Entry(content="x"),
         "sites-enabled/wsgi-one.conf": Entry(target="../sites-available/wsgi-one.conf"),
         "conf-available/zz.conf": Entry(content="y"),
@@ -106,13 +106,13 @@ def test_names_become_files_and_links(layout: Layout, redhat: Layout) -> None:
         "sites-enabled/000-default.conf": ABSENT,
         "conf-enabled/security.conf": ABSENT,
     }
-    wanted = Wanted(redhat)
-    wanted.add_site("wsgi-one", "x")
-    wanted.add_module("10-wsgi", "z")
-    wanted.enable_module("ssl")
-    wanted.disable_module("status")
-    wanted.disable_conf("welcome")
-    assert wanted.entries == {
+    expected = ExpectedTree(redhat)
+    expected.add_site("wsgi-one", "x")
+    expected.add_module("10-wsgi", "z")
+    expected.enable_module("ssl")
+    expected.disable_module("status")
+    expected.disable_conf("welcome")
+    assert expected.entries == {
         "conf.d/wsgi-one.conf": Entry(content="x"),
         "conf.modules.d/10-wsgi.conf": Entry(content="z"),
     }
@@ -122,9 +122,9 @@ def test_a_snippet_of_a_package_is_emptied_where_there_are_no_links(redhat: Layo
     path = Path(redhat.root, "conf.d/welcome.conf")
     path.write_text("Nonsense\n")
     for _ in range(2):
-        wanted = Wanted(redhat)
-        wanted.disable_conf("welcome")
-        changed = tree.changes(wanted)
+        expected = ExpectedTree(redhat)
+        expected.disable_conf("welcome")
+        changed = tree.changes(expected)
         tree.apply(redhat, changed)
     assert changed == {}
     assert path.read_text() == f"# {MARK}: what the package has here is not used.\n"
@@ -134,9 +134,9 @@ def test_a_snippet_of_a_package_is_emptied_where_there_are_no_links(redhat: Layo
 def test_the_staged_check_accepts_and_leaves_the_tree_alone(family: str, request: pytest.FixtureRequest) -> None:
     layout: Layout = request.getfixturevalue(family)
     before = snapshot(layout.root)
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-one", SITE)
-    tree.check_staged(layout, tree.changes(wanted))
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-one", SITE)
+    tree.check_staged(layout, tree.changes(expected))
     assert snapshot(layout.root) == before
 
 
@@ -144,10 +144,10 @@ def test_the_staged_check_accepts_and_leaves_the_tree_alone(family: str, request
 def test_the_staged_check_refuses_with_apaches_own_words(family: str, request: pytest.FixtureRequest) -> None:
     layout: Layout = request.getfixturevalue(family)
     before = snapshot(layout.root)
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-one", SITE + "Nonsense on\n")
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-one", SITE + "Nonsense on\n")
     with pytest.raises(TreeError) as raised:
-        tree.check_staged(layout, wanted.entries)
+        tree.check_staged(layout, expected.entries)
     message = str(raised.value)
     assert message.startswith("Apache refuses the new configuration, nothing was changed: ")
     assert "Invalid command 'Nonsense'" in message
@@ -157,30 +157,30 @@ def test_the_staged_check_refuses_with_apaches_own_words(family: str, request: p
 
 
 def test_the_staged_check_reads_the_files_that_come_with_the_change(layout: Layout) -> None:
-    wanted = Wanted(layout)
-    wanted.add_file("grove-tls/extra.conf", "ServerTokens Prod\n", mode=0o600)
-    wanted.add_site("wsgi-one", SITE + f'Include "{layout.root}/grove-tls/extra.conf"\n')
-    tree.check_staged(layout, wanted.entries)
-    wanted.add_file("grove-tls/extra.conf", "Nonsense\n", mode=0o600)
+    expected = ExpectedTree(layout)
+    expected.add_file("grove-tls/extra.conf", "ServerTokens Prod\n", mode=0o600)
+    expected.add_site("wsgi-one", SITE + f'Include "{layout.root}/grove-tls/extra.conf"\n')
+    tree.check_staged(layout, expected.entries)
+    expected.add_file("grove-tls/extra.conf", "Nonsense\n", mode=0o600)
     with pytest.raises(TreeError, match="Invalid command 'Nonsense'"):
-        tree.check_staged(layout, wanted.entries)
+        tree.check_staged(layout, expected.entries)
 
 
 def test_changes_are_applied_once(layout: Layout) -> None:
-    for expected in (4, 0):
-        wanted = Wanted(layout)
-        wanted.add_file("grove-tls/one.key", "secret\n", mode=0o600)
-        wanted.add_site("wsgi-one", SITE)
-        wanted.add_file("ports.conf", "Listen 18201\r\n")
-        changed = tree.changes(wanted)
-        assert len(changed) == expected
+    for count in (4, 0):
+        expected = ExpectedTree(layout)
+        expected.add_file("grove-tls/one.key", "secret\n", mode=0o600)
+        expected.add_site("wsgi-one", SITE)
+        expected.add_file("ports.conf", "Listen 18201\r\n")
+        changed = tree.changes(expected)
+        assert len(changed) == count
         tree.apply(layout, changed)
     root = Path(layout.root)
     assert (root / "grove-tls/one.key").stat().st_mode & 0o777 == 0o600
     assert (root / "ports.conf").read_bytes() == b"Listen 18201\r\n"
     assert (root / "sites-enabled/wsgi-one.conf").read_text() == SITE
     (root / "grove-tls/one.key").chmod(0o644)
-    assert list(tree.changes(wanted)) == ["grove-tls/one.key"]
+    assert list(tree.changes(expected)) == ["grove-tls/one.key"]
 
 
 def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
@@ -190,24 +190,24 @@ def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
     (root / "sites-enabled/wsgi-old.conf").symlink_to("../sites-available/wsgi-old.conf")
     (root / "sites-enabled/wsgi-stop.conf").mkdir()
     before = snapshot(layout.root)
-    wanted = Wanted(layout)
-    wanted.add_file("ports.conf", "Listen 18201\n")
-    wanted.add_site("wsgi-one", SITE)
-    wanted.add_site("wsgi-stop", SITE)
-    wanted.keep_only("wsgi-old")
+    expected = ExpectedTree(layout)
+    expected.add_file("ports.conf", "Listen 18201\n")
+    expected.add_site("wsgi-one", SITE)
+    expected.add_site("wsgi-stop", SITE)
+    expected.keep_only("wsgi-old")
     with pytest.raises(IsADirectoryError):
-        tree.apply(layout, tree.changes(wanted))
+        tree.apply(layout, tree.changes(expected))
     assert snapshot(layout.root) == before
 
 
 def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(layout.root)
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-old", SITE)
-    tree.apply(layout, wanted.entries)
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-one", SITE)
-    wanted.keep_only("wsgi-*")
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-old", SITE)
+    tree.apply(layout, expected.entries)
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-one", SITE)
+    expected.keep_only("wsgi-*")
     seen = []
     put = tree.put
 
@@ -218,7 +218,7 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
         assert dangling == []
 
     monkeypatch.setattr(tree, "put", watched)
-    tree.apply(layout, tree.changes(wanted))
+    tree.apply(layout, tree.changes(expected))
     assert seen == [
         "sites-available/wsgi-one.conf",
         "sites-enabled/wsgi-one.conf",
@@ -230,27 +230,27 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
 def test_foreign_files_are_refused_and_kept(layout: Layout) -> None:
     foreign = Path(layout.root, "sites-available/wsgi-one.conf")
     foreign.write_text("<VirtualHost *:80>\n</VirtualHost>\n")
-    wanted = Wanted(layout)
-    wanted.add_site("wsgi-one", SITE)
+    expected = ExpectedTree(layout)
+    expected.add_site("wsgi-one", SITE)
     with pytest.raises(TreeError) as raised:
-        tree.refuse_foreign(wanted, ["wsgi-one"])
+        tree.refuse_foreign(expected, ["wsgi-one"])
     assert str(raised.value) == (f"{foreign} was not written by Grove; move it away, or give the record another name")
-    only = Wanted(layout)
+    only = ExpectedTree(layout)
     only.keep_only("wsgi-*")
     assert only.entries == {}
     foreign.write_text(SITE)
-    tree.refuse_foreign(wanted, ["wsgi-one"])
+    tree.refuse_foreign(expected, ["wsgi-one"])
     only.keep_only("wsgi-*")
     assert only.entries == {"sites-available/wsgi-one.conf": ABSENT}
 
 
 def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
-    first = Wanted(layout)
+    first = ExpectedTree(layout)
     first.add_site("wsgi-one", SITE)
     first.add_site("wsgi-two", SITE)
     first.add_site("blog", "foreign")
     tree.apply(layout, first.entries)
-    second = Wanted(layout)
+    second = ExpectedTree(layout)
     second.add_site("wsgi-one", SITE)
     second.keep_only("wsgi-*")
     assert {path for path, entry in second.entries.items() if entry == ABSENT} == {

@@ -33,31 +33,31 @@ class Config:
     keep_listening: bool = False
     needs_restart: Iterable[str] = ()
 
-    def entries(self, layout: Layout) -> tree.Wanted:
+    def entries(self, layout: Layout) -> tree.ExpectedTree:
         """Translate the names into the entries of a tree."""
-        wanted = tree.Wanted(layout)
+        expected = tree.ExpectedTree(layout)
         for path, content in self.secret_files.items():
-            wanted.add_file(path, content, mode=0o600)
+            expected.add_file(path, content, mode=0o600)
         for add, files in (
-            (wanted.add_module, self.modules),
-            (wanted.add_conf, self.confs),
-            (wanted.add_site, self.sites),
+            (expected.add_module, self.modules),
+            (expected.add_conf, self.confs),
+            (expected.add_site, self.sites),
         ):
             for name, content in files.items():
                 add(name, content)
         if self.ports is not None:
-            wanted.add_listen_lines(self.ports, keep=self.keep_listening)
+            expected.add_listen_lines(self.ports, keep=self.keep_listening)
         for change, names in (
-            (wanted.enable_module, self.enable_modules),
-            (wanted.disable_module, self.disable_modules),
-            (wanted.disable_site, self.disable_sites),
-            (wanted.disable_conf, self.disable_confs),
+            (expected.enable_module, self.enable_modules),
+            (expected.disable_module, self.disable_modules),
+            (expected.disable_site, self.disable_sites),
+            (expected.disable_conf, self.disable_confs),
         ):
             for name in names:
                 change(name)
         if self.only_sites:
-            wanted.keep_only(self.only_sites)
-        return wanted
+            expected.keep_only(self.only_sites)
+        return expected
 
 
 def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
@@ -65,9 +65,9 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
 
     Returns the module's result. Raises TreeError when Apache refuses it, or a site is not Grove's, and OSError.
     """
-    wanted = config.entries(layout)
-    tree.refuse_foreign(wanted, list(config.sites))
-    changed = tree.changes(wanted)
+    expected = config.entries(layout)
+    tree.refuse_foreign(expected, list(config.sites))
+    changed = tree.changes(expected)
     installed = os.path.exists(layout.binary) and os.path.exists(os.path.join(layout.root, layout.main))
     if changed and installed:
         tree.check_staged(layout, changed)
@@ -78,7 +78,7 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
         restart_paths = [
             template.format(name) for name in config.needs_restart for template in (layout.conf, layout.module)
         ]
-        loaded.note_applied(layout.root, wanted.entries, restart_paths, changed)
+        loaded.note_applied(layout.root, expected.entries, restart_paths, changed)
     return {"changed": bool(changed), "changed_files": sorted(changed), "diff": diff}
 
 

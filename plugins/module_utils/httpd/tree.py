@@ -40,8 +40,8 @@ ABSENT = Entry()
 
 
 @dataclass
-class Wanted:
-    """The wanted entries of a tree, built from names as an operator knows them (a site, a conf, a module)."""
+class ExpectedTree:
+    """The entries that a tree is to have, built from names as an operator knows them (a site, a conf, a module)."""
 
     layout: Layout
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Wanted:
         self.entries[path] = Entry(content=content, mode=mode)
 
     def keep_only(self, pattern: str) -> None:
-        """Want every file that Grove wrote below ``pattern`` (a site's name with ``*``) gone unless it is wanted."""
+        """Remove the sites that Grove wrote whose names match ``pattern`` (with ``*``), but for those added before."""
         for template in (self.layout.site, self.layout.site_enabled):
             if not template:
                 continue
@@ -97,7 +97,7 @@ class Wanted:
                     self.entries[path] = ABSENT
 
     def add_listen_lines(self, content: str, *, keep: bool) -> None:
-        """Want the file of Listen lines to hold ``content``; with ``keep``, and the lines that Grove wrote there."""
+        """Add the file of Listen lines: ``content`` and, with ``keep``, the lines that Grove wrote there before."""
         before = current(self.layout.root, self.layout.listen_path).content or ""
         if keep and MARK in before:
             content = keep_listen_lines(content, before)
@@ -129,7 +129,7 @@ def is_ours(path: Path) -> bool:
 
 
 def current(root: str, path: str) -> Entry:
-    """Return what stands at ``path`` now."""
+    """Return the entry at ``path`` now."""
     absolute = Path(root, path)
     if absolute.is_symlink():
         return Entry(target=os.readlink(absolute))
@@ -139,21 +139,21 @@ def current(root: str, path: str) -> Entry:
     return ABSENT
 
 
-def changes(wanted: Wanted) -> dict[str, Entry]:
-    """Return the wanted entries that differ from what stands in the tree."""
-    return {path: entry for path, entry in wanted.entries.items() if current(wanted.layout.root, path) != entry}
+def changes(expected: ExpectedTree) -> dict[str, Entry]:
+    """Return the expected entries that differ from the tree's own."""
+    return {path: entry for path, entry in expected.entries.items() if current(expected.layout.root, path) != entry}
 
 
-def refuse_foreign(wanted: Wanted, names: list[str]) -> None:
+def refuse_foreign(expected: ExpectedTree, names: list[str]) -> None:
     """Raise TreeError when one of the sites called ``names`` would replace a file that Grove did not write."""
     for name in names:
-        absolute = Path(wanted.layout.root, wanted.layout.site.format(name))
+        absolute = Path(expected.layout.root, expected.layout.site.format(name))
         if absolute.exists() and not is_ours(absolute):
             raise TreeError(f"{absolute} was not written by Grove; move it away, or give the record another name")
 
 
 def put(root: str, path: str, entry: Entry) -> None:
-    """Make one path what ``entry`` says, by rename, so that no reader ever meets half of it."""
+    """Write or remove one path of the tree, atomically."""
     absolute = Path(root, path)
     if entry == ABSENT:
         absolute.unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def environment(layout: Layout) -> dict[str, str]:
 
 
 def ask_apache(layout: Layout, *options: str) -> subprocess.CompletedProcess[str]:
-    """Let Apache check its configuration (``-t``), wherever the options say it stands."""
+    """Let Apache check a configuration (``-t``); ``options`` say which one."""
     with tempfile.TemporaryDirectory(prefix="grove-run-") as scratch:
         values = environment(layout)
         for name in ("APACHE_RUN_DIR", "APACHE_LOCK_DIR"):
@@ -187,8 +187,8 @@ def ask_apache(layout: Layout, *options: str) -> subprocess.CompletedProcess[str
         return subprocess.run([layout.binary, "-t", *options], env=values, capture_output=True, text=True, check=False)
 
 
-def check_staged(layout: Layout, wanted: dict[str, Entry]) -> None:
-    """Let Apache read a copy of the whole tree with ``wanted`` in it.
+def check_staged(layout: Layout, entries: dict[str, Entry]) -> None:
+    """Let Apache read a copy of the whole tree with ``entries`` in it.
 
     Raises TreeError with Apache's own message when it would not start with that.
     """
@@ -196,28 +196,28 @@ def check_staged(layout: Layout, wanted: dict[str, Entry]) -> None:
         staged = os.path.join(temporary, "tree")
         shutil.copytree(layout.root, staged, symlinks=True)
         _keep_outside_links(layout.root, staged)
-        for path, entry in wanted.items():
+        for path, entry in entries.items():
             put(staged, path, entry)
-        _point_to_copy(layout, staged, list(wanted))
+        _point_to_copy(layout, staged, list(entries))
         done = ask_apache(layout, "-d", staged, "-f", os.path.join(staged, layout.main))
         if done.returncode:
             message = (done.stderr + done.stdout).replace(staged, layout.root).strip()
             raise TreeError(f"Apache refuses the new configuration, nothing was changed: {message}")
 
 
-def apply(layout: Layout, wanted: dict[str, Entry]) -> None:
-    """Write ``wanted`` into the real tree. After an error, put back the entries that were there, and raise it."""
-    before = {path: current(layout.root, path) for path in wanted}
+def apply(layout: Layout, entries: dict[str, Entry]) -> None:
+    """Write ``entries`` into the real tree. After an error, put back the entries that were there, and raise it."""
+    before = {path: current(layout.root, path) for path in entries}
 
     def position(path: str) -> tuple[bool, bool]:
-        """Files before the links to them, links before the files they lose."""
-        is_link = (before if wanted[path] == ABSENT else wanted)[path].target is not None
-        return wanted[path] == ABSENT, is_link != (wanted[path] == ABSENT)
+        """Write a file before the link to it, and remove a link before its file."""
+        is_link = (before if entries[path] == ABSENT else entries)[path].target is not None
+        return entries[path] == ABSENT, is_link != (entries[path] == ABSENT)
 
-    order = sorted(wanted, key=position)
+    order = sorted(entries, key=position)
     try:
         for path in order:
-            put(layout.root, path, wanted[path])
+            put(layout.root, path, entries[path])
     except BaseException:
         for path in reversed(order):
             with contextlib.suppress(OSError):
