@@ -47,7 +47,7 @@ author: The Grove maintainers (@grove)
 """
 
 EXAMPLES = r"""
-- name: Replace the agents that go before the traffic
+- name: Restart the agents that move before the traffic
   grove.wsgi.agents:
     applications:
       - record: "{{ record }}"

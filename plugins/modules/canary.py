@@ -1,4 +1,4 @@
-"""Give a share of an application's requests to a release that stands on the host."""
+"""Give a release on the host a share of an application's requests."""
 
 from __future__ import annotations
 

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import restart
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import AgentError
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted, StepError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.rollback import Rollback
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
@@ -104,6 +108,23 @@ def test_a_rollback_withdraws_a_canary(folder: AppFolder, tmp_path: Path) -> Non
     assert (result["changed"], result["release"]) == (True, "two")
     assert folder.slot_map.read_text() == "live shop-green\n"
     assert history.read(folder)[-1]["what"] == "canary_withdrawn"
+
+
+@pytest.mark.parametrize("error", [AgentError("down"), Interrupted("SIGINT")])
+def test_a_rollback_that_is_not_complete_names_the_release_to_go_on_with(
+    folder: AppFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """The same command again would go back one release more."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(restart, "follow", fail)
+    folder.share_out("green", 10)
+    with pytest.raises(StepError, match=r"-e app=shop -e release=two$") as raised:
+        Rollback(tmp_path, "shop", None, cross_contract=False, run=None, dry=False).carry_out()
+    assert "run again" not in str(raised.value)
+    assert history.read(folder)[-1]["step"] == "agents"
 
 
 def test_a_canary_is_withdrawn_once(folder: AppFolder, tmp_path: Path) -> None:

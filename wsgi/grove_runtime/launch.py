@@ -75,7 +75,7 @@ class Release:
 
     @property
     def has_extras(self) -> bool:
-        # A release that was built before there was the key does not tell.
+        # Older releases lack this key.
         return bool(self.commands.get("extras", os.path.isdir(f"{self.folder}/extras")))
 
     def expand(self, text: str) -> str:
@@ -119,7 +119,7 @@ def enter(folder: str) -> None:
     if release.commands.get("argv"):
         sys.argv[:] = [release.expand(word) for word in release.commands["argv"]]
     if release.has_extras:
-        # Where PYTHONPATH puts it for the release's other programs.
+        # The release's other programs get the same path through PYTHONPATH.
         sys.path.insert(0, f"{folder}/extras")
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 RESTART_SECONDS = 240
-"""Until the agents of all applications of a step have stayed up: those of a whole control plane import for a minute on
-a small host."""
+"""Seconds to wait until all agents of a step have stayed up. On a small host, a control plane's agents need a minute to
+import their programs."""
 
 SETTLE_SECONDS = 4
-"""How long an agent stays up to count as running, if its release does not say it (``settle``): most programs that
+"""Seconds that an agent has to stay up to count as running, if its release does not set ``settle``. Most programs that
 cannot work end within two seconds."""
 
 ENDINGS = 10
-"""Endings of an agent or of its workers after which it will not stay up, and is not waited for any longer."""
+"""Number of endings of an agent or of its workers after which the wait for it stops."""
 
 POLL_SECONDS = 0.4
-"""Pause between two looks at the agents: each look starts systemctl once an agent."""
+"""Seconds between two looks at the agents. A look starts systemctl once for each agent."""
 
 LOG_LINES = 15
 """Last lines of an agent's log that a message shows."""

@@ -41,7 +41,7 @@ class Step:
 
     ``name`` is the step's name in the history, and ``failed`` the event that is noted when it fails (``refused`` when
     the release was, ``failed`` otherwise). ``prefix`` stands before the error's message. ``aftermath`` returns a
-    text that follows the message: what the failed step did not do. A ``dry`` step writes nothing.
+    text that follows the message: what the failed step did not do, and what to do next. A ``dry`` step writes nothing.
     """
 
     folder: AppFolder
@@ -68,7 +68,8 @@ class Step:
                 history.note_failure(self.folder, self.failed, self.release, why=reason, step=self.name)
             with contextlib.suppress(OSError):
                 lease.end(self.folder, self.run)
-        ending = f"\n{self.aftermath()}" if self.aftermath else ""
+        aftermath = self.aftermath() if self.aftermath else ""
+        ending = f"\n{aftermath}" if aftermath else ""
         return StepError(f"record {self.folder.name}: {self.prefix}{error}{ending}")
 
 
@@ -89,7 +90,8 @@ def deployment_step(step: Step) -> Iterator[Step]:
         raise step.fail(error) from error
     except (Interrupted, KeyboardInterrupt) as error:
         step.failed = "failed"
-        raise step.fail(f"the step {step.name} was interrupted ({error}); run again") from error
+        remedy = "" if step.aftermath and step.aftermath() else "; run again"
+        raise step.fail(f"the step {step.name} was interrupted ({error}){remedy}") from error
     except Exception as error:
         step.failed = "failed"
         step.fail(f"{type(error).__name__}: {error}")

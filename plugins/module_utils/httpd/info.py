@@ -1,4 +1,4 @@
-"""The Apache of a host as it was found: its version, and the sites and Listen lines that Grove did not write."""
+"""The Apache of a host: its version, and the sites and Listen lines that Grove did not write."""
 
 from __future__ import annotations
 

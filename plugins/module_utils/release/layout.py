@@ -32,7 +32,7 @@ def complete(release: Path, plan: Plan) -> None:
         origin = (source if source.is_dir() else site_packages(release / "venv")) / folder
         if not origin.is_dir():
             raise BuildError(f"static: the application has no folder {folder}")
-        # With times of their own, since the archive has none and browsers ask whether a file is newer than their copy.
+        # Each file gets a new time: the archive stores none, and browsers compare it with their copy.
         shutil.copytree(origin, static / str(number), copy_function=shutil.copyfile)
 
 

@@ -13,7 +13,7 @@ GROUP_FILES = ("RELEASE.json", "app.wsgi", "commands.json", "lock.txt", "paste.j
 
 
 def make_folders(folder: AppFolder, group: int) -> None:
-    """Make the application's folders, which all may pass through and the group ``group`` (a number) may list."""
+    """Make the application's folders: everybody may enter them, and the group ``group`` (a number) may list them."""
     for path, mode in ((folder.path, 0o751), (folder.releases, 0o751), (folder.virtualenvs, 0o750)):
         path.mkdir(mode=mode, parents=True, exist_ok=True)
         _restrict(path, group, mode)

@@ -116,7 +116,7 @@ def _abi(python: str) -> str:
 
 
 def _make_empty(target: Path, python: str, tools: Tools) -> None:
-    # Relocatable, because it is built under another name than it gets when it is complete.
+    # Relocatable: the virtualenv is built under a temporary name and then renamed.
     tools.run(
         *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, str(target)),
         step="making the virtualenv",
@@ -131,7 +131,7 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
     else:
         packages = [plan.requirement]
     no_dependencies = ["--no-deps"] if shared is not None else []
-    # A project's own wheel is of use once; in the cache it would only grow.
+    # Do not cache the project's own wheel: each is used once, and the cache would grow.
     no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" and shared is not None else []
     tools.run(
         *("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode"),

@@ -35,7 +35,7 @@ class Canary:
     def carry_out(self) -> dict[str, Any]:
         """Withdraw, promote or share out; return the module's result.
 
-        Raises OperatorError for a percentage that there is not, FolderError when there is no such application, and
+        Raises OperatorError for a percentage outside of 0 to 100, FolderError when there is no such application, and
         StepError when the release is refused.
         """
         if not 0 <= self.percent <= 100:

@@ -1,4 +1,4 @@
-"""Whether a slot, or the front, answers as it has to."""
+"""The health of a slot and of the front."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 REQUEST_SECONDS = 10.0
-"""A request to a door or to the front. A slower answer to a health check is none."""
+"""A request to a door or to the front. A slower answer counts as no answer."""
 
 FRONT_SECONDS = 2.0
 """Until the front answers 200 after a flip. The slot answered before, so that this covers a single slow request only;
@@ -14,8 +14,8 @@ END_SECONDS = 90.0
 the record does not say otherwise."""
 
 HEALTH_ROUNDS = 8
-"""Rounds of requests to a door until every process has answered. Apache's choice of the process is random: with two
-requests a process in each round, one is missed by all eight less than once in a million times."""
+"""Rounds of requests to a door until every process has answered. Apache's choice of the process is random. With two
+requests for each process in a round, the chance that all eight rounds miss a process is below one in a million."""
 
 HEALTH_CONNECTIONS = 32
 """Requests of a round that are under way at once. More would wait in front of the slot's own threads."""
@@ -30,8 +30,8 @@ PAUSE_GROWTH = 1.2
 takes a minute is not slowed down by the requests."""
 
 QUIET_SECONDS = 0.3
-"""How long a slot has to be without a request to count as drained: a worker of Apache may have read the old map just
-before, and not have connected yet."""
+"""How long a slot has to be without a request to count as drained. A worker of Apache may still send a request that it
+assigned to the slot before the flip."""
 
 DRAIN_POLL_SECONDS = 0.05
 """Pause between two looks at the kernel's table of sockets."""

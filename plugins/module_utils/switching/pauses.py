@@ -1,4 +1,4 @@
-"""Trying again until something is so."""
+"""Retrying an attempt until it succeeds or the time is up."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import restart as agents
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, deployment_step
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -17,7 +17,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.switch import
 
 @dataclass(frozen=True)
 class Rollback:
-    """A way back of the application ``name`` below ``base``: to ``release``, or without one to the one before."""
+    """A rollback of the application ``name`` below ``base`` to ``release``, by default the one that served before."""
 
     base: Path
     name: str
@@ -36,6 +36,7 @@ class Rollback:
         with deployment_step(Step(folder, self.run, "rollback", self.release or "", dry=self.dry)) as step:
             live = folder.live()
             before = folder.release_of(live) if live else None
+            step.aftermath = lambda: remaining(folder, step.release)
             if folder.canary_share() and self.release in (None, before):
                 step.release = str(before)
                 outcome = Outcome(True, str(live), {}) if self.dry else withdraw(app)
@@ -59,6 +60,20 @@ class Rollback:
             f" {record['url']} is healthy",
             "diff": {"before": f"live: {before}\n", "after": f"live: {step.release}\n"} if outcome.changed else {},
         }
+
+
+def remaining(folder: AppFolder, release: str) -> str:
+    """Return how to complete a rollback that failed after ``release`` went live, as text; empty before that.
+
+    The same command without a release would go on to another release.
+    """
+    try:
+        live = folder.live()
+    except FolderError:
+        return ""
+    if not release or live is None or folder.release_of(live) != release:
+        return ""
+    return f"release {release} is live. To complete this, name it: -e app={folder.name} -e release={release}"
 
 
 def target(folder: AppFolder, named: str | None) -> str:
