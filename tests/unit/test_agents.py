@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits, restart
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits, restart, units
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import Change, Watch
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
@@ -62,6 +62,18 @@ def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
     assert description.settle_seconds(folder, "gone", "compute") == limits.SETTLE_SECONDS
     assert description.of_release(folder, "new", "before") == []
     assert description.of_release(folder, "old", "before") == ["compute"]
+
+
+def test_an_application_has_no_agents_of_one_whose_name_begins_like_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "UNITS", tmp_path)
+    for app, agent in (("nova", "conductor"), ("nova", "api-log"), ("nova-api", "log2"), ("nova-api", "mail")):
+        text = f"[Service]\nExecStart=/srv/wsgi/{app}/run --agent {agent}\nRestart=always\n"
+        (tmp_path / units.unit(app, agent)).write_text(text)
+    (tmp_path / "grove-nova-db-purge.service").write_text("[Service]\nExecStart=/srv/wsgi/nova/run --timer db-purge\n")
+    assert units.installed("nova") == ["api-log", "conductor"]
+    assert units.installed("nova-api") == ["log2", "mail"]
 
 
 def state_of(pid: int = 7, *, active: bool = True, release: str = "two", restarts: int = 0, workers: str = "") -> State:

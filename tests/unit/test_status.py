@@ -1,4 +1,4 @@
-"""What is said of an application, and the table of it."""
+"""The status report of an application, and its table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
@@ -95,6 +96,18 @@ def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None
         "processes": [],
     }
     assert json.loads(json.dumps(state)) == state
+
+
+def test_an_account_that_is_gone_does_not_hide_the_other_applications(
+    folder: AppFolder, record: dict[str, Any], tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "apache.pid"
+    pid_file.write_text(f"{os.getpid()}\n")
+    server = app_file.apache(processes.program(os.getpid()), str(pid_file))
+    app_file.write({**record, "account": "no-such-account"}, server)
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
+    assert (state["live"], state["slots"]["green"]["processes"]) == ("green", [])
+    assert "no-such-account" in state["problem"]
 
 
 def test_what_is_wrong_is_said(folder: AppFolder, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ replaced before the traffic moves, and others after it.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,8 @@ def installed(app: str) -> list[str]:
     prefix, suffix = f"grove-{app}-", ".service"
     units = UNITS.glob(f"{prefix}*{suffix}")
     names = [path.name.removeprefix(prefix).removesuffix(suffix) for path in units]
-    return sorted(name for name in names if "--agent" in _text(UNITS / unit(app, name)))
+    # A unit of another application may begin with this one's name: of nova-api, as seen from nova.
+    return sorted(name for name in names if _starts_agent(_text(UNITS / unit(app, name)), name))
 
 
 def systemctl(*arguments: str) -> None:
@@ -48,6 +50,10 @@ def systemctl(*arguments: str) -> None:
     # A unit that systemd has not loaded yet has no failures to reset.
     if done.returncode and arguments[0] != "reset-failed":
         raise AgentError(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _starts_agent(unit_text: str, name: str) -> bool:
+    return re.search(rf" --agent {re.escape(name)}$", unit_text, re.MULTILINE) is not None
 
 
 def _text(path: Path) -> str:

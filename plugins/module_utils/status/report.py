@@ -15,6 +15,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.status import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
 
 BLOCK_BYTES = 512
@@ -71,7 +72,10 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         return {**state, "problem": str(error)}
     if live is None:
         return {**state, "problem": "it was never deployed on this host"}
-    pids = daemons.by_slot(app)
+    try:
+        pids = daemons.by_slot(app)
+    except SwitchError as error:
+        pids, state["problem"] = {}, str(error)
     for colour in COLOURS:
         release = folder.release_of(colour)
         described = folder.describe(release) if release else None
@@ -81,7 +85,7 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
             "complete": described is not None,
             "made_at": (described or {}).get("made_at"),
             "made_from": (described or {}).get("made_from"),
-            "processes": [_process(pid) for pid in sorted(pids[colour])],
+            "processes": [_process(pid) for pid in sorted(pids.get(colour, ()))],
         }
     serving = state["slots"][live]
     if not serving["complete"]:
