@@ -362,6 +362,21 @@ def test_a_full_disk_does_not_keep_the_traffic_on_a_refused_release(
     assert_idle_slot_is_restored(app)
 
 
+def test_a_history_that_cannot_be_written_does_not_hide_that_the_release_is_live(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    add_release(app.folder, "two")
+    with monkeypatch.context() as broken:
+        broken.setattr(history, "append", refuse)
+        with pytest.raises(SwitchError, match=r"^release two is live"):
+            switch.switch_to(app, "two")
+    assert switch.switch_to(app, "two").live == "green"
+    assert whats(app) == ["deployed"]
+
+
 def test_requests_in_a_refused_slot_are_answered_before_it_ends(app: App, slots: Slots, tmp_path: Path) -> None:
     """A socket with mod_wsgi's name stands for the slot's: its open connection is the request."""
     uid = pwd.getpwnam(app.account).pw_uid

@@ -93,7 +93,13 @@ def switch_to(
         folder.set_preloaded(app.preloads)
         history.append(folder, "canary", release, percent=share, seconds=seconds, **{"from": serving})
         return Outcome(True, live, seconds, percent=share)
-    history.append(folder, event, release, seconds=seconds, **{"from": serving})
+    try:
+        history.append(folder, event, release, seconds=seconds, **{"from": serving})
+    except OSError as error:
+        raise SwitchError(
+            f"release {release} is live, but the history cannot be written: {error}. Remove the cause; the next run"
+            " with this release completes the switch"
+        ) from error
     drained = _retire(app, live)
     seconds["drain"] = drained.seconds
     return Outcome(True, idle, seconds, left=drained.left)
