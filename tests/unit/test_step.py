@@ -28,6 +28,7 @@ def failures(folder: AppFolder) -> list[tuple[str, str, str]]:
 
 
 def test_a_step_holds_the_lock_and_renews_the_lease(folder: AppFolder) -> None:
+    lease.renew(folder, RUN)
     with deployment_step(Step(folder, RUN, "switch", "two")):
         first = lease.holder(folder)
         assert first is not None
@@ -37,6 +38,12 @@ def test_a_step_holds_the_lock_and_renews_the_lease(folder: AppFolder) -> None:
     assert last is not None
     assert (last[0], last[1] > first[1]) == (RUN, True)
     assert history.read(folder) == []
+
+
+def test_a_step_leaves_no_lease_where_the_run_has_none(folder: AppFolder) -> None:
+    with deployment_step(Step(folder, RUN, "contract", "two")):
+        assert lease.is_own(folder, RUN)
+    assert lease.holder(folder) is None
 
 
 def test_a_failure_is_noted_and_ends_the_lease(folder: AppFolder) -> None:
@@ -82,7 +89,7 @@ def test_a_dry_step_stops_no_deployment_that_begins_meanwhile(folder: AppFolder)
         pass
     with deployment_step(Step(folder, None, "switch", "two", dry=True)), deployment_step(Step(folder, RUN, "build")):
         pass
-    assert lease.holder(folder) is not None
+    assert (folder.path / ".lock").exists()
 
 
 def test_an_error_of_the_program_is_noted_and_goes_on(folder: AppFolder) -> None:

@@ -51,6 +51,12 @@ def holder(folder: AppFolder) -> tuple[Run, float] | None:
         return None
 
 
+def is_own(folder: AppFolder, run: Run | None) -> bool:
+    """Return whether ``run`` has the application's lease."""
+    current = holder(folder)
+    return run is not None and current is not None and current[0] == run
+
+
 def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> Run | None:
     """Return the other run that is at work on the application; None when ``run`` may go on."""
     current = holder(folder)
@@ -77,6 +83,5 @@ def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry
 
 def end(folder: AppFolder, run: Run | None) -> None:
     """Remove the note if it is the run's own."""
-    current = holder(folder)
-    if run is not None and current is not None and current[0] == run:
+    if is_own(folder, run):
         (folder.path / NAME).unlink(missing_ok=True)

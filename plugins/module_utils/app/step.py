@@ -102,10 +102,12 @@ def deployment_step(step: Step) -> Iterator[Step]:
 def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = False) -> Iterator[None]:
     """Hold the locks of applications, and renew the run's lease of each before and after.
 
-    A dry step takes no lock, which could stop a deployment that begins meanwhile. Raises FolderError when another
-    deployment is at work.
+    A lease that the run did not have before ends with the step: the run's own part on a host of an earlier batch
+    (``serial``) has ended. A dry step takes no lock, which could stop a deployment that begins meanwhile. Raises
+    FolderError when another deployment is at work.
     """
     folders = list(folders)
+    leased = {folder.name for folder in folders if lease.is_own(folder, run)}
     with contextlib.ExitStack() as locks:
         for folder in folders:
             if not dry:
@@ -113,7 +115,10 @@ def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = Fal
             lease.renew(folder, run, dry=dry)
         yield
         for folder in folders if not dry else ():
-            lease.renew(folder, run)
+            if folder.name in leased:
+                lease.renew(folder, run)
+            else:
+                lease.end(folder, run)
 
 
 @contextlib.contextmanager
