@@ -30,11 +30,11 @@ ENVIRONMENT = {
 def _podman() -> None:
     """Fail with podman's own reason where it cannot run."""
     try:
-        done = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
+        completed = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.fail("scenarios need podman, and it is not installed", pytrace=False)
-    if done.returncode:
-        pytest.fail(f"podman cannot run here: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+    if completed.returncode:
+        pytest.fail(f"podman cannot run here: {completed.stderr.strip().splitlines()[-1]}", pytrace=False)
 
 
 @pytest.mark.timeout(TIME_LIMIT + 60)

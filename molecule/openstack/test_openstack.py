@@ -39,8 +39,8 @@ def server(admin: Cloud, member: Cloud) -> Iterator[dict[str, Any]]:
     assert image["status"] == "active"
     member.run("openstack network create net")
     member.run("openstack subnet create --network net --subnet-range 192.0.2.0/24 sub")
-    made = member.show("openstack server create --wait --flavor tiny --image plain --network net first")
-    yield made
+    details = member.show("openstack server create --wait --flavor tiny --image plain --network net first")
+    yield details
     member.run("openstack server delete --wait first")
     assert member.show("openstack server list") == []
 

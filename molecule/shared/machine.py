@@ -50,13 +50,15 @@ def podman(*arguments: str, timeout: float = 120) -> str:
     command = ["podman", *arguments]
     environment = os.environ | {"CONTAINERS_CONF": str(_containers_conf())}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        completed = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         raise HostError(f"podman {arguments[0]}: no answer in {timeout:.0f} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    if completed.returncode:
+        lines = completed.stderr.strip().splitlines() or [f"exit status {completed.returncode}"]
         raise HostError(f"podman {arguments[0]}: {lines[-1]}")
-    return done.stdout
+    return completed.stdout
 
 
 def _containers_conf() -> Path:

@@ -73,8 +73,8 @@ class SwitchHost(Host):
         All releases share the inventory's limits. Other limits would change Apache's configuration.
         """
         folder = releases.make(self.folder / "sources" / str(number), number, faults)
-        made = releases.record(folder, name=APP)
-        return {**self.app(APP), "source": made["source"], "config": made["config"], **more}
+        new_record = releases.record(folder, name=APP)
+        return {**self.app(APP), "source": new_record["source"], "config": new_record["config"], **more}
 
     def try_deploy(self, *records: dict[str, Any]) -> tuple[bool, str]:
         """Deploy the application alone from an inventory that has these records."""
@@ -115,8 +115,8 @@ class SwitchHost(Host):
     def _enter(self, *command: str) -> None:
         pid = machine.podman("inspect", "--format", "{{.State.Pid}}", self.container).strip()
         enter = ["nsenter", "--target", pid, "--mount", "--pid", "--root", "--wd"]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+        completed = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, f"{' '.join(command)}: {completed.stderr.strip()}"
 
     def reboot(self) -> None:
         """Cut the power and start the host again; it may have another address then."""
@@ -176,11 +176,11 @@ def playbook_command(folder: Path, playbook: str, *options: str, **variables: ob
 
 def run_playbook(command: list[str], folder: Path) -> tuple[bool, str]:
     """Run the command, add its output to ``folder/ansible.log``; return whether it succeeded, and the output."""
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    output = done.stdout + done.stderr
+    completed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    output = completed.stdout + completed.stderr
     with (folder / "ansible.log").open("a") as log:
         log.write(output)
-    return done.returncode == 0, output
+    return completed.returncode == 0, output
 
 
 def start(command: list[str], *, start_new_session: bool = False) -> subprocess.Popen[bytes]:

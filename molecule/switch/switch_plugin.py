@@ -84,7 +84,7 @@ def on_each_host(switch_hosts: list[SwitchHost]) -> OnEachHost:
     def call(part: Callable[[SwitchHost], None]) -> None:
         with ThreadPoolExecutor(len(switch_hosts)) as pool:
             calls = [(host, pool.submit(part, host)) for host in switch_hosts]
-        failures = {host.name: error for host, done in calls if (error := done.exception())}
+        failures = {host.name: error for host, future in calls if (error := future.exception())}
         for name, error in failures.items():
             error.add_note(f"on {name}")
         if failures:

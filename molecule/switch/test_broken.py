@@ -85,8 +85,8 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
                 assert not succeeded, "a full disk was not refused"
                 assert "is full; nothing was left behind" in output, f"a full disk: another message:\n{tail(output)}"
                 assert host.live_release() == old
-                left = host.run("sh", "-c", f"ls -A {BASE}/releases | grep '^[.]' || true")
-                assert not left, f"a full disk: {left} was left"
+                leftovers = host.run("sh", "-c", f"ls -A {BASE}/releases | grep '^[.]' || true")
+                assert not leftovers, f"a full disk: {leftovers} was left"
                 host.run("rm", f"{BASE}/filler")
                 with run.window("switch", "the next run, with space"):
                     host.deploy(host.record(15))

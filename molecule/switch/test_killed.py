@@ -50,12 +50,12 @@ def test_memory(on_each_host: OnEachHost) -> None:
             before = host.all_daemons()
             with run.window("fault", "memory of an application exhausted"):
                 command = f"for i in $(seq 40); do {_curl(host, '/eat?mb=20')}; done"
-                done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+                completed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
                 # Each process ends after its last request, and one after the other.
                 wait_until(lambda: not before <= host.all_daemons(), 60, "a process is replaced")
                 time.sleep(15)
             after = host.all_daemons()
-        statuses = done.stdout.split()
+        statuses = completed.stdout.split()
         answers = ", ".join(f"{statuses.count(status)} x {status}" for status in sorted(set(statuses)))
         host.note(f"memory: the eater got {answers}; {len(before - after)} processes were replaced")
         _expect_back(host, run, "memory exhausted")

@@ -28,7 +28,7 @@ CHARACTER = 0.065
 COLUMNS, MEDIAN_COLUMNS, RATE_COLUMNS = 360, 120, 180
 ROWS_PER_DECADE = 12
 MOST_FAILURES_DRAWN = 2000
-INK, SOFT, LINE, BAD = "#1c2530", "#5b6875", "#d9dfe5", "#c8202f"
+INK, SOFT, LINE, FAILURE_COLOUR = "#1c2530", "#5b6875", "#d9dfe5", "#c8202f"
 KIND_COLOURS = {
     "switch": "#5b7fa6",
     "rollback": "#8d5fc4",
@@ -174,7 +174,7 @@ class Chart:
         for sample in [sample for sample in self.fast if sample.outcome != OK][:MOST_FAILURES_DRAWN]:
             group = self._tooltip("failure", f"{sample.outcome}: {sample.detail}")
             at = self._at(sample.begun)
-            axes.plot([at], [max(sample.seconds, lowest)], "x", color=BAD, markersize=6, mew=1.6, gid=group)
+            axes.plot([at], [max(sample.seconds, lowest)], "x", color=FAILURE_COLOUR, markersize=6, mew=1.6, gid=group)
         if slowest := self.summary.slowest:
             at = self._at(slowest.begun)
             axes.plot([at], [slowest.seconds], "o", markerfacecolor="none", markeredgecolor=INK, markersize=7)
@@ -206,7 +206,7 @@ class Chart:
             ]
             rates = np.histogram(ends, edges)[0] * RATE_COLUMNS / self.seconds
             label = f"release {name}" if name else "failed"
-            colour = self.colours.get(name, BAD)
+            colour = self.colours.get(name, FAILURE_COLOUR)
             axes.stairs(base + rates, edges, baseline=base, fill=True, facecolor=colour, alpha=0.85, label=label)
             base = base + rates
         axes.set_ylim(0, max(float(base.max()), 1.0) * 1.05)
@@ -231,7 +231,7 @@ class Chart:
             axes.broken_barh(
                 [(self._at(sample.begun), sample.seconds)],
                 (lanes.index(sample.client) + 0.15, 0.7),
-                facecolor=self.colours[sample.release] if answered else BAD,
+                facecolor=self.colours[sample.release] if answered else FAILURE_COLOUR,
                 alpha=0.85,
                 edgecolor="white",
                 linewidth=0.5,

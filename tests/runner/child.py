@@ -109,8 +109,8 @@ class Sender:
         """Send a warning of a test as text, since it may not be picklable. The parent has those of the collection."""
         if self.running and when == "runtest":
             category = warning_message.category
-            known = category if category.__module__ == "builtins" else UserWarning
-            source = (str(warning_message.message), known, warning_message.filename, warning_message.lineno)
+            known_category = category if category.__module__ == "builtins" else UserWarning
+            source = (str(warning_message.message), known_category, warning_message.filename, warning_message.lineno)
             self.send("warning", source, nodeid, location)
 
     def warn(self, text: str) -> None:

@@ -49,15 +49,15 @@ print(json.dumps(result))
 def test_nothing_is_left_but_files_and_loopback(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PROGRAM, path],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    result = json.loads(completed.stdout)
     assert result["user"] != 0
     assert result["loopback"]
     assert result["child"] == "42\n"

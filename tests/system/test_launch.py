@@ -86,9 +86,9 @@ def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
 
-def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+def report_of(completed: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert completed.returncode == 0, completed.stderr
+    report: dict[str, Any] = json.loads(completed.stdout)
     return report
 
 
@@ -143,9 +143,10 @@ def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + folder.parent.name)
         systemd.settimeout(5)
-        done = run(folder, "--agent", "quiet", NOTIFY_SOCKET="@" + folder.parent.name, RUNTIME_DIRECTORY=str(runtime))
+        address = "@" + folder.parent.name
+        completed = run(folder, "--agent", "quiet", NOTIFY_SOCKET=address, RUNTIME_DIRECTORY=str(runtime))
         assert systemd.recv(100) == b"READY=1"
-    assert "NOTIFY_SOCKET" not in report_of(done)["environment"]
+    assert "NOTIFY_SOCKET" not in report_of(completed)["environment"]
     assert (runtime / "release").read_text().split()[1] == "one"
 
 
@@ -162,15 +163,15 @@ def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path
     ],
 )
 def test_what_cannot_be_run(folder: Path, words: list[str], message: str) -> None:
-    done = run(folder, *words)
-    assert (done.returncode, done.stderr.startswith(message)) == (1, True), done.stderr
+    completed = run(folder, *words)
+    assert (completed.returncode, completed.stderr.startswith(message)) == (1, True), completed.stderr
 
 
 @AS_ROOT
 def test_another_account_may_not_run_commands(folder: Path) -> None:
-    done = subprocess.run([folder / "run", "id"], user=33, group=33, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "run: only root and nobody may run commands of nobody\n"
+    completed = subprocess.run([folder / "run", "id"], user=33, group=33, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert completed.stderr == "run: only root and nobody may run commands of nobody\n"
 
 
 @AS_ROOT
@@ -190,10 +191,10 @@ def test_nothing_of_a_callers_folder_or_path_is_imported(folder: Path) -> None:
     for name in ("json", "pwd", "sitecustomize"):
         (trap / f"{name}.py").write_text("raise SystemExit('trapped')\n")
     command: list[str | Path] = [folder / "run", "python", "report.py"]
-    done = subprocess.run(
+    completed = subprocess.run(
         command, env={"PYTHONPATH": str(trap)}, cwd=trap, capture_output=True, text=True, check=False
     )
-    assert report_of(done)["argv"] == []
+    assert report_of(completed)["argv"] == []
 
 
 ENTER = """

@@ -167,7 +167,7 @@ def slots(tmp_path: Path) -> Iterator[Slots]:
 
 @pytest.fixture
 def app(slots: Slots) -> App:
-    made = App(
+    new_app = App(
         folder=slots.folder,
         account=ACCOUNT,
         processes=slots.count,
@@ -179,12 +179,12 @@ def app(slots: Slots) -> App:
     )
 
     def is_up() -> bool:
-        pids = [daemons.pids(made, colour) for colour in COLOURS]
+        pids = [daemons.pids(new_app, colour) for colour in COLOURS]
         named = all(processes.program(pid) == slots.program for pid in set().union(*pids))
         return all(len(each) == 2 for each in pids) and named and get(slots.front.server_port, "/") == 200
 
     wait_until(is_up)
-    return made
+    return new_app
 
 
 def refused(app: App, release: str) -> str:

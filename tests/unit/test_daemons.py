@@ -68,13 +68,13 @@ def start() -> Iterator[Start]:
 def sockets(tmp_path: Path) -> Iterator[list[socket.socket]]:
     """The sockets of the blue and the green slot."""
     with contextlib.ExitStack() as stack:
-        made = []
+        listening_sockets = []
         for number in (9, 10):
             listening = stack.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(str(tmp_path / f"wsgi.{os.getpid()}.u{os.getuid()}.{number}.sock"))
             listening.listen()
-            made.append(listening)
-        yield made
+            listening_sockets.append(listening)
+        yield listening_sockets
 
 
 def test_the_last_socket_tells_the_slot_whatever_the_title_is(

@@ -118,7 +118,7 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "never_good"),
     [
         ("deployed:one built:two refused:two", {"two"}),
         ("deployed:one built:two refused:two built:two switched:two<one", set()),
@@ -130,8 +130,8 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
         ("deployed:one built:two refused:two built:three refused:three failed:three", {"two", "three"}),
     ],
 )
-def test_releases_that_were_never_good(folder: AppFolder, text: str, found: set[str]) -> None:
-    assert history.never_good(noted(folder, text)) == found
+def test_releases_that_were_never_good(folder: AppFolder, text: str, never_good: set[str]) -> None:
+    assert history.never_good(noted(folder, text)) == never_good
 
 
 @pytest.mark.parametrize(

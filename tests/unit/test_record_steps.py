@@ -128,11 +128,12 @@ def test_timers_and_agents_by_unit() -> None:
 
 def test_units_that_no_record_has_are_stale() -> None:
     folder = "/etc/systemd/system"
-    kept = (f"{folder}/grove-shop-expire.timer", f"{folder}/grove-shop-expire.service", "/etc/cron.d/grove-shop-expire")
-    gone = (f"{folder}/grove-shop-expire-2.timer", f"{folder}/grove-old-shop-expire.timer")
+    units = (f"{folder}/grove-shop-expire.timer", f"{folder}/grove-shop-expire.service")
+    current = (*units, "/etc/cron.d/grove-shop-expire")
+    stale = (f"{folder}/grove-shop-expire-2.timer", f"{folder}/grove-old-shop-expire.timer")
     shop = record("shop", timers={"expire": TIMER})
-    assert work(shop, units=(*kept, *gone))["stale_units"] == list(gone)
-    assert work(shop, units=gone, only=("shop",))["stale_units"] == []
+    assert work(shop, units=(*current, *stale))["stale_units"] == list(stale)
+    assert work(shop, units=stale, only=("shop",))["stale_units"] == []
 
 
 def test_hooks_and_where_they_run() -> None:

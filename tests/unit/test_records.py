@@ -79,18 +79,18 @@ def record(**more: Any) -> dict[str, Any]:
     return {"name": "shop", "source": "./shop", "entry": {"pecan": "config.py"}, "listen": 8080, **more}
 
 
-def check(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> Checked:
-    return check_records(given, SPEC, dataclasses.replace(settings, **changes), host)
+def check(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> Checked:
+    return check_records(records, SPEC, dataclasses.replace(settings, **changes), host)
 
 
-def problems(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> list[tuple[str, str]]:
+def problems(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> list[tuple[str, str]]:
     """Return record and key of each problem."""
-    return [(problem.record, problem.key) for problem in check(given, settings, host, **changes).problems]
+    return [(problem.record, problem.key) for problem in check(records, settings, host, **changes).problems]
 
 
-def completed(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> Record:
+def completed(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> Record:
     """Return the first record, which has no problem."""
-    checked = check(given, settings, host, **changes)
+    checked = check(records, settings, host, **changes)
     assert [str(problem) for problem in checked.problems] == []
     return checked.records[0]
 

@@ -52,8 +52,8 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path, group: str) -> Any:
     """Return whether the release was loaded at once, the answers of eight threads, and what the application became."""
     command = [sys.executable, "-c", PROCESS, str(folder / "slot.wsgi"), group]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(completed.stdout)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def options(role: str) -> dict[str, Any]:
     """Return the options of the role's own entry point: "check" where it is a service, "common" what these share."""
     points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
     own = next(point for point in ("main", "check", "common") if point in points)
-    found: dict[str, Any] = points[own].get("options", {})
-    return found
+    options_of_point: dict[str, Any] = points[own].get("options", {})
+    return options_of_point
 
 
 def test_every_role_has_specs() -> None:
@@ -54,11 +54,11 @@ def described(option: dict[str, Any]) -> bool:
 
 
 def levels(specified: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    found = {}
+    flat = {}
     for key, option in specified.items():
-        found[prefix + key] = option
-        found.update(levels(option.get("options", {}), f"{prefix}{key}."))
-    return found
+        flat[prefix + key] = option
+        flat.update(levels(option.get("options", {}), f"{prefix}{key}."))
+    return flat
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -74,9 +74,9 @@ def test_every_option_has_a_type_and_a_description(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_public_variables_that_tasks_read_are_known(role: str) -> None:
-    known = set(options(role))
+    variables = set(options(role))
     for path in (REPOSITORY / "roles" / role / "vars").glob("*.yml"):
-        known |= set(load(str(path.relative_to(REPOSITORY))) or {})
+        variables |= set(load(str(path.relative_to(REPOSITORY))) or {})
     used = set()
     for path in (REPOSITORY / "roles" / role).rglob("*.yml"):
         text = re.sub(r"(?m)^\s*#.*|C\([^)]*\)", "", path.read_text())
@@ -84,7 +84,7 @@ def test_public_variables_that_tasks_read_are_known(role: str) -> None:
     # The last one is an argument of apt, and no variable of the role cache.
     registered = {"httpd_host", "cache_valid_time"}
     files = {path.stem for path in (REPOSITORY / "roles" / role / "tasks").glob("*.yml")}
-    assert used - known - registered - files - {f"{role}s"} == set()
+    assert used - variables - registered - files - {f"{role}s"} == set()
 
 
 def constant(path: str, name: str) -> Any:
@@ -128,8 +128,8 @@ except Seen:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ACTIONS_ALONE])
 def test_modules_take_what_they_document(module: str) -> None:
-    done = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
-    specified, check_mode = yaml.safe_load(done.stdout)
+    completed = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
+    specified, check_mode = yaml.safe_load(completed.stdout)
     assert check_mode is True
     documented = documentation(module, "DOCUMENTATION")["options"]
     keys = ("type", "elements", "default", "required", "choices")
@@ -154,12 +154,12 @@ def test_the_documentation_of_modules_is_complete(module: str) -> None:
 
 def test_ansible_reads_the_documentation() -> None:
     names = [f"grove.wsgi.{module}" for module in MODULES]
-    done = subprocess.run(
+    completed = subprocess.run(
         [Path(sys.prefix, "bin", "ansible-doc"), "--json", *names],
         capture_output=True,
         text=True,
         check=False,
         cwd=REPOSITORY,
     )
-    assert done.returncode == 0, done.stderr
-    assert sorted(json.loads(done.stdout)) == names
+    assert completed.returncode == 0, completed.stderr
+    assert sorted(json.loads(completed.stdout)) == names

@@ -90,8 +90,8 @@ def test_accounts_are_apart(host: Host, name: str) -> None:
     state = [f"/var/lib/{name}/", f"/var/log/{name}/"]
     fixed = [f"{BASE}/{name}/slots/blue/{part}" for part in ("", "etc/", "venv/", "src/", "app.wsgi", "RELEASE.json")]
     fixed += [f"{BASE}/{name}/{part}" for part in ("", "releases/", "slots/", "slot.map", "slot.wsgi")]
-    done = host.python(ATTEMPT, name, own + others + secret, state + fixed)
-    allowed = {what for what, worked in done.items() if worked}
+    attempts = host.python(ATTEMPT, name, own + others + secret, state + fixed)
+    allowed = {what for what, worked in attempts.items() if worked}
     assert allowed == {*own, *(f"write {path}" for path in state)}
 
 
