@@ -62,8 +62,8 @@ def duration(play: dict[str, Any]) -> float:
 
 
 def memory(host: str) -> dict[str, float]:
-    """Return the megabytes of each account's processes, shared pages divided among those that share them (Pss)."""
-    # Asked from outside: root of a container may not read the memory of other accounts' processes.
+    """Return the megabytes (Pss) of each account's processes. Processes that share a page each count a part of it."""
+    # Read from outside: root of a container may not read the memory of other accounts' processes.
     listed = subprocess.run(["podman", "top", host, "user", "hpid"], capture_output=True, text=True, check=True)
     megabytes: dict[str, float] = {}
     for row in listed.stdout.splitlines()[1:]:

@@ -52,7 +52,7 @@ def test_mypy() -> None:
 
 
 def test_mypy_plugins(tmp_path: Path) -> None:
-    """Checked under the names that Ansible imports them by, since an action and its module have the same name."""
+    """mypy uses the names by which Ansible imports the files, because an action and its module have the same name."""
     collection = tmp_path / "ansible_collections" / "grove" / "wsgi"
     collection.parent.mkdir(parents=True)
     collection.symlink_to(REPOSITORY)

@@ -50,7 +50,7 @@ def test_scenario(scenario: str) -> None:
 
 
 def run_molecule(scenario: str, log: Path) -> str:
-    """Run the scenario with its output in log; return what went wrong, or nothing. Its hosts are gone afterwards."""
+    """Run the scenario with its output in log; return its error, or an empty text. Its hosts are removed afterwards."""
     with log.open("w") as output:
         process = start_molecule("test", scenario, output)
         try:
@@ -67,7 +67,7 @@ def run_molecule(scenario: str, log: Path) -> str:
 
 def start_molecule(verb: str, scenario: str, output: IO[str]) -> subprocess.Popen[bytes]:
     """Start molecule in a process group of its own; return the process."""
-    # It ends with this process, whatever ends that.
+    # The kernel ends it when this process ends, for whatever reason.
     guard = ["setpriv", "--pdeathsig", "KILL"]
     # Molecule finds that file by itself only below a folder with .git.
     molecule = ["molecule", "--base-config", ".config/molecule/config.yml", verb, "--scenario-name", scenario]

@@ -77,7 +77,7 @@ def test_a_given_certificate_and_a_git_source(web1: Host) -> None:
 
 
 def test_a_requirement_is_enough(web1: Host) -> None:
-    """PasteDeploy's own static application, from its configuration alone; for those whom the record lets ask."""
+    """PasteDeploy's static application, from configuration alone. It answers the addresses that the record allows."""
     door = web1.ask_door("licences", "blue", "/GPL-3")[0]
     assert door.status == 200
     assert "GNU GENERAL PUBLIC LICENSE" in door.text
@@ -94,7 +94,7 @@ def test_a_trusted_proxy_is_believed(web1: Host) -> None:
     web1.log_with("plain-access", r'(?m)^192\.0\.2\.7 .*"GET /trusted ')
 
 
-def test_others_are_not_believed(web1: Host) -> None:
+def test_headers_of_untrusted_clients_are_ignored(web1: Host) -> None:
     program = """
 import urllib.request
 claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "elsewhere.example"}
@@ -122,7 +122,7 @@ def test_the_operators_own_sites_are_served(web2: Host, port: int) -> None:
 
 
 def test_changes(web1: Host, tmp_path: Path) -> None:
-    """Another configuration, another static file, and two records less, in one run; the next changes nothing."""
+    """One run changes a configuration and a static file and removes two records. The next run changes nothing."""
     source = tmp_path / "echo"
     shutil.copytree(web1.app("cart")["source"], source)
     (source / "static" / "style.css").write_text("body { color: green }\n")

@@ -1,4 +1,4 @@
-"""A host whose releases are replaced and broken while clients use it, and the judgement of what its clients saw."""
+"""A host whose releases are replaced and broken while clients use it, and the check of the clients' answers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SwitchHost(Host):
         return self.play("playbooks/deploy.yml", app=APP, wsgi_apps=records)
 
     def releases_named(self) -> dict[str, str]:
-        """Ask the application once; return the release as each of its four places names it."""
+        """Send the application one request; return the release that each of its four places names."""
         answer = self.ask(APP, "/")
         assert answer.status == 200, f"{self.name} answered {answer.status}"
         named: dict[str, str] = json.loads(answer.text)["release"]
@@ -105,7 +105,7 @@ class SwitchHost(Host):
         return self.live(APP)[1]
 
     def mount(self, *arguments: str) -> None:
-        """Mount on the host; from outside, since the container may not."""
+        """Mount a file system on the host, from outside: the container may not mount."""
         self._enter("mount", *arguments)
 
     def unmount(self, *folders: str) -> None:
@@ -127,7 +127,7 @@ class SwitchHost(Host):
         return [json.loads(line) for line in self.run("cat", f"{BASE}/history.jsonl").splitlines()]
 
     def has_event(self, kind: str, after: int) -> Callable[[], bool]:
-        """Return a function that says whether the history has an event of a kind after its first ``after`` ones."""
+        """Return a function that tells whether the history has an event of a kind after its first ``after`` events."""
         return lambda: any(event["what"] == kind for event in self.history()[after:])
 
     def all_daemons(self) -> set[int]:

@@ -1,4 +1,4 @@
-"""Releases that cannot work, and runs that are cut off: the old release serves on, and the next run converges."""
+"""Releases that cannot work, and interrupted runs. The old release continues to serve; the next run converges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILL = "dd if=/dev/zero of={0}/filler bs=64k 2>/dev/null; truncate -s -128k {0}/
 
 @pytest.mark.short
 def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
-    """Deploy what cannot work: the old release serves on, and the history records it."""
+    """Deploy releases that cannot work: the old release continues to serve, and the history records each refusal."""
 
     def part(host: SwitchHost) -> None:
         old, start_timeout = host.live_release(), host.app(APP)["start_timeout"]
@@ -68,7 +68,7 @@ def _broken_records(host: SwitchHost, start_timeout: int) -> list[tuple[str, dic
 
 
 def test_full_disk(on_each_host: OnEachHost) -> None:
-    """Deploy when the disk that holds the application is full; a small disk over the application's folder is it."""
+    """Deploy while the disk is full. A small file system mounted over the application's folder stands for the disk."""
 
     def part(host: SwitchHost) -> None:
         old = host.live_release()
@@ -91,7 +91,7 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
                 with run.window("switch", "the next run, with space"):
                     host.deploy(host.record(15))
         finally:
-            # What was deployed meanwhile goes with the disk.
+            # The unmount removes the releases that were deployed on the small disk.
             host.unmount(BASE, "/mnt/small")
 
     on_each_host(part)
@@ -134,7 +134,7 @@ def test_interruptions(on_each_host: OnEachHost) -> None:
 
 
 def test_reboots(on_each_host: OnEachHost) -> None:
-    """Cut the power when a release is built, and when it has the traffic: the host comes up with one whole release."""
+    """Cut the power when a release is built, and when it has the traffic. The host restarts with a complete release."""
 
     def part(host: SwitchHost) -> None:
         for number, moment in ((23, "built"), (24, "switched")):

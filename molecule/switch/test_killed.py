@@ -1,4 +1,4 @@
-"""Processes that die, hang or eat memory: only the requests inside them are lost, and the service is back at once."""
+"""Processes that die, hang or use up their memory: only their own requests are lost, and others start at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_deaths(on_each_host: OnEachHost) -> None:
 
 
 def test_memory(on_each_host: OnEachHost) -> None:
-    """Let the application eat until it nears its limit: its processes are replaced, and no other client notices."""
+    """Let the app allocate memory up to its limit: its processes are replaced, and no other client notices."""
 
     def part(host: SwitchHost) -> None:
         host.deploy(host.record(30, {"eat": True}))
@@ -64,7 +64,7 @@ def test_memory(on_each_host: OnEachHost) -> None:
 
 
 def test_hanging(on_each_host: OnEachHost) -> None:
-    """Let requests hang: they end, their processes are replaced, and others are answered all the time."""
+    """Let requests hang: their processes are replaced, and other requests are answered all the time."""
 
     def part(host: SwitchHost) -> None:
         host.deploy(host.record(31, {"hang": True}))
@@ -92,7 +92,7 @@ def test_hanging(on_each_host: OnEachHost) -> None:
 
 
 def _curl(host: SwitchHost, path: str) -> str:
-    """Return the shell command that asks once and prints the status."""
+    """Return the shell command that sends one request and prints the status."""
     return f"curl -s -o /dev/null -m 200 -w '%{{http_code}} ' '{host.url}{path}'"
 
 

@@ -20,7 +20,7 @@ LISTING = (
 
 @pytest.mark.short
 def test_switches(on_each_host: OnEachHost, rounds: Rounds) -> None:
-    """Deploy new releases, switch between them, roll back, and let one be a canary."""
+    """Deploy new releases, switch between them, roll back, and deploy a canary."""
 
     def part(host: SwitchHost) -> None:
         with host.load("switches") as run:

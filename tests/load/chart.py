@@ -248,7 +248,7 @@ class Chart:
             axes.axvline(self._at(mark.at), color=KIND_COLOURS["note"], linewidth=0.8, linestyle=(0, (3, 3)))
 
     def _labels(self, axes: Axes) -> None:
-        """Write the names of windows and notes above the chart, each in the first row with room for it."""
+        """Write the names of windows and notes above the chart, each in the first row that has space for it."""
         labels = [
             (window.begin, window.kind, f"{number} {window.label}")
             for number, window in enumerate(self.summary.windows, start=1)

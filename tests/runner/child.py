@@ -57,7 +57,7 @@ class Child:
         return events
 
     def interrupt(self) -> None:
-        """Tell the process to end with all that it has started."""
+        """Signal the process to end, with all processes that it started."""
         if not self.ended:
             os.kill(self.pid, signal.SIGTERM)
 
@@ -147,7 +147,7 @@ def _run(session: pytest.Session, work: Callable[[Sender], None], connection: Co
     status = 1
     try:
         signal.signal(signal.SIGTERM, _interrupt)
-        # Ctrl-C reaches every process of the terminal; the parent decides what happens then. The handler does
+        # Ctrl-C reaches every process of the terminal, and the parent decides what to do. The handler does
         # nothing, but is one: the programs that a test starts are to have the default again.
         signal.signal(signal.SIGINT, lambda *_: None)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Return those of the packages that are not installed; none where there is no dpkg."""
+    """Return the packages that are not installed. Without dpkg, return none."""
     required = sorted(names)
     if not required or not shutil.which("dpkg-query"):
         return []

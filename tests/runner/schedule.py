@@ -136,7 +136,7 @@ class Schedule:
             if self._several:
                 end = "failed" if any(_failed(event) for event in job.events) else "done"
                 self._say(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
-        # The lines of several jobs would mix: what they report is shown when they have ended.
+        # The lines of several jobs would mix, so the reports of a job are shown when it has ended.
         if job.process.ended or not self._several:
             self._show(job.events)
             job.events.clear()

@@ -1,4 +1,4 @@
-"""The action that checks records, run by the real Ansible: what it makes of texts, templates and secrets."""
+"""The action check_records, run by the real Ansible, with texts, templates and secrets."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def block(language: str) -> str:
 
 
 def insert(file: Path, after: str, text: str) -> None:
-    """Insert text behind the line that a pattern matches."""
+    """Insert text after the line that a pattern matches."""
     content = file.read_text()
     line = re.search(after, content, re.DOTALL)
     assert line is not None

@@ -1,4 +1,4 @@
-"""Commands around a deployment, really run."""
+"""Hooks, run as real commands."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: 
     assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "done"
 
 
-def test_what_a_failed_hook_left(folder: AppFolder) -> None:
+def test_the_report_of_a_failed_hook(folder: AppFolder) -> None:
     history.append(folder, "deployed", "one")
     assert hooks.aftermath(folder, "two", "migrate").startswith("release one serves on; done: release two is built")
     assert hooks.aftermath(folder, "one", "migrate").startswith("release one serves on. ")
@@ -179,7 +179,7 @@ def test_a_first_release_that_fails_in_its_migration_never_served(first: AppFold
     assert publishing.point_first(first, "two", ACCOUNT.pw_name)
     assert (slots(first), first.live()) == (["two", "two"], "blue")
     assert FIRST in hooks.aftermath(first, "two", "migrate")
-    # What the switch notes when the front answers.
+    # The event that the switch records when the front answers.
     history.append(first, "deployed", "two")
     assert not publishing.point_first(first, "three", ACCOUNT.pw_name)
     assert history.previous(first, history.read(first)) is None
@@ -198,7 +198,7 @@ def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> 
         assert not publishing.point_first(first, "two", ACCOUNT.pw_name)
         assert FIRST in hooks.aftermath(first, "two", "migrate")
         assert history.serving(first) is None
-    # What the switch does: it starts the release in the other slot.
+    # Like the switch, start the release in the other slot.
     first.point("green", "two")
     first.flip("green")
     history.append(first, "switched", "two")

@@ -1,4 +1,4 @@
-"""What a host is asked, with real interpreters, certificates and trees."""
+"""The facts that host_info reads of a host, with real interpreters, certificates and trees."""
 
 from __future__ import annotations
 

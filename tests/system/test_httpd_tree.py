@@ -244,7 +244,7 @@ def test_foreign_files_are_refused_and_kept(layout: Layout) -> None:
     assert only.entries == {"sites-available/wsgi-one.conf": ABSENT}
 
 
-def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
+def test_keep_only_keeps_the_declared_files(layout: Layout) -> None:
     first = Wanted(layout)
     first.add_site("wsgi-one", SITE)
     first.add_site("wsgi-two", SITE)

@@ -1,4 +1,4 @@
-"""What a process can still do after isolation.enter, in which the unit tests run."""
+"""What a process can do after isolation.enter. The unit tests run in such a process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ print(json.dumps(result))
 """
 
 
-def test_nothing_is_left_but_files_and_loopback(tmp_path: Path) -> None:
+def test_only_files_and_loopback_can_be_used(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     completed = subprocess.run(

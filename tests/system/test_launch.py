@@ -44,7 +44,7 @@ COMMANDS: dict[str, Any] = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The folder of an application that is called as its account, below one that every account can reach."""
+    """The folder of an application whose name is that of its account, in a folder that every account can reach."""
     base = Path(tempfile.mkdtemp(prefix="grove-test-", dir="/var/tmp"))
     base.chmod(0o755)
     folder = base / "nobody"
@@ -75,7 +75,7 @@ def make_release(folder: Path, name: str) -> Path:
 
 
 def make_older(release: Path) -> None:
-    """Make a release what the version before the launcher built."""
+    """Turn a release into one of the version before the launcher existed."""
     older = {name: value for name, value in COMMANDS.items() if name not in ("argv", "extras")}
     (release / "commands.json").write_text(json.dumps(older))
     (release / "runtime" / "grove_runtime" / "launch.py").unlink()
@@ -223,7 +223,7 @@ def test_a_daemon_process_gets_the_same_environment(folder: Path) -> None:
     assert report["path"] == f"{release}/extras"
 
 
-def test_a_release_that_lacks_what_every_one_has(tmp_path: Path) -> None:
+def test_a_release_without_a_required_key(tmp_path: Path) -> None:
     (tmp_path / "RELEASE.json").write_text('{"id": "one"}')
     (tmp_path / "commands.json").write_text('{"environment": {}, "home": "/", "state": "/s"}')
     with pytest.raises(ValueError, match="has no key logs"):

@@ -1,4 +1,4 @@
-"""The load client against servers that misbehave on purpose, its report, and the application that it asks."""
+"""The load client against servers that misbehave on purpose, its report, and the load app."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NONE = client.Settings(keep_alive=0, fresh=0, slow_clients=0, pause=0.002, timeo
 
 
 def content(code: str = "1", virtualenv: str = "1", configuration: str = "1", late: str = "1") -> bytes:
-    """Return the body that the application answers with."""
+    """Return the body of the application's answer."""
     named = {"code": code, "virtualenv": virtualenv, "configuration": configuration, "late": late}
     return json.dumps({"release": named, "process": 7, "thread": 8}).encode()
 
@@ -116,7 +116,7 @@ def run(
 
 
 async def well(request: Request) -> None:
-    """Behave."""
+    """Answer correctly."""
     if request.path.startswith("/slow"):
         await asyncio.sleep(float(request.path.partition("=")[2]))
     await request.answer()
@@ -642,7 +642,7 @@ def test_a_block_under_load(tmp_path: Path) -> None:
     assert load.report.stat().st_size > 5000
 
 
-def test_a_client_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_client_that_cannot_start_reports_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="status 2: load: 'nowhere' is no http or https URL"):
         under_load("nowhere", tmp_path).__enter__()
 

@@ -107,7 +107,7 @@ class Place:
         return f"counter==1 --hash=sha256:{digest}\n"
 
     def order(self, kind: str = "folder", text: str = "", lock: str | None = None, **changes: Any) -> Order:
-        """Return what is to be built, with the archive that the controller would send."""
+        """Return the order for a build, with the archive that the controller would send."""
         payload = Payload()
         path = str(self.source) if kind == "folder" else text
         payload.add_source({"kind": kind, "path": path, "text": text})
@@ -129,7 +129,7 @@ class Place:
         return Order(plan, archive)
 
     def contents(self) -> list[str]:
-        """Return what stands in releases and venvs."""
+        """Return the names in releases and venvs."""
         folders = (self.folder.releases, self.folder.virtualenvs)
         return sorted(path.name for folder in folders for path in folder.iterdir())
 
@@ -138,7 +138,7 @@ class Place:
         return self.folder.release(order.plan.release)
 
     def refused(self, order: Order, account: str = ACCOUNT) -> str:
-        """Return why the build failed, after which there is nothing more than before."""
+        """Return why the build failed; check that the failed build left no file."""
         before = self.contents() if self.folder.releases.exists() else []
         with pytest.raises(OperatorError) as raised:
             self.build(order, account)
@@ -380,7 +380,7 @@ def test_what_the_host_lacks(place: Place) -> None:
     assert place.contents() == []
 
 
-def test_a_full_disk_is_named_and_nothing_is_left(place: Place) -> None:
+def test_a_full_disk_is_reported_and_no_file_remains(place: Place) -> None:
     place.folder.path.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place.folder.path)]
     completed = subprocess.run(mount, capture_output=True, text=True, check=False)

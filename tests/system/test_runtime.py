@@ -1,4 +1,4 @@
-"""What Grove runs inside a daemon process, in processes and folders as it meets them there."""
+"""The code that Grove runs inside a daemon process, in processes and folders like those of a host."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_release_that_works_passes_its_trial(release: Path) -> None:
         ("import trial, paste_logging", 1, "ModuleNotFoundError: No module named 'trial'\n"),
     ],
 )
-def test_a_release_that_does_not_work_says_why(release: Path, code: str, status: int, reason: str) -> None:
+def test_the_trial_reports_why_a_release_does_not_work(release: Path, code: str, status: int, reason: str) -> None:
     completed = trial(release, code)
     assert completed.returncode == status
     assert completed.stderr.endswith(reason)
@@ -179,7 +179,7 @@ def test_a_paste_file_without_logging(tmp_path: Path) -> None:
     assert logging.getLogger().handlers == before
 
 
-# What mod_wsgi does for a daemon process: python-home and home of the slot, a module of its own, and the script.
+# Like mod_wsgi in a daemon process: set python-home and home of the slot, make a module, and run the script.
 DAEMON = """
 import json, sys, types
 module = types.ModuleType("mod_wsgi")

@@ -65,7 +65,7 @@ def call(module: str, *, check: bool = False, **arguments: object) -> dict[str, 
     return result
 
 
-def test_a_rollback_says_in_check_mode_where_it_would_go(folder: AppFolder, tmp_path: Path) -> None:
+def test_check_mode_reports_the_target_of_a_rollback(folder: AppFolder, tmp_path: Path) -> None:
     result = call("rollback", check=True, app="shop", base=str(tmp_path))
     assert (result["changed"], result["release"], result["live"]) == (True, "one", "blue")
     assert result["diff"] == {"before": "live: two\n", "after": "live: one\n"}
@@ -90,7 +90,7 @@ def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: 
     assert result["msg"] == "say which application: -e app=NAME; on this host there are: shop"
 
 
-def test_a_rollback_behind_a_contract(folder: AppFolder, tmp_path: Path) -> None:
+def test_a_rollback_over_a_contract(folder: AppFolder, tmp_path: Path) -> None:
     history.append(folder, "contracted", "two")
     result = call("rollback", check=True, app="shop", base=str(tmp_path))
     assert result["failed"]
@@ -196,7 +196,7 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
     commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
     (release / "commands.json").write_text(json.dumps(commands))
     arguments: dict[str, Any] = {"record": record, "release": "three", "what": "migrate"}
-    for _ in range(2):  # the second time nothing is due any more
+    for _ in range(2):  # The second run has nothing to do.
         result = call("hook", **arguments)
         assert "the release does not work after its migration either" in result["msg"]
         assert "OSError: no table" in result["msg"]

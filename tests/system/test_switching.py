@@ -216,7 +216,7 @@ def test_a_new_release_gets_the_traffic(app: App) -> None:
     assert ask(app.front, "/").status == 200
 
 
-def test_the_way_back_to_a_warm_slot_needs_no_new_processes(app: App) -> None:
+def test_a_rollback_to_a_warm_slot_starts_no_processes(app: App) -> None:
     app = dataclasses.replace(app, idle="warm")
     add_release(app.folder, "two")
     switch.switch_to(app, "two")
@@ -445,7 +445,7 @@ def whats(app: App) -> list[str]:
     return [event["what"] for event in history.read(app.folder)]
 
 
-def test_a_cold_slot_is_ended_behind_the_switch_and_a_warm_one_is_not(app: App) -> None:
+def test_a_cold_slot_is_ended_after_the_switch_and_a_warm_one_is_not(app: App) -> None:
     add_release(app.folder, "two")
     before = daemons.pids(app, "blue")
     switch.switch_to(app, "two")
@@ -506,7 +506,7 @@ def test_the_way_back_stops_at_a_contract(app: App) -> None:
     assert switch.switch_to(app, "one", cross_contract=True).live == "blue"
 
 
-def test_what_a_killed_switch_has_left_is_completed(app: App) -> None:
+def test_a_killed_switch_is_completed(app: App) -> None:
     add_release(app.folder, "two")
     switch.switch_to(dataclasses.replace(app, idle="warm"), "two")
     (app.folder.path / history.NAME).unlink()

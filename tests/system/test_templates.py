@@ -37,7 +37,7 @@ STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app",
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
 ONE, TWO, THREE = "daemon", "mail", "games"
 
-# What the packages httpd and mod_ssl bring on Red Hat, as far as Grove's configuration meets it.
+# The files of the packages httpd and mod_ssl on Red Hat that Grove's configuration depends on.
 REDHAT_MODULES = (
     *("mpm_event", "access_compat", "alias", "authz_core", "authz_host", "dir", "env", "headers", "mime"),
     *("remoteip", "reqtimeout", "rewrite", "setenvif", "socache_shmcb", "ssl"),
@@ -57,7 +57,7 @@ REDHAT_SSL = "Listen 443 https\n<VirtualHost _default_:443>\n    SSLEngine on\n<
 
 @dataclasses.dataclass
 class Case:
-    """Records, and what the inventory says beside them."""
+    """Records, and the other variables of the inventory."""
 
     family: str
     mod_wsgi: str
@@ -123,7 +123,7 @@ def need(path: str, package: str) -> None:
 
 @pytest.fixture(scope="session")
 def mod_wsgi() -> dict[str, Path]:
-    """The modules themselves: Debian's from its package, the newest built from the role's own lock; kept in .cache."""
+    """The real modules, kept in .cache: Debian's from its package, the newest built from the role's lock."""
     need("/usr/sbin/apache2", "apache2")
     need("/usr/bin/apxs", "apache2-dev")
     package, build = MODULES_CACHE / "libapache2-mod-wsgi-py3", MODULES_CACHE / "mod_wsgi-6.1.1"
@@ -187,7 +187,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
 
 
 def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
-    """Return what the check says that the role's steps work on."""
+    """Return the check's result that the role's steps use."""
     spec = record_spec(load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"])
     places = {"certificate": str(root / "one.crt"), "key": str(root / "one.key")}
     written = json.loads(json.dumps(case.apps))
@@ -228,7 +228,7 @@ def make_tree(case: Case, root: Path, layout: dict[str, Any]) -> None:
 
 @dataclasses.dataclass
 class Rendered:
-    """What one case came to: the layout of its tree, and the arguments of each task."""
+    """The result of one case: the layout of its tree, and the arguments of each task."""
 
     layout: Layout
     arguments: dict[str, dict[str, Any]]
@@ -339,7 +339,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
             assert text.endswith("\n")
 
 
-# What the roles pass to the templates, and what Ansible adds to each.
+# The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
 
 
@@ -380,7 +380,7 @@ def test_a_virtual_host_that_is_shared(rendered: dict[str, Rendered]) -> None:
 
 
 @pytest.mark.parametrize("name", ["Debian-6-default", "RedHat-6-default"])
-def test_what_matches_no_name_goes_to_the_site_without_one(rendered: dict[str, Rendered], name: str) -> None:
+def test_requests_for_unknown_names_go_to_the_site_without_a_name(rendered: dict[str, Rendered], name: str) -> None:
     assert sorted(rendered[name].sites) == [f"wsgi-0-{TWO}", f"wsgi-{ONE}"]
     test_apache_accepts_what_the_roles_declare(rendered, name)
     layout = rendered[name].layout

@@ -1,4 +1,4 @@
-"""The control plane: what follows from its variables, and what is wrong with them."""
+"""The control plane: the values computed from its variables, and the problems of variables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plane(settings: dict[str, Any], services: dict[str, Any] = SERVICES, **chang
 
 
 def variables(settings: dict[str, Any], services: dict[str, Any] = SERVICES, **changes: Any) -> dict[str, Any]:
-    """Return what roles read, with secrets that were written for it."""
+    """Write secrets, and return the values that the roles read."""
     parsed = plane(settings, services, **changes)
     generations = parsed.generations
     for number in {generations.current, generations.target}:
@@ -282,7 +282,7 @@ def test_a_wrong_description_of_a_service_is_refused(settings: dict[str, Any], d
     assert wrong(settings, {"nova": description}) == [variable]
 
 
-def test_a_service_without_those_that_it_asks_is_refused(settings: dict[str, Any]) -> None:
+def test_a_service_without_the_services_that_it_calls_is_refused(settings: dict[str, Any]) -> None:
     asks = {"keystone": "identity", "glance": "image", "neutron": "network"}
     services = {"keystone": KEYSTONE, "nova": {**NOVA, "asks": asks}}
     with pytest.raises(ControlPlaneError) as caught:
@@ -370,7 +370,7 @@ def test_a_missing_secret_is_an_error_outside_check_mode(tmp_path: Path) -> None
         secrets.read_secrets(tmp_path, ["nova"], predict=False)
 
 
-def test_a_salt_behind_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
+def test_a_salt_after_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "nova").write_text("secret salt=abc\n")
     assert secrets.read_secrets(tmp_path, ["nova"], predict=False) == {"nova": "secret"}
 

@@ -1,4 +1,4 @@
-"""Which slot a daemon process is of, with real processes that hold sockets as mod_wsgi's do.
+"""The slot of a daemon process, with real processes that hold sockets as mod_wsgi's do.
 
 The test's own process stands for Apache's parent. Its children hold the sockets of all slots that were declared before
 theirs, and their own.
@@ -47,7 +47,7 @@ Start = Callable[..., int]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a child with a title, and with the sockets that it is to hold; return its process id."""
+    """Start a child with a title and with sockets; return its process id."""
     with contextlib.ExitStack() as stack:
 
         def start(title: str, *sockets: socket.socket) -> int:
@@ -99,7 +99,7 @@ def test_a_process_with_neither_is_of_the_slot_through_whose_door_it_answers(app
     assert daemons.pids(app, "blue", {green, unknown, os.getpid()}) == {unknown}
 
 
-def test_only_the_slot_s_processes_are_told_to_end(app: App, start: Start, sockets: list[socket.socket]) -> None:
+def test_only_the_slot_s_processes_get_the_signal(app: App, start: Start, sockets: list[socket.socket]) -> None:
     blue, green = start("b-shop", sockets[0]), start("g-shop", *sockets)
     assert set(daemons.end(app, "blue")) == {blue}
     assert os.WTERMSIG(os.waitpid(blue, 0)[1]) == signal.SIGINT

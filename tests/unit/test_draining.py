@@ -72,7 +72,7 @@ def test_a_drain_waits_for_the_last_request(slots: dict[str, socket.socket]) -> 
     assert time.monotonic() - begun >= 0.5 + limits.QUIET_SECONDS - 0.05
 
 
-def test_a_drain_is_given_up_in_time(slots: dict[str, socket.socket]) -> None:
+def test_a_drain_ends_when_its_time_is_up(slots: dict[str, socket.socket]) -> None:
     blue = slots["blue"].getsockname()
     with connect(blue):
         drained = draining.drain(blue, 0.2)

@@ -81,7 +81,7 @@ def test_a_fresh_keystone_gets_everything_and_a_second_time_nothing() -> None:
     assert changes(identity, describe(NOVA)) == []
 
 
-def test_check_mode_says_the_same_and_does_nothing() -> None:
+def test_check_mode_reports_the_same_changes_and_makes_none() -> None:
     identity = Identity()
     assert changes(identity, describe(NOVA), dry=True) == FIRST
     assert identity.stored["users"] == []
@@ -103,7 +103,7 @@ def test_an_address_is_changed_in_place() -> None:
     assert len(identity.stored["endpoints"]) == 3
 
 
-def test_older_generations_go_only_when_asked() -> None:
+def test_older_generations_are_removed_only_on_request() -> None:
     identity = Identity()
     changes(identity, describe(NOVA))
     second = {**NOVA, "name": "nova_2"}

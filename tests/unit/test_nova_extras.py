@@ -109,7 +109,7 @@ def test_one_group_is_shown_to_its_members_only() -> None:
     assert ask(GROUPS, "/nobody", **member("reader"))[0] == "404 Not Found"
 
 
-def test_without_a_confirmed_token_nothing_is_said() -> None:
+def test_without_a_confirmed_token_no_group_is_shown() -> None:
     assert ask(GROUPS, HTTP_X_ROLES="admin")[0] == "401 Unauthorized"
     assert ask(GROUPS, HTTP_X_ROLES="admin", HTTP_X_IDENTITY_STATUS="Invalid")[0] == "401 Unauthorized"
 

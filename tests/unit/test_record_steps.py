@@ -1,4 +1,4 @@
-"""What follows from checked records for each step of the role wsgi_app, and the filters that its tasks call."""
+"""The work that each step of the role wsgi_app gets from checked records, and the filters that its tasks call."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_first_record_of_a_virtual_host_has_the_mounts() -> None:
     assert result["listen"] == ["127.0.0.1:9080", "8080", "8088"]
 
 
-def test_a_deployment_of_one_record_writes_its_file_and_the_one_with_its_mount() -> None:
+def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount() -> None:
     assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
     assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
     assert work(*SHARED, only=("blog",))["names"] == ["blog"]
@@ -175,7 +175,7 @@ def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> N
     assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
 
 
-def test_what_the_host_is_told_about_a_build() -> None:
+def test_the_plan_of_a_build() -> None:
     sections = {"DEFAULT": {"password": "sesame"}}
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])

@@ -1,4 +1,4 @@
-"""The keys of a record that say how its releases run and are replaced."""
+"""The keys of a record about how its releases run and are replaced."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_numbers_have_ranges(key: str, valid: int, invalid: int) -> None:
     assert problems(**{key: invalid}) == [key]
 
 
-def test_what_may_wait_in_the_idle_slot() -> None:
+def test_values_of_idle() -> None:
     assert problems(idle="warm") == []
     assert problems(idle="hot") == ["idle"]
     assert check().records[0].keys.replace.idle == "cold"

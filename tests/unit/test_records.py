@@ -1,4 +1,4 @@
-"""Records that are right, and every way in which one can be wrong, by record and key."""
+"""Valid records, and every kind of problem, by record and key."""
 
 from __future__ import annotations
 
@@ -472,7 +472,7 @@ def test_several_problems_are_all_reported(settings: Settings, host: Host) -> No
     ]
 
 
-def test_what_the_host_is_asked(settings: Settings) -> None:
+def test_questions_to_the_host(settings: Settings) -> None:
     written = [
         record(python="/opt/python3.13", tls="given", tls_certificate="/c.pem", tls_key="/k.pem"),
         "not a record",

@@ -1,4 +1,4 @@
-"""What every service role has in common, whatever its service is."""
+"""The parts that all service roles have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written about roles and modules, against what they do."""
+"""The documentation of roles and modules, compared with their code."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_public_variables_that_tasks_read_are_known(role: str) -> None:
     for path in (REPOSITORY / "roles" / role).rglob("*.yml"):
         text = re.sub(r"(?m)^\s*#.*|C\([^)]*\)", "", path.read_text())
         used |= set(re.findall(rf"(?<![\w.'\"-]){role}_\w+(?!\w|\.so)", text))
-    # The last one is an argument of apt, and no variable of the role cache.
+    # The last one is an argument of apt, not a variable of the role cache.
     registered = {"httpd_host", "cache_valid_time"}
     files = {path.stem for path in (REPOSITORY / "roles" / role / "tasks").glob("*.yml")}
     assert used - variables - registered - files - {f"{role}s"} == set()
@@ -127,7 +127,7 @@ except Seen:
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ACTIONS_ALONE])
-def test_modules_take_what_they_document(module: str) -> None:
+def test_modules_accept_the_options_that_they_document(module: str) -> None:
     completed = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
     specified, check_mode = yaml.safe_load(completed.stdout)
     assert check_mode is True

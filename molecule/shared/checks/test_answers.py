@@ -112,7 +112,7 @@ def test_hooks_log_every_phase(host: Host) -> None:
 
 
 def test_paste_pipeline(host: Host) -> None:
-    """The filters of api-paste.ini: an id for each request, in the log too, and a limit to its body."""
+    """The filters of api-paste.ini give each request an id, which the log shows too, and limit its body."""
     token = uuid.uuid4().hex
     answer_with_id = host.ask("test2", "/v1/catalog", headers={"X-Request-Id": token})
     assert answer_with_id.headers["x-request-id"] == token
@@ -131,13 +131,13 @@ def test_paste_pipeline(host: Host) -> None:
     ],
 )
 def test_bodies_are_limited(host: Host, app: str, path: str, size: int, status: int) -> None:
-    """By the filter of the pipeline, and by Apache (max_body)."""
+    """The filter of the pipeline refuses the body, and so does Apache (max_body)."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     response = host.ask(app, path, method="POST", body=b"a=" + b"b" * (size - 2), headers=form)
     assert response.status == status
 
 
-def test_versions_know_how_they_were_asked(host: Host) -> None:
+def test_links_of_the_versions_follow_the_request(host: Host) -> None:
     response = json.loads(host.ask("test2", "/").text)
     assert response["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
 
@@ -151,7 +151,7 @@ def test_a_client_cannot_claim_to_be_a_proxy(host: Host) -> None:
 
 
 def test_doors_say_which_release_answers(host: Host) -> None:
-    """Both slots of each app, each of their processes; a client from outside is told nothing."""
+    """Each process of both slots names its release. A client from outside does not see the name."""
     for record in host.apps:
         name, path = record["name"], record.get("path", "") + record.get("health", "/")
         for colour in COLOURS:

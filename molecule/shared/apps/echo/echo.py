@@ -1,4 +1,4 @@
-"""A WSGI application without packaging metadata: says how it was asked, and what its configuration holds."""
+"""A WSGI application without packaging metadata. It answers with the request's environment and its configuration."""
 
 from __future__ import annotations
 
