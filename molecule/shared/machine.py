@@ -39,7 +39,7 @@ def require_tools() -> None:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Wait for the machine-wide lock of that name and hold it. The kernel frees it when the holder dies."""
+    """Wait for the machine-wide lock of that name and hold it. The kernel frees it when the process ends."""
     with (cache() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -20,7 +20,7 @@ FILL = "dd if=/dev/zero of={0}/filler bs=64k 2>/dev/null; truncate -s -128k {0}/
 def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
     """Deploy releases that cannot work: the old release continues to serve, and the history records each refusal."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         old, start_timeout = host.live_release(), host.app(APP)["start_timeout"]
         with host.load("refusals") as run:
             for label, record, pattern in _broken_records(host, start_timeout)[: rounds.refusals]:
@@ -41,7 +41,7 @@ def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
                 assert host.live_release() == old, "a wrong owner"
                 host.run("chown", f"root:{APP}", file)
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def _broken_records(host: SwitchHost, start_timeout: int) -> list[tuple[str, dict[str, Any], str]]:
@@ -70,7 +70,7 @@ def _broken_records(host: SwitchHost, start_timeout: int) -> list[tuple[str, dic
 def test_full_disk(on_each_host: OnEachHost) -> None:
     """Deploy while the disk is full. A small file system mounted over the application's folder stands for the disk."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         old = host.live_release()
         host.run("mkdir", "-p", "/mnt/small")
         host.mount("-t", "tmpfs", "-o", "size=64m,mode=0751", "small", "/mnt/small")
@@ -94,13 +94,13 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
             # The unmount removes the releases that were deployed on the small disk.
             host.unmount(BASE, "/mnt/small")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_interruptions(on_each_host: OnEachHost) -> None:
     """Kill Ansible at several moments, and start two deployments at once: the next run converges."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         with host.load("interruptions") as run:
             for number, moment in ((20, "built"), (21, "switched")):
                 before = len(host.history())
@@ -130,13 +130,13 @@ def test_interruptions(on_each_host: OnEachHost) -> None:
             assert "wait for it to end" in output, f"the second deployment: another message:\n{tail(output)}"
             assert first.returncode == 0, "the first of two deployments failed"
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_reboots(on_each_host: OnEachHost) -> None:
     """Cut the power when a release is built, and when it has the traffic. The host restarts with a complete release."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         for number, moment in ((23, "built"), (24, "switched")):
             before, old = len(host.history()), host.code()
             record = host.record(number)
@@ -157,4 +157,4 @@ def test_reboots(on_each_host: OnEachHost) -> None:
                 f" {named['code']}; the next run put {number} live"
             )
 
-    on_each_host(part)
+    on_each_host(check_host)

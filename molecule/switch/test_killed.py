@@ -20,7 +20,7 @@ REQUESTS_INSIDE = 12
 def test_deaths(on_each_host: OnEachHost) -> None:
     """Kill a daemon process, all of a slot's, and one of Apache's own children."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         colour = host.live(APP)[0]
         cases: dict[str, Callable[[], list[int]]] = {
             "kill -9 of a daemon process": lambda: host.daemons(APP, colour)[:1],
@@ -38,13 +38,13 @@ def test_deaths(on_each_host: OnEachHost) -> None:
                 time.sleep(2)
             _expect_back(host, run, label)
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_memory(on_each_host: OnEachHost) -> None:
     """Let the app allocate memory up to its limit: its processes are replaced, and no other client notices."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         host.deploy(host.record(30, {"eat": True}))
         with host.load("memory", may_fail=REQUESTS_INSIDE) as run:
             before = host.all_daemons()
@@ -60,13 +60,13 @@ def test_memory(on_each_host: OnEachHost) -> None:
         host.note(f"memory: the eater got {answers}; {len(before - after)} processes were replaced")
         _expect_back(host, run, "memory exhausted")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_hanging(on_each_host: OnEachHost) -> None:
     """Let requests hang: their processes are replaced, and other requests are answered all the time."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         host.deploy(host.record(31, {"hang": True}))
         hanging = 12
         with host.load("hanging", may_fail=REQUESTS_INSIDE) as run:
@@ -88,7 +88,7 @@ def test_hanging(on_each_host: OnEachHost) -> None:
         )
         _expect_back(host, run, "hanging requests")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def _curl(host: SwitchHost, path: str) -> str:
