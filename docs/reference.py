@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write what follows from the argument specs of the roles, the only place where variables and keys are described.
+"""Generate files from the argument specs of the roles, the only place where variables and keys are described.
 
 Writes docs/reference.md, and plugins/plugin_utils/records/keys.py with the types of a record's keys.
 """

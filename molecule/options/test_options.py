@@ -31,7 +31,7 @@ def web2(hosts: dict[str, Host]) -> Host:
 def environ(answer: Answer) -> dict[str, str]:
     """Return the WSGI environment of the request, which an echo app answers with."""
     assert answer.status == 200
-    values: dict[str, str] = json.loads(answer.text)["asked"]
+    values: dict[str, str] = json.loads(answer.text)["environ"]
     return values
 
 
@@ -101,7 +101,7 @@ claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwa
 request = urllib.request.Request("http://127.0.0.1:8080/untrusted", headers=claims)
 print(urllib.request.urlopen(request).read().decode())
 """
-    received = web1.python(program)["asked"]
+    received = web1.python(program)["environ"]
     assert received["wsgi.url_scheme"] == "http"
     assert received["REMOTE_ADDR"] == "127.0.0.1"
     assert "HTTP_X_FORWARDED_PROTO" not in received

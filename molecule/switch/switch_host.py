@@ -136,7 +136,7 @@ class SwitchHost(Host):
 
     @contextmanager
     def load(self, part: str, *, may_fail: int = 0) -> Iterator[RunFolder]:
-        """Put load on the application during the block; then report what clients saw, and judge it.
+        """Put load on the application during the block; then report the answers of its clients, and check them.
 
         ``part`` names the run in the report and, with hyphens, its folder. Fails when more than ``may_fail`` requests
         failed, when an answer was made of two releases, or when a fast request took too long.
@@ -144,10 +144,10 @@ class SwitchHost(Host):
         folder = self.folder / part.replace(" ", "-").replace("'", "")
         with under_load(self.url, folder, *LOAD) as run:
             yield run
-        self.judge(part, summary.summarize(run), may_fail)
+        self.check_summary(part, summary.summarize(run), may_fail)
 
-    def judge(self, part: str, result: summary.Summary, may_fail: int = 0) -> None:
-        """Report what the clients of a run saw; fails as ``load`` says."""
+    def check_summary(self, part: str, result: summary.Summary, may_fail: int = 0) -> None:
+        """Report and check the answers of the clients of a run; fails in the same cases as ``load``."""
         total, slowest = result.total, result.total.slowest_fast or 0.0
         rows = [(part, total, result.seconds), *((f"  {w.label}", w.figures, w.seconds) for w in result.windows)]
         for name, figures, seconds in rows:

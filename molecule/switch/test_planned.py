@@ -77,7 +77,7 @@ def test_canaries(on_each_host: OnEachHost) -> None:
 
 
 def test_dry_runs(on_each_host: OnEachHost) -> None:
-    """Run the playbooks with --check --diff: they show what they would do, and do nothing."""
+    """Run the playbooks with --check --diff: they show their changes, and make none."""
 
     def check_host(host: SwitchHost) -> None:
         record = host.record(6, threads=12)

@@ -227,7 +227,7 @@ class Chart:
         for sample in self.slow:
             answered = sample.outcome == OK
             result = f"release {sample.release}" if answered else f"{sample.outcome}: {sample.detail}"
-            words = f"{sample.asked:.1f} s asked, {sample.seconds:.3f} s taken, {result}"
+            words = f"asked for {sample.sleep:.1f} s, took {sample.seconds:.3f} s, {result}"
             axes.broken_barh(
                 [(self._at(sample.begun), sample.seconds)],
                 (lanes.index(sample.client) + 0.15, 0.7),

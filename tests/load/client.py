@@ -47,7 +47,7 @@ class Settings:
 
 @dataclass
 class _Exchange:
-    """The result of one request before ``judge`` has read the answer."""
+    """The result of one request before ``assess`` has read the answer."""
 
     answer: Answer | None = None
     error: ExchangeError | None = None
@@ -73,7 +73,7 @@ class Load:
         self._fast_requests = {keep: self.target.request("/", keep=keep) for keep in (True, False)}
 
     def stop(self, reason: str) -> None:
-        """Begin no further request; run() returns when those in flight have ended."""
+        """Begin no further request. run() returns when the requests in flight have ended."""
         self._stopped_by = self._stopped_by or reason
         self._stop.set()
 
@@ -153,7 +153,7 @@ class Load:
         path = f"/slow?seconds={sleep}" if kind == SLOW else "/"
         begun, wall = time.monotonic(), time.time()
         exchange = _Exchange()
-        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, asked=sleep)
+        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, sleep=sleep)
         try:
             async with asyncio.timeout(self.settings.timeout + sleep):
                 if kind == KEEP_ALIVE:
@@ -167,7 +167,7 @@ class Load:
         if exchange.error:
             sample = replace(sample, outcome=exchange.error.kind, detail=exchange.error.detail)
         elif exchange.answer:
-            sample = judge(sample, exchange.answer)
+            sample = assess(sample, exchange.answer)
         return sample, connection
 
     async def _exchange_fresh(self, path: str, exchange: _Exchange) -> None:
@@ -234,7 +234,7 @@ class Load:
         self._connections = replace(now, **changes)
 
 
-def judge(sample: Sample, answer: Answer) -> Sample:
+def assess(sample: Sample, answer: Answer) -> Sample:
     """Return the sample with the outcome and the release that the answer shows."""
     sample = replace(sample, status=answer.status)
     try:

@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         return self._end is not None or self._received > 0
 
     def close(self) -> None:
-        """Close the connection; what is still on its way is lost."""
+        """Close the connection. Bytes that are still in transit are lost."""
         if self._transport:
             self._transport.close()
 

@@ -18,7 +18,7 @@ from runner.parts import COSTS, LOGS, SCENARIOS, Cost
 class Job:
     """Tests that run one after the other in one process.
 
-    ``part`` is what they are a part of; ``packages`` the Debian packages that they need.
+    ``part`` is the name of their part; ``packages`` are the Debian packages that they need.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Timing:
 
 
 def in_order(jobs: list[Job]) -> list[Job]:
-    """Return the jobs in the order in which they should start: the unit tests, then the longest, last those alone."""
+    """Return the jobs in the order of their starts: unit tests, long jobs, short jobs, jobs that run alone."""
     return sorted(jobs, key=lambda job: (job.part != "unit", job.cost.alone, -job.cost.seconds))
 
 
@@ -85,7 +85,7 @@ class Schedule:
         Raises Session.Failed or Session.Interrupted when the session ends early, as pytest's own loop does.
         """
         session = self._session
-        # Made here, because each child would make one of its own otherwise.
+        # Without this call, each child would make a folder of its own.
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         missing = packages.missing({name for job in self._waiting for name in job.packages})
         if missing:

@@ -67,7 +67,7 @@ Behaviour = Callable[[Request], Awaitable[None]]
 
 @dataclass
 class Server:
-    """A small HTTP server whose behaviour is a function; it counts what it received."""
+    """A small HTTP server whose behaviour is a function. It counts connections and requests."""
 
     behaviour: Behaviour
     requests: int = 0
@@ -132,7 +132,7 @@ def test_all_kinds_at_once(tmp_path: Path) -> None:
     assert server.connections == 2 + measured.by_client[FRESH].requests + measured.by_client[SLOW].requests
     assert measured.total.releases == {"1": 200}
     slow = [sample for sample in RunFolder(tmp_path).read_samples() if sample.kind == SLOW]
-    assert all(0.05 <= sample.asked <= sample.seconds for sample in slow)
+    assert all(0.05 <= sample.sleep <= sample.seconds for sample in slow)
 
 
 def test_other_statuses_are_counted_and_shown(tmp_path: Path) -> None:
@@ -494,7 +494,7 @@ server.serve_forever()
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return what a process needs to import the release in ``folder`` without installing it."""
+    """Return the environment in which a process can import the release in ``folder`` without installing it."""
     source = folder / "source"
     wheel = next((source / "wheels").glob("*.whl"))
     own = {"PYTHONPATH": f"{source}:{wheel}", "LOAD_APP_CONFIG": str(folder / releases.CONFIGURATION)}

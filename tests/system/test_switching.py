@@ -1,7 +1,7 @@
 """Handing over traffic, with real processes that answer HTTP in place of Apache's daemon processes.
 
-Each slot is kept by a supervisor as Apache's parent keeps it: a process that ends is started again, and a new one runs
-what the slot's symlink says at that moment. The front is a server that forwards by the slot map.
+A supervisor keeps each slot's processes running, as Apache's parent does. It replaces a process that ends. A new
+process runs the release that the slot's symlink then names. The front is a server that forwards by the slot map.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ Server(("127.0.0.1", port), Handler).serve_forever()
 
 
 class Slots:
-    """Keeps the processes of both slots running, and forwards what comes to the front."""
+    """Keeps the processes of both slots running, and forwards requests from the front."""
 
     def __init__(self, folder: AppFolder, count: int) -> None:
         self.folder = folder

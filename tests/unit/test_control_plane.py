@@ -309,7 +309,7 @@ def test_a_rotation_makes_accounts_beside_the_others(settings: dict[str, Any]) -
     after = variables(settings)
     assert after["services"] == during["services"]
     assert after["retired_bus_users"] == []
-    # The one before was not completed, so that a rotation completes it.
+    # The previous rotation was not completed, so this rotation completes it.
     assert after["next_generation"] == 2
 
 

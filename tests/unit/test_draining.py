@@ -18,7 +18,7 @@ PARENT = 4711
 
 @pytest.fixture
 def slots(tmp_path: Path) -> Iterator[dict[str, socket.socket]]:
-    """The listening sockets of a slot pair, and of an application that has nothing to do with it."""
+    """The listening sockets of a slot pair, and of an unrelated application."""
     with ExitStack() as stack:
         named_sockets = {}
         for number, (name, uid) in enumerate([("other", 998), ("blue", 997), ("green", 997)], start=9):

@@ -199,7 +199,7 @@ CALLABLES = {
 
 
 def outcome(getargspec: Callable[[Any], Any], target: Any) -> Any:
-    """Return what comes out, such that two of them can be compared: the result, or type and text of the exception."""
+    """Return the result of a call, or the type and text of its exception. Two of these can be compared."""
     try:
         result = getargspec(target)
     except Exception as error:

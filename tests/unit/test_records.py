@@ -534,7 +534,7 @@ def test_extras_are_packages(settings: Settings, host: Host, project: Path) -> N
 @pytest.mark.parametrize(
     ("faulty", "stops", "in_apache"),
     [
-        # Faults that have nothing to do with shop.
+        # Faults that do not concern shop.
         (other(listen=8081, source="./none"), False, True),
         (other(listen=8081, migrate="echo 'open"), False, True),
         (other(listen=8081, procesess=3), False, False),

@@ -26,7 +26,7 @@ def load(path: str) -> Any:
 
 
 def options(role: str) -> dict[str, Any]:
-    """Return the options of the role's own entry point: "check" where it is a service, "common" what these share."""
+    """Return the options of the role's entry point: "check" for a service, "common" for openstack, otherwise "main"."""
     points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
     own = next(point for point in ("main", "check", "common") if point in points)
     options_of_point: dict[str, Any] = points[own].get("options", {})

@@ -23,5 +23,5 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Answer 500 at /fail and 200 elsewhere."""
     status = "500 Internal Server Error" if environ["PATH_INFO"] == "/fail" else "200 OK"
     start_response(status, [("Content-Type", "application/json")])
-    answer = {"config": CONFIG.strip(), "asked": {key: environ[key] for key in REQUEST_KEYS if key in environ}}
+    answer = {"config": CONFIG.strip(), "environ": {key: environ[key] for key in REQUEST_KEYS if key in environ}}
     return [json.dumps(answer).encode()]
