@@ -122,10 +122,10 @@ def list_of_100(number: int) -> bytes:
     """Return the body of a request with a list of 100 samples."""
     body = []
     for n in range(100):
-        one = sample(number * 100 + n)
-        one["resource_metadata"] = {"host": one["resource_metadata"]["host"]}
-        del one["message_id"]
-        body.append({**one, "counter_name": "listed"})
+        message = sample(number * 100 + n)
+        message["resource_metadata"] = {"host": message["resource_metadata"]["host"]}
+        del message["message_id"]
+        body.append({**message, "counter_name": "listed"})
     return json.dumps(body).encode()
 
 

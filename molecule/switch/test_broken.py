@@ -13,7 +13,7 @@ from switch_host import APP, BASE, SwitchHost, start, tail, wait_until
 from switch_plugin import OnEachHost, Rounds
 
 FILL = "dd if=/dev/zero of={0}/filler bs=64k 2>/dev/null; truncate -s -128k {0}/filler"
-"""A shell command that leaves 128 kB of a folder's disk."""
+"""A shell command that fills a folder's disk up to the last 128 kB."""
 
 
 @pytest.mark.short
