@@ -12,8 +12,8 @@ import main_job
 import pytest
 from served import Answer, Host
 
-MADE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "made")
-AUTHORITY = str(MADE / "ca" / "ca.crt")
+GENERATED = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "generated")
+AUTHORITY = str(GENERATED / "ca" / "ca.crt")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_tls_is_up_to_date(web1: Host) -> None:
 
 
 def test_a_given_certificate_and_a_git_source(web1: Host) -> None:
-    answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(MADE / "greeter.crt"))
+    answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(GENERATED / "greeter.crt"))
     assert answer.text == "Hello from greeter 1.0"
 
 

@@ -159,14 +159,14 @@ class Chart:
         axes.grid(axis="y")
         if answered:
             begun = np.array([self._at(sample.begun) for sample in answered])
-            taken = np.array([max(sample.seconds, 1e-6) for sample in answered])
+            durations = np.array([max(sample.seconds, 1e-6) for sample in answered])
             rows = max(2, round(float(np.log10(highest / lowest)) * ROWS_PER_DECADE))
             edges = [np.linspace(0, self.seconds, COLUMNS + 1), np.geomspace(lowest, highest, rows + 1)]
-            axes.hist2d(begun, taken, bins=edges, cmin=1, norm=LogNorm(vmin=0.4), cmap="Blues", rasterized=True)
+            axes.hist2d(begun, durations, bins=edges, cmin=1, norm=LogNorm(vmin=0.4), cmap="Blues", rasterized=True)
             columns = np.minimum((begun / self.seconds * MEDIAN_COLUMNS).astype(int), MEDIAN_COLUMNS - 1)
             used = np.unique(columns)
             middles = (used + 0.5) * self.seconds / MEDIAN_COLUMNS
-            axes.plot(middles, [np.median(taken[columns == at]) for at in used], color=INK, linewidth=1.2)
+            axes.plot(middles, [np.median(durations[columns == at]) for at in used], color=INK, linewidth=1.2)
         delays = self.summary.run.client_delays
         if delays:
             seconds = [*map(float, range(len(delays))), self.seconds]

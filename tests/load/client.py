@@ -65,7 +65,7 @@ class Load:
     def __post_init__(self) -> None:
         self._stop = asyncio.Event()
         self._stopped_by = ""
-        self._left = self.settings.requests
+        self._remaining = self.settings.requests
         self._connections = Connections()
         self._delays: list[float] = []
         self._output: IO[str] | None = None
@@ -134,10 +134,10 @@ class Load:
         connection: Connection | None = None
         await asyncio.sleep(generator.uniform(0, self.settings.pause))
         while not self._stop.is_set():
-            if self._left <= 0:
+            if self._remaining <= 0:
                 self.stop("requests")
                 break
-            self._left -= 1
+            self._remaining -= 1
             sleep = round(generator.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
             sample, connection = await self._send(kind, number, sleep, connection)
             assert self._output is not None
@@ -215,7 +215,7 @@ class Load:
             if connection:
                 connection.close()
             raise
-        if exchange.answer and exchange.answer.kept:
+        if exchange.answer and exchange.answer.keeps_open:
             return connection
         if exchange.answer:
             self._count(announced=1)

@@ -120,9 +120,9 @@ class Schedule:
         self._running.append(job)
         self.timings.setdefault(job.part, Timing(job.process.started))
         if job.name in SCENARIOS:
-            self._say(f"{job.name}: started, {LOGS / job.name}.log")
+            self._print(f"{job.name}: started, {LOGS / job.name}.log")
         elif self._several:
-            self._say(f"{job.name}: started")
+            self._print(f"{job.name}: started")
 
     def _receive(self, job: Job) -> None:
         assert job.process
@@ -135,7 +135,7 @@ class Schedule:
             self.timings[job.part].ended = job.process.ended
             if self._several:
                 end = "failed" if any(_failed(event) for event in job.events) else "done"
-                self._say(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
+                self._print(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
         # The lines of several jobs would mix, so the reports of a job are shown when it has ended.
         if job.process.ended or not self._several:
             self._show(job.events)
@@ -155,7 +155,7 @@ class Schedule:
                 counts = self.timings[job.part].outcomes
                 counts[outcome] = counts.get(outcome, 0) + 1
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._terminal:
             if self._terminal._tw.width_of_current_line:
                 self._terminal.write_line("")

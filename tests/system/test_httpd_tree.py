@@ -208,18 +208,18 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
     declared = Wanted(layout)
     declared.add_site("wsgi-one", SITE)
     declared.keep_only("wsgi-*")
-    seen = []
+    paths_written = []
     put = tree.put
 
     def watched(where: str, path: str, entry: Entry) -> None:
         put(where, path, entry)
-        seen.append(path)
+        paths_written.append(path)
         dangling = [link.name for link in (root / "sites-enabled").iterdir() if not link.exists()]
         assert dangling == []
 
     monkeypatch.setattr(tree, "put", watched)
     tree.apply(layout, tree.changes(declared))
-    assert seen == [
+    assert paths_written == [
         "sites-available/wsgi-one.conf",
         "sites-enabled/wsgi-one.conf",
         "sites-enabled/wsgi-old.conf",

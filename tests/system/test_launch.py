@@ -241,16 +241,16 @@ ODD_NAMES = ["a.ini", "a'b.ini", 'a"b.ini', "a\\b\\n.ini", "ü/ß.ini", "{etc}.i
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_values_stay_what_they_are_in_the_file_that_makes_the_application(name: str) -> None:
-    seen: list[Any] = []
+    calls: list[Any] = []
     stubs = """
 import sys, types
 pecan, paste, runtime, deploy, loadwsgi = (types.ModuleType(name) for name in ("a", "b", "c", "d", "e"))
 pecan.deploy = deploy; paste.deploy = loadwsgi
-deploy.deploy = lambda path: seen.append(path)
-loadwsgi.loadapp = lambda uri, name: seen.append((uri, name))
+deploy.deploy = lambda path: calls.append(path)
+loadwsgi.loadapp = lambda uri, name: calls.append((uri, name))
 runtime.launch = types.SimpleNamespace(enter=lambda release: None)
-runtime.serving = types.SimpleNamespace(wrap=lambda application, release, **options: seen.append(options))
-runtime.paste_logging = types.SimpleNamespace(configure=seen.append)
+runtime.serving = types.SimpleNamespace(wrap=lambda application, release, **options: calls.append(options))
+runtime.paste_logging = types.SimpleNamespace(configure=calls.append)
 stubs = {"pecan": pecan, "pecan.deploy": deploy, "paste": paste, "paste.deploy": loadwsgi, "grove_runtime": runtime}
 former = {name: sys.modules.get(name) for name in stubs}, list(sys.path)
 sys.modules.update(stubs)
@@ -262,10 +262,10 @@ for name, module in former[0].items():
 """
     for kind, entry in (("pecan", {"pecan": name}), ("paste", {"paste": name, "name": name})):
         code = stubs + rendered(kind=kind, entry=entry).partition('"""\n')[2] + restore
-        exec(compile(code, "app.wsgi", "exec"), {"__file__": "/release/app.wsgi", "seen": seen})
+        exec(compile(code, "app.wsgi", "exec"), {"__file__": "/release/app.wsgi", "calls": calls})
     path = f"/release/etc/{name}"
     options = {"request_timeout": 60, "pecan_signatures": True}
-    assert seen == [path, options, path, (f"config:{path}", name), options]
+    assert calls == [path, options, path, (f"config:{path}", name), options]
 
 
 def test_the_file_shows_how_the_application_is_made() -> None:

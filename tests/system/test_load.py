@@ -290,8 +290,8 @@ def test_time_outs(tmp_path: Path) -> None:
     settings = replace(NONE, keep_alive=1, fresh=1, slow_clients=1, slow=(0.1, 0.1), timeout=0.2, requests=3)
     _, measured = run(silent, tmp_path, settings)
     assert measured.total.by_outcome == {"timeout": 3}
-    taken = {sample.kind: sample.seconds for sample in measured.failures}
-    assert all(limit <= taken[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
+    durations = {sample.kind: sample.seconds for sample in measured.failures}
+    assert all(limit <= durations[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -401,8 +401,8 @@ def sample(begun: float, seconds: float = 0.01, release: str = "1") -> Sample:
 
 
 def test_figures() -> None:
-    taken = [number / 100 for number in range(1, 101)]
-    assert [summary.percentile(taken, percent) for percent in (50, 99, 100)] == [0.5, 0.99, 1.0]
+    durations = [number / 100 for number in range(1, 101)]
+    assert [summary.percentile(durations, percent) for percent in (50, 99, 100)] == [0.5, 0.99, 1.0]
     assert (summary.percentile([3.0], 99), summary.percentile([], 50)) == (3.0, None)
     mixed = [sample(0), sample(1, release="2"), sample(2), sample(3, release="2")]
     assert summary.handover(mixed) == 1.0
