@@ -84,15 +84,15 @@ def test_layouts_of_both_families_are_complete() -> None:
 
 
 def test_names_become_files_and_links(layout: Layout, redhat: Layout) -> None:
-    declared = Wanted(layout)
-    declared.add_site("wsgi-one", "x")
-    declared.add_conf("zz", "y")
-    declared.add_module("wsgi", "z")
-    declared.enable_module("ssl")
-    declared.disable_module("status")
-    declared.disable_site("000-default")
-    declared.disable_conf("security")
-    assert declared.entries == {
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-one", "x")
+    wanted.add_conf("zz", "y")
+    wanted.add_module("wsgi", "z")
+    wanted.enable_module("ssl")
+    wanted.disable_module("status")
+    wanted.disable_site("000-default")
+    wanted.disable_conf("security")
+    assert wanted.entries == {
         "sites-available/wsgi-one.conf": Entry(content="x"),
         "sites-enabled/wsgi-one.conf": Entry(target="../sites-available/wsgi-one.conf"),
         "conf-available/zz.conf": Entry(content="y"),
@@ -106,13 +106,13 @@ def test_names_become_files_and_links(layout: Layout, redhat: Layout) -> None:
         "sites-enabled/000-default.conf": ABSENT,
         "conf-enabled/security.conf": ABSENT,
     }
-    declared = Wanted(redhat)
-    declared.add_site("wsgi-one", "x")
-    declared.add_module("10-wsgi", "z")
-    declared.enable_module("ssl")
-    declared.disable_module("status")
-    declared.disable_conf("welcome")
-    assert declared.entries == {
+    wanted = Wanted(redhat)
+    wanted.add_site("wsgi-one", "x")
+    wanted.add_module("10-wsgi", "z")
+    wanted.enable_module("ssl")
+    wanted.disable_module("status")
+    wanted.disable_conf("welcome")
+    assert wanted.entries == {
         "conf.d/wsgi-one.conf": Entry(content="x"),
         "conf.modules.d/10-wsgi.conf": Entry(content="z"),
     }
@@ -122,9 +122,9 @@ def test_a_snippet_of_a_package_is_emptied_where_there_are_no_links(redhat: Layo
     path = Path(redhat.root, "conf.d/welcome.conf")
     path.write_text("Nonsense\n")
     for _ in range(2):
-        declared = Wanted(redhat)
-        declared.disable_conf("welcome")
-        changed = tree.changes(declared)
+        wanted = Wanted(redhat)
+        wanted.disable_conf("welcome")
+        changed = tree.changes(wanted)
         tree.apply(redhat, changed)
     assert changed == {}
     assert path.read_text() == f"# {MARK}: what the package has here is not used.\n"
@@ -134,9 +134,9 @@ def test_a_snippet_of_a_package_is_emptied_where_there_are_no_links(redhat: Layo
 def test_the_staged_check_accepts_and_leaves_the_tree_alone(family: str, request: pytest.FixtureRequest) -> None:
     layout: Layout = request.getfixturevalue(family)
     before = snapshot(layout.root)
-    declared = Wanted(layout)
-    declared.add_site("wsgi-one", SITE)
-    tree.check_staged(layout, tree.changes(declared))
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-one", SITE)
+    tree.check_staged(layout, tree.changes(wanted))
     assert snapshot(layout.root) == before
 
 
@@ -144,10 +144,10 @@ def test_the_staged_check_accepts_and_leaves_the_tree_alone(family: str, request
 def test_the_staged_check_refuses_with_apaches_own_words(family: str, request: pytest.FixtureRequest) -> None:
     layout: Layout = request.getfixturevalue(family)
     before = snapshot(layout.root)
-    declared = Wanted(layout)
-    declared.add_site("wsgi-one", SITE + "Nonsense on\n")
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-one", SITE + "Nonsense on\n")
     with pytest.raises(TreeError) as raised:
-        tree.check_staged(layout, declared.entries)
+        tree.check_staged(layout, wanted.entries)
     message = str(raised.value)
     assert message.startswith("Apache refuses the new configuration, nothing was changed: ")
     assert "Invalid command 'Nonsense'" in message
@@ -157,22 +157,22 @@ def test_the_staged_check_refuses_with_apaches_own_words(family: str, request: p
 
 
 def test_the_staged_check_reads_the_files_that_come_with_the_change(layout: Layout) -> None:
-    declared = Wanted(layout)
-    declared.add_file("grove-tls/extra.conf", "ServerTokens Prod\n", mode=0o600)
-    declared.add_site("wsgi-one", SITE + f'Include "{layout.root}/grove-tls/extra.conf"\n')
-    tree.check_staged(layout, declared.entries)
-    declared.add_file("grove-tls/extra.conf", "Nonsense\n", mode=0o600)
+    wanted = Wanted(layout)
+    wanted.add_file("grove-tls/extra.conf", "ServerTokens Prod\n", mode=0o600)
+    wanted.add_site("wsgi-one", SITE + f'Include "{layout.root}/grove-tls/extra.conf"\n')
+    tree.check_staged(layout, wanted.entries)
+    wanted.add_file("grove-tls/extra.conf", "Nonsense\n", mode=0o600)
     with pytest.raises(TreeError, match="Invalid command 'Nonsense'"):
-        tree.check_staged(layout, declared.entries)
+        tree.check_staged(layout, wanted.entries)
 
 
 def test_changes_are_applied_once(layout: Layout) -> None:
     for expected in (4, 0):
-        declared = Wanted(layout)
-        declared.add_file("grove-tls/one.key", "secret\n", mode=0o600)
-        declared.add_site("wsgi-one", SITE)
-        declared.add_file("ports.conf", "Listen 18201\r\n")
-        changed = tree.changes(declared)
+        wanted = Wanted(layout)
+        wanted.add_file("grove-tls/one.key", "secret\n", mode=0o600)
+        wanted.add_site("wsgi-one", SITE)
+        wanted.add_file("ports.conf", "Listen 18201\r\n")
+        changed = tree.changes(wanted)
         assert len(changed) == expected
         tree.apply(layout, changed)
     root = Path(layout.root)
@@ -180,7 +180,7 @@ def test_changes_are_applied_once(layout: Layout) -> None:
     assert (root / "ports.conf").read_bytes() == b"Listen 18201\r\n"
     assert (root / "sites-enabled/wsgi-one.conf").read_text() == SITE
     (root / "grove-tls/one.key").chmod(0o644)
-    assert list(tree.changes(declared)) == ["grove-tls/one.key"]
+    assert list(tree.changes(wanted)) == ["grove-tls/one.key"]
 
 
 def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
@@ -190,36 +190,36 @@ def test_a_failure_in_the_middle_puts_everything_back(layout: Layout) -> None:
     (root / "sites-enabled/wsgi-old.conf").symlink_to("../sites-available/wsgi-old.conf")
     (root / "sites-enabled/wsgi-stop.conf").mkdir()
     before = snapshot(layout.root)
-    declared = Wanted(layout)
-    declared.add_file("ports.conf", "Listen 18201\n")
-    declared.add_site("wsgi-one", SITE)
-    declared.add_site("wsgi-stop", SITE)
-    declared.keep_only("wsgi-old")
+    wanted = Wanted(layout)
+    wanted.add_file("ports.conf", "Listen 18201\n")
+    wanted.add_site("wsgi-one", SITE)
+    wanted.add_site("wsgi-stop", SITE)
+    wanted.keep_only("wsgi-old")
     with pytest.raises(IsADirectoryError):
-        tree.apply(layout, tree.changes(declared))
+        tree.apply(layout, tree.changes(wanted))
     assert snapshot(layout.root) == before
 
 
 def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(layout.root)
-    declared = Wanted(layout)
-    declared.add_site("wsgi-old", SITE)
-    tree.apply(layout, declared.entries)
-    declared = Wanted(layout)
-    declared.add_site("wsgi-one", SITE)
-    declared.keep_only("wsgi-*")
-    paths_written = []
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-old", SITE)
+    tree.apply(layout, wanted.entries)
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-one", SITE)
+    wanted.keep_only("wsgi-*")
+    seen = []
     put = tree.put
 
     def watched(where: str, path: str, entry: Entry) -> None:
         put(where, path, entry)
-        paths_written.append(path)
+        seen.append(path)
         dangling = [link.name for link in (root / "sites-enabled").iterdir() if not link.exists()]
         assert dangling == []
 
     monkeypatch.setattr(tree, "put", watched)
-    tree.apply(layout, tree.changes(declared))
-    assert paths_written == [
+    tree.apply(layout, tree.changes(wanted))
+    assert seen == [
         "sites-available/wsgi-one.conf",
         "sites-enabled/wsgi-one.conf",
         "sites-enabled/wsgi-old.conf",
@@ -230,21 +230,21 @@ def test_a_link_goes_before_the_file_that_it_leads_to(layout: Layout, monkeypatc
 def test_foreign_files_are_refused_and_kept(layout: Layout) -> None:
     foreign = Path(layout.root, "sites-available/wsgi-one.conf")
     foreign.write_text("<VirtualHost *:80>\n</VirtualHost>\n")
-    declared = Wanted(layout)
-    declared.add_site("wsgi-one", SITE)
+    wanted = Wanted(layout)
+    wanted.add_site("wsgi-one", SITE)
     with pytest.raises(TreeError) as raised:
-        tree.refuse_foreign(declared, ["wsgi-one"])
+        tree.refuse_foreign(wanted, ["wsgi-one"])
     assert str(raised.value) == (f"{foreign} was not written by Grove; move it away, or give the record another name")
     only = Wanted(layout)
     only.keep_only("wsgi-*")
     assert only.entries == {}
     foreign.write_text(SITE)
-    tree.refuse_foreign(declared, ["wsgi-one"])
+    tree.refuse_foreign(wanted, ["wsgi-one"])
     only.keep_only("wsgi-*")
     assert only.entries == {"sites-available/wsgi-one.conf": ABSENT}
 
 
-def test_keep_only_keeps_the_declared_files(layout: Layout) -> None:
+def test_keep_only_spares_what_is_wanted(layout: Layout) -> None:
     first = Wanted(layout)
     first.add_site("wsgi-one", SITE)
     first.add_site("wsgi-two", SITE)

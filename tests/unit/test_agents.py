@@ -82,9 +82,9 @@ OLD = state_of(5, release="one", workers="51 52")
 def test_when_an_agent_has_stayed_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: list[State], up: bool, endings: int
 ) -> None:
-    remaining_states = iter(states)
+    looks = iter(states)
     moments = iter(range(0, 100, 4))
-    monkeypatch.setattr(restart, "state", lambda *_: next(remaining_states))
+    monkeypatch.setattr(restart, "state", lambda *_: next(looks))
     monkeypatch.setattr(restart, "time", SimpleNamespace(monotonic=lambda: float(next(moments))))
     watch = Watch(Change(AppFolder("nova", tmp_path), "two", ["compute"]), "compute", settle=4)
     assert [watch.look() for _ in states][-1] is up

@@ -99,7 +99,7 @@ def test_a_process_with_neither_is_of_the_slot_through_whose_door_it_answers(app
     assert daemons.pids(app, "blue", {green, unknown, os.getpid()}) == {unknown}
 
 
-def test_only_the_slot_s_processes_get_the_signal(app: App, start: Start, sockets: list[socket.socket]) -> None:
+def test_only_the_slot_s_processes_are_told_to_end(app: App, start: Start, sockets: list[socket.socket]) -> None:
     blue, green = start("b-shop", sockets[0]), start("g-shop", *sockets)
     assert set(daemons.end(app, "blue")) == {blue}
     assert os.WTERMSIG(os.waitpid(blue, 0)[1]) == signal.SIGINT

@@ -26,11 +26,11 @@ def load(path: str) -> Any:
 
 
 def options(role: str) -> dict[str, Any]:
-    """Return the options of the role's entry point: "check" for a service, "common" for openstack, otherwise "main"."""
+    """Return the options of the role's own entry point: "check" where it is a service, "common" what these share."""
     points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
     own = next(point for point in ("main", "check", "common") if point in points)
-    options_of_point: dict[str, Any] = points[own].get("options", {})
-    return options_of_point
+    found: dict[str, Any] = points[own].get("options", {})
+    return found
 
 
 def test_every_role_has_specs() -> None:
@@ -154,12 +154,12 @@ def test_the_documentation_of_modules_is_complete(module: str) -> None:
 
 def test_ansible_reads_the_documentation() -> None:
     names = [f"grove.wsgi.{module}" for module in MODULES]
-    completed = subprocess.run(
+    done = subprocess.run(
         [Path(sys.prefix, "bin", "ansible-doc"), "--json", *names],
         capture_output=True,
         text=True,
         check=False,
         cwd=REPOSITORY,
     )
-    assert completed.returncode == 0, completed.stderr
-    assert sorted(json.loads(completed.stdout)) == names
+    assert done.returncode == 0, done.stderr
+    assert sorted(json.loads(done.stdout)) == names
