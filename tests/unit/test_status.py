@@ -1,4 +1,4 @@
-"""The status report of an app, and its table."""
+"""The status report of an application, and its table."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None
     assert json.loads(json.dumps(state)) == state
 
 
-def test_problems_are_listed(folder: AppFolder, tmp_path: Path) -> None:
+def test_what_is_wrong_is_said(folder: AppFolder, tmp_path: Path) -> None:
     (folder.release("two") / "RELEASE.json").unlink()
     state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert state["problem"] == "slot green points to release two, which is not there or not complete"
