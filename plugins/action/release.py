@@ -13,12 +13,15 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("migrate", "contract", "after")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
+# Options of WSGIDaemonProcess, and the environment variable of each.
+LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
 MANAGED = "Written by Grove from the record's sections; a change of the record is a new release."
 
 
@@ -68,8 +71,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for package in record["extras"]:
             payload.add_package(Path(package))
         environment = self._task.args.get("app_environment") or {}
-        described = {**record, "environment": environment}
-        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": described})
+        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": record})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
@@ -122,13 +124,17 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     """Return what commands.json holds: the commands of a release, and the environment in which they run."""
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
     content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
-    content |= {"environment": environment, "extras": bool(record["extras"])}
+    content |= {"environment": {**locale_variables(record), **environment}, "extras": bool(record["extras"])}
     content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
     if record["agents"]:
-        content["agents"] = {
-            name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()
-        }
+        content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
     return content
+
+
+def locale_variables(record: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that follow from the record's ``lang`` and ``locale``, for all programs of the release."""
+    options = record["daemon_options"]
+    return {name: options[key] for key, name in LOCALE_VARIABLES.items() if options[key] != DEFAULTS[key]}
 
 
 def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:

@@ -81,6 +81,20 @@ def test_a_deployment_of_one_record_writes_its_file_and_the_one_with_its_mount()
     assert work(*SHARED, only=("blog",))["names"] == ["blog"]
 
 
+def test_a_deployment_of_one_record_opens_no_port_of_another() -> None:
+    assert work(record("shop"), record("blog", listen=8081), only=("shop",))["listen"] == [
+        "127.0.0.1:9080",
+        "8080",
+        "8088",
+    ]
+
+
+def test_mounts_stand_in_the_order_of_paths_without_regard_to_case() -> None:
+    paths = ("/b", "/A/x", "/a", "/")
+    apps = [record(f"app{number}", path=path) for number, path in enumerate(paths)]
+    assert mounts(work(*apps))["wsgi-app0"] == ["app3", "app2", "app1", "app0"]
+
+
 def test_a_faulty_record_without_a_server_name_keeps_the_names_of_files() -> None:
     faulty = record("cart", server_name="cart.example.org", max_body=-1)
     only = dataclasses.replace(SETTINGS, only=("blog",))
@@ -168,9 +182,7 @@ def test_secrets_of_a_record_by_its_name() -> None:
 @pytest.mark.parametrize(("servers", "cores", "expected"), [(0, 1, 2), (0, 8, 8), ("3", 8, 3)])
 def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> None:
     size = mpm(servers, "64", cores)
-    assert size == {
-        "servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64
-    }
+    assert size == {"servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64}
     assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
 
 
@@ -193,6 +205,7 @@ def test_what_the_host_is_told_about_a_build() -> None:
         "expanded": ["shop.conf"],
         "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
     }
+    assert "sesame" not in str(view)
     content = commands(view, {"TOKEN": "sesame"})
     assert content == {
         "migrate": "true",
@@ -204,3 +217,20 @@ def test_what_the_host_is_told_about_a_build() -> None:
         "extras": False,
         "timers": {},
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "expected"),
+    [
+        ({}, {}, {}),
+        ({"lang": "C.UTF-8", "locale": "C.UTF-8"}, {}, {}),
+        ({"lang": "de_DE.UTF-8"}, {}, {"LANG": "de_DE.UTF-8"}),
+        ({"locale": "de_DE.UTF-8"}, {"A": "b"}, {"LC_ALL": "de_DE.UTF-8", "A": "b"}),
+        ({"lang": "de_DE.UTF-8"}, {"LANG": "fr_FR.UTF-8"}, {"LANG": "fr_FR.UTF-8"}),
+    ],
+)
+def test_all_programs_of_a_release_have_the_locale_of_its_daemon_processes(
+    options: dict[str, str], environment: dict[str, str], expected: dict[str, str]
+) -> None:
+    view = build_view(check(record("shop", daemon_options=options)).records[0])
+    assert commands(view, environment)["environment"] == expected
