@@ -78,9 +78,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         text = json.dumps(commands(record, environment), indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
-        payload.inputs["static"] = record["static"]
-        plan = json.dumps(build_plan(record, payload.identifier()), indent=1, sort_keys=True)
-        payload.add_beside("plan.json", plan + "\n")
+        # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
+        payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
+        payload.add_beside("plan.json", build_plan(record, payload.identifier()))
         return payload
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
@@ -137,9 +137,12 @@ def locale_variables(record: dict[str, Any]) -> dict[str, str]:
     return {name: options[key] for key, name in LOCALE_VARIABLES.items() if options[key] != DEFAULTS[key]}
 
 
-def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:
-    """Return what plan.json tells the host about the build of a release. It holds no secret."""
-    return {
+def build_plan(record: dict[str, Any], release: str) -> str:
+    """Return the content of plan.json, which tells the host how a release is built. It holds no secret.
+
+    The keys of ``static`` keep their order.
+    """
+    plan = {
         **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
         "release": release,
         "source_kind": record["source"]["kind"],
@@ -149,3 +152,4 @@ def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:
         "expanded": sorted(target for target, template in record["config"].items() if template is None),
         "places": {"state": record["state"], "logs": record["logs"]},
     }
+    return json.dumps(plan, indent=1) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPEC = record_spec(
@@ -190,7 +191,7 @@ def test_what_the_host_is_told_about_a_build() -> None:
     sections = {"DEFAULT": {"password": "sesame"}}
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])
-    plan = build_plan(view, "0123456789ab")
+    plan = json.loads(build_plan(view, "0123456789ab"))
     assert plan == {
         "release": "0123456789ab",
         "account": "shop",
@@ -217,6 +218,12 @@ def test_what_the_host_is_told_about_a_build() -> None:
         "extras": False,
         "timers": {},
     }
+
+
+def test_a_build_and_apache_number_static_folders_in_the_same_order() -> None:
+    shop = check(record("shop", static={"/public": "a", "/assets": "b", "/images": "c"})).records[0]
+    plan = json.loads(build_plan(build_view(shop), "0123456789ab"))
+    assert list(plan["static"]) == list(apache_view(shop)["static"]) == ["/public", "/assets", "/images"]
 
 
 @pytest.mark.parametrize(
