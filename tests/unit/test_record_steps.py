@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import record_settings
 from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
 from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
 from ansible_collections.grove.wsgi.plugins.filter.mpm import mpm
@@ -19,29 +18,12 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
     record_sections,
 )
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
+from record_settings import SPEC
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC = record_spec(
-    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
-)
-SETTINGS = Settings(
-    base="/srv/wsgi",
-    state_base="/var/lib",
-    log_base="/var/log",
-    listen_address="*",
-    door="127.0.0.1:9080",
-    python="/usr/bin/python3",
-    mod_wsgi="6.1.1",
-    mod_wsgi_python="/usr/bin/python3",
-    folders=("/",),
-    workers_per_server=64,
-    httpd_listen=("8088",),
-    tls_ca_dir="/ca",
-    host_name="web1",
+SETTINGS = dataclasses.replace(
+    record_settings.SETTINGS, folders=("/",), httpd_listen=("8088",), tls_ca_dir="/ca", host_name="web1"
 )
 
 

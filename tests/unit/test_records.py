@@ -15,15 +15,13 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.completing impo
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, record_spec
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view, views
+from record_settings import ENTRY_POINTS, PYTHON, SETTINGS, SPEC
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SPECS = yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())
-SPEC = record_spec(SPECS["argument_specs"])
 KEYS = [key for group in SPEC.values() for key in group]
-PYTHON = "/usr/bin/python3"
 Host = dict[str, Any]
 
 
@@ -41,18 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(project: Path) -> Settings:
-    return Settings(
-        base="/srv/wsgi",
-        state_base="/var/lib",
-        log_base="/var/log",
-        listen_address="*",
-        door="127.0.0.1:9080",
-        python=PYTHON,
-        mod_wsgi="6.1.1",
-        mod_wsgi_python=PYTHON,
-        folders=(str(project),),
-        workers_per_server=64,
-    )
+    return dataclasses.replace(SETTINGS, folders=(str(project),))
 
 
 @pytest.fixture
@@ -503,7 +490,7 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
 
 @pytest.mark.parametrize("group", [f"record_{group}" for group in SPEC])
 def test_the_example_of_each_group_is_a_good_record(settings: Settings, host: Host, group: str) -> None:
-    example = SPECS["argument_specs"][group]["examples"]
+    example = ENTRY_POINTS[group]["examples"]
     [written] = yaml.safe_load(example)["wsgi_apps"]
     assert problems([written], settings, host) == []
     assert set(written) & set(SPEC[group.removeprefix("record_")]) - {"name", "source"}

@@ -30,13 +30,13 @@ EMPTY: Mapping[str, Any] = {"str": "", "path": "", "int": 0, "bool": False, "dic
 
 @dataclass(frozen=True)
 class Written:
-    """A record as it was written, with defaults. ``is_right`` says that the specs refuse no key.
+    """A record as it was written, with defaults.
 
-    A key that they refuse has its default.
+    is_valid: the specs refuse no key, and no template fails. A key with such a fault has its default.
     """
 
     keys: keys.Keys
-    is_right: bool
+    is_valid: bool
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
     groups = {
         group: getattr(keys, group.title())(**{key: values[key] for key in members}) for group, members in spec.items()
     }
-    return Written(keys.Keys(**groups), is_right=not own)
+    return Written(keys.Keys(**groups), is_valid=not own)
 
 
 def frozen(value: object) -> Any:
