@@ -72,7 +72,7 @@ def text(description: str | list[str]) -> str:
 
 
 def rows(options: dict[str, dict[str, Any]], prefix: str = "") -> list[str]:
-    """Return a table row for each option, those of a nested dictionary behind it."""
+    """Return a table row for each option. The rows of a dictionary's own options follow its row."""
     lines = []
     for name, option in options.items():
         kind = option.get("type", "str")
@@ -140,7 +140,7 @@ def annotation(key: str, option: dict[str, Any]) -> str:
 
 
 def classes(name: str, about: str, options: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the class of some options, behind those of the dictionaries with options of their own."""
+    """Return a class for ``options``. The classes of dictionaries with options of their own come before it."""
     nested = [
         text
         for key, option in options.items()

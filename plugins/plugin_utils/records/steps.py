@@ -21,9 +21,9 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     private = [record for record in deployed if record.tls == "private_ca"]
     return {
         "names": [record.name for record in deployed],
-        "system_packages": _each(package for record in deployed for package in record.keys.install.system_packages),
+        "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
         "folders": [record.state for record in deployed] + [record.logs for record in deployed],
-        "ports": _each([*(record.port for record in deployed), settings.door_port]),
+        "ports": _unique([*(record.port for record in deployed), settings.door_port]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
         "sites": site_files(checked),
@@ -145,6 +145,6 @@ def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _each(values: Iterable[Any]) -> list[Any]:
+def _unique(values: Iterable[Any]) -> list[Any]:
     """Return the values in their order, each once."""
     return list(dict.fromkeys(values))
