@@ -41,7 +41,7 @@ def shares(printed: str) -> dict[str, float]:
     the first play, which starts the database, the message bus and the cache; and the rest of the run.
     """
     ran = json.loads(printed[printed.index("{") :])
-    first, whole = duration(ran["plays"][0]), sum(duration(play) for play in ran["plays"])
+    servers_seconds, total_seconds = duration(ran["plays"][0]), sum(duration(play) for play in ran["plays"])
     seconds_of: dict[str, float] = {}
     results = [result for play in ran["plays"] for task in play["tasks"] for result in task["hosts"].values()]
     for item in (item for result in results for item in result.get("results", [])):
@@ -50,8 +50,9 @@ def shares(printed: str) -> dict[str, float]:
             total = sum(seconds.values()) if isinstance(seconds, dict) else float(seconds)
             seconds_of[item["item"]] = seconds_of.get(item["item"], 0.0) + total
     seconds_of["agents"] = sum(float(result["seconds"]) for result in results if "restarted" in result)
-    rest = whole - first - sum(seconds_of.values())
-    return {**seconds_of, "MariaDB, RabbitMQ, memcached": first, "packages, mod_wsgi, Apache, clients, Ansible": rest}
+    remaining = total_seconds - servers_seconds - sum(seconds_of.values())
+    seconds_of["MariaDB, RabbitMQ, memcached"] = servers_seconds
+    return {**seconds_of, "packages, mod_wsgi, Apache, clients, Ansible": remaining}
 
 
 def duration(play: dict[str, Any]) -> float:
@@ -61,8 +62,8 @@ def duration(play: dict[str, Any]) -> float:
 
 
 def memory(host: str) -> dict[str, float]:
-    """Return the megabytes of each account's processes, shared pages divided among those that share them (Pss)."""
-    # Asked from outside: root of a container may not read the memory of other accounts' processes.
+    """Return the megabytes (Pss) of each account's processes. Processes that share a page each count a part of it."""
+    # Read from outside: root of a container may not read the memory of other accounts' processes.
     listed = subprocess.run(["podman", "top", host, "user", "hpid"], capture_output=True, text=True, check=True)
     megabytes: dict[str, float] = {}
     for row in listed.stdout.splitlines()[1:]:
@@ -90,12 +91,12 @@ def main() -> None:
         server, output = on(host, SERVER)
         assert output.split()[-1] == "ACTIVE", output
         used = memory(host)
-        again, second = on(host, SITE)
+        second_seconds, second = on(host, SITE)
         changed = re.search(r"changed=(\d+)", second)
         figures.setdefault("fresh host to ACTIVE server, s", []).append(site + server)
         figures.setdefault("of that, ./grove site", []).append(site)
         figures.setdefault("of that, the clients' commands", []).append(server)
-        figures.setdefault("second run, s", []).append(again)
+        figures.setdefault("second run, s", []).append(second_seconds)
         figures.setdefault("second run, changed", []).append(float(changed.group(1)) if changed else -1)
         figures.setdefault("memory of the whole, MB", []).append(sum(used.values()))
         if number == options.rounds - 1:

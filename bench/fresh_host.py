@@ -20,16 +20,16 @@ FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-fro
 def on(host: str, command: str) -> tuple[float, str]:
     """Run a command on a host; return its seconds and what it printed. Ends the program when the command fails."""
     begun = time.monotonic()
-    done = subprocess.run(
+    completed = subprocess.run(
         ["podman", "exec", host, "sh", "-c", command],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    if done.returncode:
-        sys.exit(f"{host}: {command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return time.monotonic() - begun, done.stdout
+    if completed.returncode:
+        sys.exit(f"{host}: {command}\n{completed.stdout[-3000:]}\n{completed.stderr[-3000:]}")
+    return time.monotonic() - begun, completed.stdout
 
 
 def fresh(name: str, release: str) -> str:

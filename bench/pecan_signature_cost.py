@@ -101,7 +101,7 @@ def main() -> None:
         for name in list(ways)[:: -1 if number % 2 else 1]:
             measured[name].append(ways[name](application, arguments.requests))
     medians = {
-        name: Measured(statistics.median(one.cpu for one in rounds), statistics.median(one.elapsed for one in rounds))
+        name: Measured(statistics.median(r.cpu for r in rounds), statistics.median(r.elapsed for r in rounds))
         for name, rounds in measured.items()
     }
     for name, median in medians.items():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write what follows from the argument specs of the roles, the only place where variables and keys are described.
+"""Generate files from the argument specs of the roles, the only place where variables and keys are described.
 
 Writes docs/reference.md, and plugins/plugin_utils/records/keys.py with the types of a record's keys.
 """
@@ -72,7 +72,7 @@ def text(description: str | list[str]) -> str:
 
 
 def rows(options: dict[str, dict[str, Any]], prefix: str = "") -> list[str]:
-    """Return a table row for each option. The rows of a dictionary's own options follow its row."""
+    """Return a table row for each option. The options of a nested dictionary follow the row of the dictionary."""
     lines = []
     for name, option in options.items():
         kind = option.get("type", "str")
@@ -90,7 +90,7 @@ def rows(options: dict[str, dict[str, Any]], prefix: str = "") -> list[str]:
 
 
 def section(title: str, point: dict[str, Any]) -> str:
-    """Return the section of an entry point: what it is about, an example where it has one, and its options."""
+    """Return the section of an entry point: its subject, its example if it has one, and its options."""
     parts = [f"{title}\n", f"{text(point.get('description', point['short_description']))}\n"]
     if "examples" in point:
         parts.append(f"```yaml\n{point['examples'].rstrip()}\n```\n")
@@ -140,7 +140,7 @@ def annotation(key: str, option: dict[str, Any]) -> str:
 
 
 def classes(name: str, about: str, options: dict[str, dict[str, Any]]) -> list[str]:
-    """Return a class for ``options``. The classes of dictionaries with options of their own come before it."""
+    """Return the class of some options. The classes of nested dictionaries stand before it."""
     nested = [
         text
         for key, option in options.items()

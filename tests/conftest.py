@@ -1,4 +1,4 @@
-"""How the tests are run: by part, each part in a process of its own, several at the same time."""
+"""Runs the tests by parts, each part in a process of its own, and several parts at the same time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def part_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put quick parts first and leave out those that were not asked for."""
+    """Put quick parts first, and deselect the parts that the command line does not name."""
     items.sort(key=lambda item: PARTS.index(part_of(item)))
     if parts := config.getoption("--part"):
         config.hook.pytest_deselected(items=[item for item in items if part_of(item) not in parts])
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Without root, end the run with one line where Debian packages have to be installed."""
+    """Without root, end the run with one line if Debian packages are missing."""
     names = {name for item in session.items for name in needed_packages(item)}
     if os.geteuid() and not session.config.option.collectonly and (missing := packages.missing(names)):
         pytest.exit(f"the tests need Debian packages: apt-get install {' '.join(missing)}", returncode=2)

@@ -28,7 +28,7 @@ def sources(*suffixes: str) -> list[str]:
 
 def run(*command: str, **environment: str) -> str:
     """Run the tool in the repository; return its output, or fail with it."""
-    done = subprocess.run(
+    completed = subprocess.run(
         command,
         cwd=REPOSITORY,
         env=os.environ | environment,
@@ -37,9 +37,9 @@ def run(*command: str, **environment: str) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
-        pytest.fail(f"{command[0]}: exit status {done.returncode}\n{done.stdout}", pytrace=False)
-    return done.stdout
+    if completed.returncode:
+        pytest.fail(f"{command[0]}: exit status {completed.returncode}\n{completed.stdout}", pytrace=False)
+    return completed.stdout
 
 
 def test_ruff() -> None:
@@ -52,7 +52,7 @@ def test_mypy() -> None:
 
 
 def test_mypy_plugins(tmp_path: Path) -> None:
-    """Checked under the names that Ansible imports them by, since an action and its module have the same name."""
+    """mypy uses the names by which Ansible imports the files, because an action and its module have the same name."""
     collection = tmp_path / "ansible_collections" / "grove" / "wsgi"
     collection.parent.mkdir(parents=True)
     collection.symlink_to(REPOSITORY)

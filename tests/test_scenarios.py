@@ -30,11 +30,11 @@ ENVIRONMENT = {
 def _podman() -> None:
     """Fail with podman's own reason where it cannot run."""
     try:
-        done = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
+        completed = subprocess.run(["podman", "info"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.fail("scenarios need podman, and it is not installed", pytrace=False)
-    if done.returncode:
-        pytest.fail(f"podman cannot run here: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+    if completed.returncode:
+        pytest.fail(f"podman cannot run here: {completed.stderr.strip().splitlines()[-1]}", pytrace=False)
 
 
 @pytest.mark.timeout(TIME_LIMIT + 60)
@@ -50,7 +50,7 @@ def test_scenario(scenario: str) -> None:
 
 
 def run_molecule(scenario: str, log: Path) -> str:
-    """Run the scenario with its output in log; return what went wrong, or nothing. Its hosts are gone afterwards."""
+    """Run the scenario with its output in log; return its error, or an empty text. Its hosts are removed afterwards."""
     with log.open("w") as output:
         process = start_molecule("test", scenario, output)
         try:
@@ -67,7 +67,7 @@ def run_molecule(scenario: str, log: Path) -> str:
 
 def start_molecule(verb: str, scenario: str, output: IO[str]) -> subprocess.Popen[bytes]:
     """Start molecule in a process group of its own; return the process."""
-    # It ends with this process, whatever ends that.
+    # The kernel ends it when this process ends, for whatever reason.
     guard = ["setpriv", "--pdeathsig", "KILL"]
     # Molecule finds that file by itself only below a folder with .git.
     molecule = ["molecule", "--base-config", ".config/molecule/config.yml", verb, "--scenario-name", scenario]

@@ -122,10 +122,10 @@ def list_of_100(number: int) -> bytes:
     """Return the body of a request with a list of 100 samples."""
     body = []
     for n in range(100):
-        one = sample(number * 100 + n)
-        one["resource_metadata"] = {"host": one["resource_metadata"]["host"]}
-        del one["message_id"]
-        body.append({**one, "counter_name": "listed"})
+        message = sample(number * 100 + n)
+        message["resource_metadata"] = {"host": message["resource_metadata"]["host"]}
+        del message["message_id"]
+        body.append({**message, "counter_name": "listed"})
     return json.dumps(body).encode()
 
 
@@ -226,8 +226,8 @@ def main() -> None:
     print(f"{'milliseconds with':84}{options.small:>10}{options.samples:>10}  ratio")
     for name, value in large.items():
         print(f"{name:84}{small[name]:>10.2f}{value:>10.2f}{value / small[name]:>7.2f}")
-    for name, bare, whole in compared(api):
-        print(f"statistics, {name}: bare SQL {bare:.2f} ms, call {whole:.2f} ms, ratio {whole / bare:.2f}")
+    for name, bare, call_ms in compared(api):
+        print(f"statistics, {name}: bare SQL {bare:.2f} ms, call {call_ms:.2f} ms, ratio {call_ms / bare:.2f}")
 
 
 if __name__ == "__main__":

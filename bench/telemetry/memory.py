@@ -112,7 +112,7 @@ def measure(url: str, pids: Sequence[int], samples: int) -> None:
 
 
 def main() -> None:
-    """Measure the deployment that the command line names, or a process of this program's own."""
+    """Measure the processes that the command line names, or start one and measure it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="?")
     parser.add_argument("pids", nargs="*", type=int, metavar="PID")

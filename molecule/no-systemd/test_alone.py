@@ -55,7 +55,7 @@ def test_timers_are_entries_of_cron_here(alone: Host) -> None:
 
 
 def test_a_service_that_is_not_named_any_more_goes(alone: Host) -> None:
-    """Its VirtualHost, its port and its timer; not what it has stored."""
+    """The run removes the app's VirtualHost, port and timer, and keeps its data."""
     command = "cd /root/grove && ./grove site -e '{\"wsgi_services\": []}' </dev/null"
     alone.run("sh", "-c", command, **SETTINGS)
     assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 9080)}

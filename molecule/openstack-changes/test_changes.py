@@ -40,15 +40,15 @@ def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Hos
     environment = os.environ | {"ANSIBLE_NOCOLOR": "1"}
     command = main_job.command(control, playbook="playbooks/rotate_secrets.yml", openstack_version_overrides={})
     with constant_requests(admin) as counts:
-        done = subprocess.run(
+        completed = subprocess.run(
             [*command, "-vvv", "--diff"],
             cwd=main_job.REPOSITORY, env=environment, capture_output=True, text=True, check=False,
         )
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert completed.returncode == 0, completed.stdout[-3000:]
     assert counts["failed"] == []
     fresh = secrets()
     assert set(old.values()).isdisjoint(fresh.values())
-    text = done.stdout + done.stderr
+    text = completed.stdout + completed.stderr
     # Arguments of modules are in the output, so -vvv was in effect.
     assert "module_args" in text
     shown = [name for name, secret in {**old, **fresh}.items() if secret in text]

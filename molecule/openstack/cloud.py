@@ -24,9 +24,10 @@ class Cloud:
 
     def run(self, command: str) -> str:
         """Run a client's command line and return its output. Fails with its errors."""
-        done = self.try_run(command)
-        assert done.returncode == 0, f"{command}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        completed = self.try_run(command)
+        output = f"{completed.stdout}\n{completed.stderr}"
+        assert completed.returncode == 0, f"{command}: exit status {completed.returncode}\n{output}"
+        return completed.stdout
 
     def show(self, command: str) -> Any:
         """Return the JSON that a client prints."""

@@ -32,21 +32,21 @@ def member(admin: Cloud) -> Cloud:
 
 @pytest.fixture(scope="module")
 def server(admin: Cloud, member: Cloud) -> Iterator[dict[str, Any]]:
-    """A server that has reached ACTIVE, with an image, a flavor and a network that were made for it."""
+    """A server that has reached ACTIVE, with an image, a flavor and a network of its own."""
     admin.run("openstack flavor create --ram 64 --disk 1 --vcpus 1 tiny")
     admin.run("sh -c 'head -c 65536 /dev/urandom >/run/disk.raw'")
     image = admin.show("openstack image create --public --disk-format raw --file /run/disk.raw plain")
     assert image["status"] == "active"
     member.run("openstack network create net")
     member.run("openstack subnet create --network net --subnet-range 192.0.2.0/24 sub")
-    made = member.show("openstack server create --wait --flavor tiny --image plain --network net first")
-    yield made
+    details = member.show("openstack server create --wait --flavor tiny --image plain --network net first")
+    yield details
     member.run("openstack server delete --wait first")
     assert member.show("openstack server list") == []
 
 
 def test_the_inventory_is_the_one_that_is_shipped() -> None:
-    """The scenario takes over every variable of it but the bundle, which is the test host's own."""
+    """The scenario uses every variable of inventory/openstack except the CA bundle: each test host has its own."""
     scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "molecule.yml").read_text()
     names = set(re.findall(r"(?m)^(\w+):", SHIPPED.read_text())) - {"uv_ca_bundle"}
     assert names == set(re.findall(r"shipped\.(\w+)", scenario))

@@ -23,5 +23,5 @@ def test_an_upgrade_loses_no_request(control: Host, admin: Cloud) -> None:
     assert {name for name in after if after[name] != before[name]} == {"placement"}
     assert counts["failed"] == []
     assert counts["requests"] > 500
-    made = control.run("cat", f"/srv/wsgi/placement/releases/{after['placement']}/RELEASE.json")
-    assert json.loads(made)["made_from"] == "openstack-placement==16.0.0"
+    release_json = control.run("cat", f"/srv/wsgi/placement/releases/{after['placement']}/RELEASE.json")
+    assert json.loads(release_json)["made_from"] == "openstack-placement==16.0.0"

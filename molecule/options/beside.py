@@ -1,4 +1,4 @@
-"""An agent that says when it is ready, after a second; with the word "workers", one whose workers end at once."""
+"""An agent that reports after a second that it is ready. With the argument "workers", its workers end at once."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The agents of an application: which release they run, before and after changes that work and that do not."""
+"""The agents of an application, and the release that each runs after deployments that succeed or fail."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_agents_follow_a_deployment_and_a_rollback(web1: Host) -> None:
     ("early", "words"),
     [
         ({"command": "sh -c 'echo out of order; exit 3'"}, "out of order"),
-        # It stays up, and its workers end again and again.
+        # The agent stays up, but its workers end again and again.
         ({"command": "python {etc}/beside.py workers", "notify": True}, "out of work"),
     ],
 )
@@ -99,7 +99,7 @@ def test_an_agent_that_does_not_stay_up_keeps_the_release_from_the_traffic(
     assert releases(web1) == {"early": live, "late": live}
 
 
-def test_agents_that_say_so_are_ready_then(web1: Host) -> None:
+def test_agents_with_notify_are_ready_when_they_report_it(web1: Host) -> None:
     def state(agent: str) -> str:
         return web1.run("systemctl", "show", "--property=SubState", "--value", unit(agent)).strip()
 

@@ -12,8 +12,8 @@ import main_job
 import pytest
 from served import Answer, Host
 
-MADE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "made")
-AUTHORITY = str(MADE / "ca" / "ca.crt")
+GENERATED = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "generated")
+AUTHORITY = str(GENERATED / "ca" / "ca.crt")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def web2(hosts: dict[str, Host]) -> Host:
 def environ(answer: Answer) -> dict[str, str]:
     """Return the WSGI environment of the request, which an echo app answers with."""
     assert answer.status == 200
-    values: dict[str, str] = json.loads(answer.text)["asked"]
+    values: dict[str, str] = json.loads(answer.text)["environ"]
     return values
 
 
@@ -72,12 +72,12 @@ def test_tls_is_up_to_date(web1: Host) -> None:
 
 
 def test_a_given_certificate_and_a_git_source(web1: Host) -> None:
-    answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(MADE / "greeter.crt"))
+    answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(GENERATED / "greeter.crt"))
     assert answer.text == "Hello from greeter 1.0"
 
 
 def test_a_requirement_is_enough(web1: Host) -> None:
-    """PasteDeploy's own static application, from its configuration alone; for those whom the record lets ask."""
+    """PasteDeploy's static application, from configuration alone. It answers the addresses that the record allows."""
     door = web1.ask_door("licences", "blue", "/GPL-3")[0]
     assert door.status == 200
     assert "GNU GENERAL PUBLIC LICENSE" in door.text
@@ -94,14 +94,14 @@ def test_a_trusted_proxy_is_believed(web1: Host) -> None:
     web1.log_with("plain-access", r'(?m)^192\.0\.2\.7 .*"GET /trusted ')
 
 
-def test_others_are_not_believed(web1: Host) -> None:
+def test_headers_of_untrusted_clients_are_ignored(web1: Host) -> None:
     program = """
 import urllib.request
 claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "elsewhere.example"}
 request = urllib.request.Request("http://127.0.0.1:8080/untrusted", headers=claims)
 print(urllib.request.urlopen(request).read().decode())
 """
-    received = web1.python(program)["asked"]
+    received = web1.python(program)["environ"]
     assert received["wsgi.url_scheme"] == "http"
     assert received["REMOTE_ADDR"] == "127.0.0.1"
     assert "HTTP_X_FORWARDED_PROTO" not in received
@@ -122,7 +122,7 @@ def test_the_operators_own_sites_are_served(web2: Host, port: int) -> None:
 
 
 def test_changes(web1: Host, tmp_path: Path) -> None:
-    """Another configuration, another static file, and two records less, in one run; the next changes nothing."""
+    """One run changes a configuration and a static file and removes two records. The next run changes nothing."""
     source = tmp_path / "echo"
     shutil.copytree(web1.app("cart")["source"], source)
     (source / "static" / "style.css").write_text("body { color: green }\n")

@@ -16,7 +16,7 @@ import image
 import machine
 
 BUNDLE = "/usr/local/share/grove-ca.crt"
-# A host without systemd has a first process that only reaps children, and a policy that forbids packages to start
+# The first process of a host without systemd only reaps children, and a policy forbids packages to start
 # services.
 PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nwhile True: s.pause()")
 POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"

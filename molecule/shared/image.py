@@ -47,9 +47,10 @@ def _make(recipe: list[str], sources: list[str], name: str, release: str) -> Non
     environment = os.environ | {"TMPDIR": folder}
     command = ["setpriv", "--pdeathsig", "TERM", *recipe, archive, *sources]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise machine.HostError(f"mmdebstrap {release}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if completed.returncode:
+            errors = completed.stderr.strip().splitlines()
+            raise machine.HostError(f"mmdebstrap {release}: {errors[-1] if errors else 'failed'}")
         changes = ('CMD ["/lib/systemd/systemd"]', f"LABEL grove.release={release}")
         machine.podman("import", *(f"--change={change}" for change in changes), archive, name, timeout=300)
     finally:

@@ -39,7 +39,7 @@ def require_tools() -> None:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Wait for the machine-wide lock of that name and hold it. The kernel frees it when the holder dies."""
+    """Wait for the machine-wide lock of that name and hold it. The kernel frees it when the process ends."""
     with (cache() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -50,13 +50,15 @@ def podman(*arguments: str, timeout: float = 120) -> str:
     command = ["podman", *arguments]
     environment = os.environ | {"CONTAINERS_CONF": str(_containers_conf())}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        completed = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         raise HostError(f"podman {arguments[0]}: no answer in {timeout:.0f} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    if completed.returncode:
+        lines = completed.stderr.strip().splitlines() or [f"exit status {completed.returncode}"]
         raise HostError(f"podman {arguments[0]}: {lines[-1]}")
-    return done.stdout
+    return completed.stdout
 
 
 def _containers_conf() -> Path:

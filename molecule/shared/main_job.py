@@ -36,15 +36,15 @@ def command(
 def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> Outcome:
     """Run the job to its end."""
     environment = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    done = subprocess.run(
+    completed = subprocess.run(
         command(host, apps, **variables), cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
-    assert "{" in done.stdout, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    output = json.loads(done.stdout[done.stdout.index("{") :])
+    assert "{" in completed.stdout, f"exit status {completed.returncode}\n{completed.stdout}\n{completed.stderr}"
+    output = json.loads(completed.stdout[completed.stdout.index("{") :])
     results = [task["hosts"].get(host.name, {}) for play in output["plays"] for task in play["tasks"]]
     flat = [item for result in results for item in [result, *result.get("results", [])]]
     messages = [str(item["msg"]) for item in flat if item.get("failed") and "results" not in item]
-    return Outcome(done.returncode, int(output["stats"][host.name]["changed"]), messages)
+    return Outcome(completed.returncode, int(output["stats"][host.name]["changed"]), messages)
 
 
 def start(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> subprocess.Popen[str]:

@@ -64,9 +64,9 @@ class Host:
 
     def run(self, *command: str, stdin: str = "", **environment: str) -> str:
         """Run a command on the host as root and return what it prints; fail with its errors."""
-        done = self.try_run(*command, stdin=stdin, **environment)
-        assert done.returncode == 0, f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}"
-        return done.stdout
+        completed = self.try_run(*command, stdin=stdin, **environment)
+        assert completed.returncode == 0, f"{' '.join(command)}: exit status {completed.returncode}\n{completed.stderr}"
+        return completed.stdout
 
     def python(self, program: str, *arguments: object) -> Any:
         """Run a Python program with its arguments in a variable ``arguments``; return the JSON that it prints."""
@@ -92,20 +92,21 @@ class Host:
         the caller knows it, which saves a call of podman.
         """
         port = int(self.app(place)["listen"]) if isinstance(place, str) else place
-        sent = dict(headers or {})
+        sent_headers = dict(headers or {})
         if form is not None:
             body = urlencode(form).encode()
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
+            sent_headers["Content-Type"] = "application/x-www-form-urlencoded"
         connection = http.client.HTTPConnection(address or self.address, port, timeout=20)
         try:
             if authority is not None:
                 connection.connect()
                 context = ssl.create_default_context(cafile=authority)
-                connection.sock = context.wrap_socket(connection.sock, server_hostname=sent["Host"].split(":")[0])
-            connection.request(method, path, body=body, headers=sent)
+                name = sent_headers["Host"].split(":")[0]
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
+            connection.request(method, path, body=body, headers=sent_headers)
             response = connection.getresponse()
             text = response.read().decode()
-            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+            return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, text)
         finally:
             connection.close()
 

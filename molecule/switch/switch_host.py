@@ -1,4 +1,4 @@
-"""A host whose releases are replaced and broken while clients use it, and the judgement of what its clients saw."""
+"""A host whose releases are replaced and broken while clients use it, and the check of the clients' answers."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class SwitchHost(Host):
         All releases share the inventory's limits. Other limits would change Apache's configuration.
         """
         folder = releases.make(self.folder / "sources" / str(number), number, faults)
-        made = releases.record(folder, name=APP)
-        return {**self.app(APP), "source": made["source"], "config": made["config"], **more}
+        new_record = releases.record(folder, name=APP)
+        return {**self.app(APP), "source": new_record["source"], "config": new_record["config"], **more}
 
     def try_deploy(self, *records: dict[str, Any]) -> tuple[bool, str]:
         """Deploy the application alone from an inventory that has these records."""
@@ -85,7 +85,7 @@ class SwitchHost(Host):
         return self.play("playbooks/deploy.yml", app=APP, wsgi_apps=records)
 
     def releases_named(self) -> dict[str, str]:
-        """Ask the application once; return the release as each of its four places names it."""
+        """Send the application one request; return the release that each of its four places names."""
         answer = self.ask(APP, "/")
         assert answer.status == 200, f"{self.name} answered {answer.status}"
         named: dict[str, str] = json.loads(answer.text)["release"]
@@ -105,7 +105,7 @@ class SwitchHost(Host):
         return self.live(APP)[1]
 
     def mount(self, *arguments: str) -> None:
-        """Mount on the host; from outside, since the container may not."""
+        """Mount a file system on the host, from outside: the container may not mount."""
         self._enter("mount", *arguments)
 
     def unmount(self, *folders: str) -> None:
@@ -115,8 +115,8 @@ class SwitchHost(Host):
     def _enter(self, *command: str) -> None:
         pid = machine.podman("inspect", "--format", "{{.State.Pid}}", self.container).strip()
         enter = ["nsenter", "--target", pid, "--mount", "--pid", "--root", "--wd"]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+        completed = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, f"{' '.join(command)}: {completed.stderr.strip()}"
 
     def reboot(self) -> None:
         """Cut the power and start the host again; it may have another address then."""
@@ -127,7 +127,7 @@ class SwitchHost(Host):
         return [json.loads(line) for line in self.run("cat", f"{BASE}/history.jsonl").splitlines()]
 
     def has_event(self, kind: str, after: int) -> Callable[[], bool]:
-        """Return a function that says whether the history has an event of a kind after its first ``after`` ones."""
+        """Return a function that tells whether the history has an event of a kind after its first ``after`` events."""
         return lambda: any(event["what"] == kind for event in self.history()[after:])
 
     def all_daemons(self) -> set[int]:
@@ -136,7 +136,7 @@ class SwitchHost(Host):
 
     @contextmanager
     def load(self, part: str, *, may_fail: int = 0) -> Iterator[RunFolder]:
-        """Put load on the application during the block; then report what clients saw, and judge it.
+        """Put load on the application during the block; then report the answers of its clients, and check them.
 
         ``part`` names the run in the report and, with hyphens, its folder. Fails when more than ``may_fail`` requests
         failed, when an answer was made of two releases, or when a fast request took too long.
@@ -144,10 +144,10 @@ class SwitchHost(Host):
         folder = self.folder / part.replace(" ", "-").replace("'", "")
         with under_load(self.url, folder, *LOAD) as run:
             yield run
-        self.judge(part, summary.summarize(run), may_fail)
+        self.check_summary(part, summary.summarize(run), may_fail)
 
-    def judge(self, part: str, result: summary.Summary, may_fail: int = 0) -> None:
-        """Report what the clients of a run saw; fails as ``load`` says."""
+    def check_summary(self, part: str, result: summary.Summary, may_fail: int = 0) -> None:
+        """Report and check the answers of the clients of a run; fails in the same cases as ``load``."""
         total, slowest = result.total, result.total.slowest_fast or 0.0
         rows = [(part, total, result.seconds), *((f"  {w.label}", w.figures, w.seconds) for w in result.windows)]
         for name, figures, seconds in rows:
@@ -176,11 +176,11 @@ def playbook_command(folder: Path, playbook: str, *options: str, **variables: ob
 
 def run_playbook(command: list[str], folder: Path) -> tuple[bool, str]:
     """Run the command, add its output to ``folder/ansible.log``; return whether it succeeded, and the output."""
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    output = done.stdout + done.stderr
+    completed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    output = completed.stdout + completed.stderr
     with (folder / "ansible.log").open("a") as log:
         log.write(output)
-    return done.returncode == 0, output
+    return completed.returncode == 0, output
 
 
 def start(command: list[str], *, start_new_session: bool = False) -> subprocess.Popen[bytes]:

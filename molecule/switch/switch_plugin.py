@@ -1,4 +1,4 @@
-"""The pytest plugin of the checks in this folder: their hosts, their short form, their order and their table."""
+"""A pytest plugin for the checks in this folder. It sets their hosts, order and short form, and prints their table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the checks, give each a time limit, and with --short leave out those that are not marked."""
+    """Order the checks and give each a time limit. With --short, deselect the checks that are not marked short."""
     items.sort(key=lambda item: MODULES.index(item.path.stem))
     for item in items:
         item.add_marker(pytest.mark.timeout(TIME_LIMIT))
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def rounds(pytestconfig: pytest.Config) -> Rounds:
-    """How much the checks do in this form."""
+    """The numbers of deployments, switches and rollbacks in this form of the scenario."""
     return SHORT if pytestconfig.getoption("--short") else Rounds()
 
 
@@ -84,7 +84,7 @@ def on_each_host(switch_hosts: list[SwitchHost]) -> OnEachHost:
     def call(part: Callable[[SwitchHost], None]) -> None:
         with ThreadPoolExecutor(len(switch_hosts)) as pool:
             calls = [(host, pool.submit(part, host)) for host in switch_hosts]
-        failures = {host.name: error for host, done in calls if (error := done.exception())}
+        failures = {host.name: error for host, future in calls if (error := future.exception())}
         for name, error in failures.items():
             error.add_note(f"on {name}")
         if failures:

@@ -1,4 +1,4 @@
-"""Releases that cannot work, and runs that are cut off: the old release serves on, and the next run converges."""
+"""Releases that cannot work, and interrupted runs. The old release continues to serve; the next run converges."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from switch_host import APP, BASE, SwitchHost, start, tail, wait_until
 from switch_plugin import OnEachHost, Rounds
 
 FILL = "dd if=/dev/zero of={0}/filler bs=64k 2>/dev/null; truncate -s -128k {0}/filler"
-"""A shell command that leaves 128 kB of a folder's disk."""
+"""A shell command that fills a folder's disk up to the last 128 kB."""
 
 
 @pytest.mark.short
 def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
-    """Deploy what cannot work: the old release serves on, and the history records it."""
+    """Deploy releases that cannot work: the old release continues to serve, and the history records each refusal."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         old, start_timeout = host.live_release(), host.app(APP)["start_timeout"]
         with host.load("refusals") as run:
             for label, record, pattern in _broken_records(host, start_timeout)[: rounds.refusals]:
@@ -41,7 +41,7 @@ def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
                 assert host.live_release() == old, "a wrong owner"
                 host.run("chown", f"root:{APP}", file)
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def _broken_records(host: SwitchHost, start_timeout: int) -> list[tuple[str, dict[str, Any], str]]:
@@ -68,9 +68,9 @@ def _broken_records(host: SwitchHost, start_timeout: int) -> list[tuple[str, dic
 
 
 def test_full_disk(on_each_host: OnEachHost) -> None:
-    """Deploy when the disk that holds the application is full; a small disk over the application's folder is it."""
+    """Deploy while the disk is full. A small file system mounted over the application's folder stands for the disk."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         old = host.live_release()
         host.run("mkdir", "-p", "/mnt/small")
         host.mount("-t", "tmpfs", "-o", "size=64m,mode=0751", "small", "/mnt/small")
@@ -85,22 +85,22 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
                 assert not succeeded, "a full disk was not refused"
                 assert "is full; nothing was left behind" in output, f"a full disk: another message:\n{tail(output)}"
                 assert host.live_release() == old
-                left = host.run("sh", "-c", f"ls -A {BASE}/releases | grep '^[.]' || true")
-                assert not left, f"a full disk: {left} was left"
+                leftovers = host.run("sh", "-c", f"ls -A {BASE}/releases | grep '^[.]' || true")
+                assert not leftovers, f"a full disk: {leftovers} was left"
                 host.run("rm", f"{BASE}/filler")
                 with run.window("switch", "the next run, with space"):
                     host.deploy(host.record(15))
         finally:
-            # What was deployed meanwhile goes with the disk.
+            # The unmount removes the releases that were deployed on the small disk.
             host.unmount(BASE, "/mnt/small")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_interruptions(on_each_host: OnEachHost) -> None:
     """Kill Ansible at several moments, and start two deployments at once: the next run converges."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         with host.load("interruptions") as run:
             for number, moment in ((20, "built"), (21, "switched")):
                 before = len(host.history())
@@ -130,13 +130,13 @@ def test_interruptions(on_each_host: OnEachHost) -> None:
             assert "wait for it to end" in output, f"the second deployment: another message:\n{tail(output)}"
             assert first.returncode == 0, "the first of two deployments failed"
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_reboots(on_each_host: OnEachHost) -> None:
-    """Cut the power when a release is built, and when it has the traffic: the host comes up with one whole release."""
+    """Cut the power when a release is built, and when it has the traffic. The host restarts with a complete release."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         for number, moment in ((23, "built"), (24, "switched")):
             before, old = len(host.history()), host.code()
             record = host.record(number)
@@ -157,4 +157,4 @@ def test_reboots(on_each_host: OnEachHost) -> None:
                 f" {named['code']}; the next run put {number} live"
             )
 
-    on_each_host(part)
+    on_each_host(check_host)

@@ -1,4 +1,4 @@
-"""Releases with hooks, deployed to all hosts at once under load: who runs which hook, how often, and when not."""
+"""Releases with hooks, deployed to all hosts at once under load: which host runs which hook, and how often."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AllHosts:
         return run_playbook(playbook_command(self.folder, playbook, *options, **variables), self.folder)
 
     def deploy(self, record: dict[str, object], *options: str, succeeds: bool = True) -> str:
-        """Deploy to all; fails when the run ends otherwise than ``succeeds`` says."""
+        """Deploy to all hosts; fails unless the run ends as ``succeeds`` says."""
         succeeded, output = self.try_play("playbooks/deploy.yml", *options, app=APP, wsgi_apps=[record])
         assert succeeded == succeeds, f"deploy {'failed' if succeeds else 'succeeded'}:\n{tail(output)}"
         return output
@@ -54,7 +54,7 @@ def writes(number: int, hook: str) -> str:
 
 
 def test_hooks(all_hosts: AllHosts) -> None:
-    """Deploy a release with all hooks, roll back, deploy to one host, to one after the other, and with a bad hook."""
+    """Deploy a release with all hooks, roll back, and deploy to one host, serially, and with a failing hook."""
     with ExitStack() as load:
         for host in all_hosts.hosts:
             load.enter_context(host.load("hooks"))

@@ -1,4 +1,4 @@
-"""Processes that die, hang or eat memory: only the requests inside them are lost, and the service is back at once."""
+"""Processes that die, hang or use up their memory: only their own requests are lost, and others start at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUESTS_INSIDE = 12
 def test_deaths(on_each_host: OnEachHost) -> None:
     """Kill a daemon process, all of a slot's, and one of Apache's own children."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         colour = host.live(APP)[0]
         cases: dict[str, Callable[[], list[int]]] = {
             "kill -9 of a daemon process": lambda: host.daemons(APP, colour)[:1],
@@ -38,35 +38,35 @@ def test_deaths(on_each_host: OnEachHost) -> None:
                 time.sleep(2)
             _expect_back(host, run, label)
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_memory(on_each_host: OnEachHost) -> None:
-    """Let the application eat until it nears its limit: its processes are replaced, and no other client notices."""
+    """Let the app allocate memory up to its limit: its processes are replaced, and no other client notices."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         host.deploy(host.record(30, {"eat": True}))
         with host.load("memory", may_fail=REQUESTS_INSIDE) as run:
             before = host.all_daemons()
             with run.window("fault", "memory of an application exhausted"):
                 command = f"for i in $(seq 40); do {_curl(host, '/eat?mb=20')}; done"
-                done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+                completed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
                 # Each process ends after its last request, and one after the other.
                 wait_until(lambda: not before <= host.all_daemons(), 60, "a process is replaced")
                 time.sleep(15)
             after = host.all_daemons()
-        statuses = done.stdout.split()
+        statuses = completed.stdout.split()
         answers = ", ".join(f"{statuses.count(status)} x {status}" for status in sorted(set(statuses)))
         host.note(f"memory: the eater got {answers}; {len(before - after)} processes were replaced")
         _expect_back(host, run, "memory exhausted")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_hanging(on_each_host: OnEachHost) -> None:
-    """Let requests hang: they end, their processes are replaced, and others are answered all the time."""
+    """Let requests hang: their processes are replaced, and other requests are answered all the time."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         host.deploy(host.record(31, {"hang": True}))
         hanging = 12
         with host.load("hanging", may_fail=REQUESTS_INSIDE) as run:
@@ -88,11 +88,11 @@ def test_hanging(on_each_host: OnEachHost) -> None:
         )
         _expect_back(host, run, "hanging requests")
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def _curl(host: SwitchHost, path: str) -> str:
-    """Return the shell command that asks once and prints the status."""
+    """Return the shell command that sends one request and prints the status."""
     return f"curl -s -o /dev/null -m 200 -w '%{{http_code}} ' '{host.url}{path}'"
 
 

@@ -1,4 +1,4 @@
-"""Two applications on one host: a deployment of one leaves the other as it is."""
+"""Two applications on one host: a deployment of one does not change the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from switch_plugin import OnEachHost
 def test_neighbours(on_each_host: OnEachHost) -> None:
     """Deploy one of two applications while the inventory has a changed record of the other one, too."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         folder = releases.make(host.folder / "sources" / "other", 1)
         other = {**releases.record(folder, name="other", listen=8301), "processes": 1}
         host.play("site.yml", wsgi_apps=[host.record(7), other])
@@ -25,8 +25,8 @@ def test_neighbours(on_each_host: OnEachHost) -> None:
         ):
             host.deploy(host.record(8), {**other, "threads": 3, "listen": 8302})
         assert host.run("sh", "-c", state) == before, f"the deployment of {APP} changed the other application"
-        host.judge("the other application meanwhile", summary.summarize(beside))
+        host.check_summary("the other application meanwhile", summary.summarize(beside))
         host.play("site.yml", wsgi_apps=[host.record(8)])
         assert "wsgi-other" not in host.run("ls", "/etc/apache2/sites-enabled"), "the removed record is still served"
 
-    on_each_host(part)
+    on_each_host(check_host)

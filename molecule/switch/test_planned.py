@@ -20,9 +20,9 @@ LISTING = (
 
 @pytest.mark.short
 def test_switches(on_each_host: OnEachHost, rounds: Rounds) -> None:
-    """Deploy new releases, switch between them, roll back, and let one be a canary."""
+    """Deploy new releases, switch between them, roll back, and deploy a canary."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         with host.load("switches") as run:
             for number in range(2, 2 + rounds.deployments):
                 with run.window("switch", f"deploy release {number}"):
@@ -47,13 +47,13 @@ def test_switches(on_each_host: OnEachHost, rounds: Rounds) -> None:
         assert events.count("rolled_back") >= rounds.rollbacks
         assert run.samples.read_text().count("\n") >= rounds.requests
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_canaries(on_each_host: OnEachHost) -> None:
     """Give a part of the traffic to an earlier release and withdraw it, then to a new one and promote it."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         host.deploy(host.record(3))
         earlier = host.live_release()
         record = host.record(4)
@@ -73,13 +73,13 @@ def test_canaries(on_each_host: OnEachHost) -> None:
             host.note(f"{window.label}: releases answered {window.figures.releases}")
             assert len(window.figures.releases) == 2, f"{window.label}: not two releases answered"
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def test_dry_runs(on_each_host: OnEachHost) -> None:
-    """Run the playbooks with --check --diff: they show what they would do, and do nothing."""
+    """Run the playbooks with --check --diff: they show their changes, and make none."""
 
-    def part(host: SwitchHost) -> None:
+    def check_host(host: SwitchHost) -> None:
         record = host.record(6, threads=12)
         live = host.live_release()
         other = next(release for release in host.run("ls", f"{BASE}/releases").split() if release != live)
@@ -99,7 +99,7 @@ def test_dry_runs(on_each_host: OnEachHost) -> None:
         changed = set(before.splitlines()) ^ set(host.run("sh", "-c", LISTING).splitlines())
         assert not changed, f"dry runs changed the host: {sorted(changed)[:10]}"
 
-    on_each_host(part)
+    on_each_host(check_host)
 
 
 def _wait_for_requests(read_samples: Callable[[], str], count: int, seconds: float = 300) -> None:

@@ -29,21 +29,22 @@ def ceilometer(server: Host, *words: str) -> str:
     """Run the client and return what it prints; fail with its errors."""
     command = [str(CLIENT), "--os-endpoint", f"http://{server.address}:{PORT}", "--os-token", "x", *words]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "COLUMNS": "200"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    output = completed.stdout + completed.stderr
+    assert completed.returncode == 0, f"{' '.join(words)}: exit status {completed.returncode}\n{output}"
+    return completed.stdout
 
 
 def post(server: Host, path: str, content: object) -> None:
     body = json.dumps(content).encode()
-    got = server.ask(PORT, path, method="POST", body=body, headers={"Content-Type": "application/json"})
-    assert got.status == 201, got
+    answer = server.ask(PORT, path, method="POST", body=body, headers={"Content-Type": "application/json"})
+    assert answer.status == 201, answer
 
 
 def get(server: Host, path: str) -> Any:
-    got = server.ask(PORT, path)
-    assert got.status == 200, got
-    return json.loads(got.text)
+    answer = server.ask(PORT, path)
+    assert answer.status == 200, answer
+    return json.loads(answer.text)
 
 
 def sample(meter: str, resource: str, volume: float, **more: object) -> dict[str, object]:

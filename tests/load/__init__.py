@@ -1,1 +1,1 @@
-"""Load on an application while it is being replaced: client, report, and an application that names its release."""
+"""Load on an application while its release is replaced: the client, its report, and the load app."""

@@ -28,7 +28,7 @@ CHARACTER = 0.065
 COLUMNS, MEDIAN_COLUMNS, RATE_COLUMNS = 360, 120, 180
 ROWS_PER_DECADE = 12
 MOST_FAILURES_DRAWN = 2000
-INK, SOFT, LINE, BAD = "#1c2530", "#5b6875", "#d9dfe5", "#c8202f"
+INK, SOFT, LINE, FAILURE_COLOUR = "#1c2530", "#5b6875", "#d9dfe5", "#c8202f"
 KIND_COLOURS = {
     "switch": "#5b7fa6",
     "rollback": "#8d5fc4",
@@ -159,14 +159,14 @@ class Chart:
         axes.grid(axis="y")
         if answered:
             begun = np.array([self._at(sample.begun) for sample in answered])
-            taken = np.array([max(sample.seconds, 1e-6) for sample in answered])
+            durations = np.array([max(sample.seconds, 1e-6) for sample in answered])
             rows = max(2, round(float(np.log10(highest / lowest)) * ROWS_PER_DECADE))
             edges = [np.linspace(0, self.seconds, COLUMNS + 1), np.geomspace(lowest, highest, rows + 1)]
-            axes.hist2d(begun, taken, bins=edges, cmin=1, norm=LogNorm(vmin=0.4), cmap="Blues", rasterized=True)
+            axes.hist2d(begun, durations, bins=edges, cmin=1, norm=LogNorm(vmin=0.4), cmap="Blues", rasterized=True)
             columns = np.minimum((begun / self.seconds * MEDIAN_COLUMNS).astype(int), MEDIAN_COLUMNS - 1)
             used = np.unique(columns)
             middles = (used + 0.5) * self.seconds / MEDIAN_COLUMNS
-            axes.plot(middles, [np.median(taken[columns == at]) for at in used], color=INK, linewidth=1.2)
+            axes.plot(middles, [np.median(durations[columns == at]) for at in used], color=INK, linewidth=1.2)
         delays = self.summary.run.client_delays
         if delays:
             seconds = [*map(float, range(len(delays))), self.seconds]
@@ -174,7 +174,7 @@ class Chart:
         for sample in [sample for sample in self.fast if sample.outcome != OK][:MOST_FAILURES_DRAWN]:
             group = self._tooltip("failure", f"{sample.outcome}: {sample.detail}")
             at = self._at(sample.begun)
-            axes.plot([at], [max(sample.seconds, lowest)], "x", color=BAD, markersize=6, mew=1.6, gid=group)
+            axes.plot([at], [max(sample.seconds, lowest)], "x", color=FAILURE_COLOUR, markersize=6, mew=1.6, gid=group)
         if slowest := self.summary.slowest:
             at = self._at(slowest.begun)
             axes.plot([at], [slowest.seconds], "o", markerfacecolor="none", markeredgecolor=INK, markersize=7)
@@ -206,7 +206,7 @@ class Chart:
             ]
             rates = np.histogram(ends, edges)[0] * RATE_COLUMNS / self.seconds
             label = f"release {name}" if name else "failed"
-            colour = self.colours.get(name, BAD)
+            colour = self.colours.get(name, FAILURE_COLOUR)
             axes.stairs(base + rates, edges, baseline=base, fill=True, facecolor=colour, alpha=0.85, label=label)
             base = base + rates
         axes.set_ylim(0, max(float(base.max()), 1.0) * 1.05)
@@ -227,11 +227,11 @@ class Chart:
         for sample in self.slow:
             answered = sample.outcome == OK
             result = f"release {sample.release}" if answered else f"{sample.outcome}: {sample.detail}"
-            words = f"{sample.asked:.1f} s asked, {sample.seconds:.3f} s taken, {result}"
+            words = f"asked for {sample.sleep:.1f} s, took {sample.seconds:.3f} s, {result}"
             axes.broken_barh(
                 [(self._at(sample.begun), sample.seconds)],
                 (lanes.index(sample.client) + 0.15, 0.7),
-                facecolor=self.colours[sample.release] if answered else BAD,
+                facecolor=self.colours[sample.release] if answered else FAILURE_COLOUR,
                 alpha=0.85,
                 edgecolor="white",
                 linewidth=0.5,
@@ -248,7 +248,7 @@ class Chart:
             axes.axvline(self._at(mark.at), color=KIND_COLOURS["note"], linewidth=0.8, linestyle=(0, (3, 3)))
 
     def _labels(self, axes: Axes) -> None:
-        """Write the names of windows and notes above the chart, each in the first row with room for it."""
+        """Write the names of windows and notes above the chart, each in the first row that has space for it."""
         labels = [
             (window.begin, window.kind, f"{number} {window.label}")
             for number, window in enumerate(self.summary.windows, start=1)

@@ -47,7 +47,7 @@ class Settings:
 
 @dataclass
 class _Exchange:
-    """The result of one request before ``judge`` has read the answer."""
+    """The result of one request before ``assess`` has read the answer."""
 
     answer: Answer | None = None
     error: ExchangeError | None = None
@@ -65,7 +65,7 @@ class Load:
     def __post_init__(self) -> None:
         self._stop = asyncio.Event()
         self._stopped_by = ""
-        self._left = self.settings.requests
+        self._remaining = self.settings.requests
         self._connections = Connections()
         self._delays: list[float] = []
         self._output: IO[str] | None = None
@@ -73,7 +73,7 @@ class Load:
         self._fast_requests = {keep: self.target.request("/", keep=keep) for keep in (True, False)}
 
     def stop(self, reason: str) -> None:
-        """Begin no further request; run() returns when those in flight have ended."""
+        """Begin no further request. run() returns when the requests in flight have ended."""
         self._stopped_by = self._stopped_by or reason
         self._stop.set()
 
@@ -134,10 +134,10 @@ class Load:
         connection: Connection | None = None
         await asyncio.sleep(generator.uniform(0, self.settings.pause))
         while not self._stop.is_set():
-            if self._left <= 0:
+            if self._remaining <= 0:
                 self.stop("requests")
                 break
-            self._left -= 1
+            self._remaining -= 1
             sleep = round(generator.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
             sample, connection = await self._send(kind, number, sleep, connection)
             assert self._output is not None
@@ -153,7 +153,7 @@ class Load:
         path = f"/slow?seconds={sleep}" if kind == SLOW else "/"
         begun, wall = time.monotonic(), time.time()
         exchange = _Exchange()
-        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, asked=sleep)
+        sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, sleep=sleep)
         try:
             async with asyncio.timeout(self.settings.timeout + sleep):
                 if kind == KEEP_ALIVE:
@@ -167,7 +167,7 @@ class Load:
         if exchange.error:
             sample = replace(sample, outcome=exchange.error.kind, detail=exchange.error.detail)
         elif exchange.answer:
-            sample = judge(sample, exchange.answer)
+            sample = assess(sample, exchange.answer)
         return sample, connection
 
     async def _exchange_fresh(self, path: str, exchange: _Exchange) -> None:
@@ -215,7 +215,7 @@ class Load:
             if connection:
                 connection.close()
             raise
-        if exchange.answer and exchange.answer.kept:
+        if exchange.answer and exchange.answer.keeps_open:
             return connection
         if exchange.answer:
             self._count(announced=1)
@@ -234,7 +234,7 @@ class Load:
         self._connections = replace(now, **changes)
 
 
-def judge(sample: Sample, answer: Answer) -> Sample:
+def assess(sample: Sample, answer: Answer) -> Sample:
     """Return the sample with the outcome and the release that the answer shows."""
     sample = replace(sample, status=answer.status)
     try:

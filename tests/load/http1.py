@@ -30,7 +30,7 @@ class Answer:
 
     status: int
     body: bytes
-    kept: bool
+    keeps_open: bool
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         return self._end is not None or self._received > 0
 
     def close(self) -> None:
-        """Close the connection; what is still on its way is lost."""
+        """Close the connection. Bytes that are still in transit are lost."""
         if self._transport:
             self._transport.close()
 
@@ -142,12 +142,12 @@ class Connection(asyncio.Protocol):
                     body += event.data
         self.answered += 1
         self.idle_since = asyncio.get_running_loop().time()
-        kept = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        keeps_open = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         # What has arrived beyond the answer belongs to no request.
         self._received = len(self._http.trailing_data[0])
-        if kept:
+        if keeps_open:
             self._http.start_next_cycle()
-        return Answer(status, bytes(body), kept)
+        return Answer(status, bytes(body), keeps_open)
 
     async def _next_event(self) -> h11.Event:
         """Return the next part of the answer, as soon as its bytes are there; raises ExchangeError."""

@@ -22,7 +22,7 @@ class Sample:
 
     ``begun`` is in seconds of the monotonic clock, ``wall`` in seconds since 1970. ``outcome`` is ok, mixed, status,
     timeout or a kind of ExchangeError. ``release`` is the release that the answer named; several are joined by /.
-    ``asked`` is the number of seconds that the application was asked to sleep.
+    ``sleep`` is the number of seconds that the application was asked to sleep.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Sample:
     release: str = ""
     status: int = 0
     process: int = 0
-    asked: float = 0.0
+    sleep: float = 0.0
     retried: bool = False
     detail: str = ""
 

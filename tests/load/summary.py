@@ -38,7 +38,7 @@ class Figures:
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Figures:
         fast = sorted(sample.seconds for sample in samples if sample.kind != SLOW and sample.outcome == OK)
-        slow = [sample.seconds - sample.asked for sample in samples if sample.kind == SLOW and sample.outcome == OK]
+        slow = [sample.seconds - sample.sleep for sample in samples if sample.kind == SLOW and sample.outcome == OK]
         outcomes = Counter(sample.outcome for sample in samples if sample.outcome != OK)
         return cls(
             requests=len(samples),

@@ -57,7 +57,7 @@ class Child:
         return events
 
     def interrupt(self) -> None:
-        """Tell the process to end with all that it has started."""
+        """Signal the process to end, with all processes that it started."""
         if not self.ended:
             os.kill(self.pid, signal.SIGTERM)
 
@@ -106,11 +106,11 @@ class Sender:
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: tuple[str, int, str] | None
     ) -> None:
-        """Send a warning of a test as text, since it may not be picklable. The parent has those of the collection."""
+        """Send a warning of a test as text: it may not be picklable. The parent has the warnings of the collection."""
         if self.running and when == "runtest":
             category = warning_message.category
-            known = category if category.__module__ == "builtins" else UserWarning
-            source = (str(warning_message.message), known, warning_message.filename, warning_message.lineno)
+            known_category = category if category.__module__ == "builtins" else UserWarning
+            source = (str(warning_message.message), known_category, warning_message.filename, warning_message.lineno)
             self.send("warning", source, nodeid, location)
 
     def warn(self, text: str) -> None:
@@ -147,8 +147,8 @@ def _run(session: pytest.Session, work: Callable[[Sender], None], connection: Co
     status = 1
     try:
         signal.signal(signal.SIGTERM, _interrupt)
-        # Ctrl-C reaches every process of the terminal; the parent decides what happens then. The handler does
-        # nothing, but is one: the programs that a test starts are to have the default again.
+        # Ctrl-C reaches every process of the terminal, and the parent decides what to do. A handler that does
+        # nothing, unlike SIG_IGN, is not inherited by the programs that a test starts.
         signal.signal(signal.SIGINT, lambda *_: None)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() == parent:

@@ -32,8 +32,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def enter(home: Path) -> None:
     """Take privileges, network and programs from this process, which must have one thread.
 
-    It can read what its account can read. It can write below the folder for temporary files, where ``home`` becomes
-    its home, and on file systems other than the root file system.
+    Afterwards it can read what its account can read. It can write below the folder for temporary files, where ``home``
+    becomes its home, and on file systems other than the root file system.
 
     Raises OSError, with nothing changed, where the kernel allows no namespaces.
     """

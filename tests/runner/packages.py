@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Return those of the packages that are not installed; none where there is no dpkg."""
+    """Return the packages that are not installed. Without dpkg, return none."""
     required = sorted(names)
     if not required or not shutil.which("dpkg-query"):
         return []
@@ -23,6 +23,6 @@ def install(names: list[str], _: object = None) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update"], ["install", "--no-install-recommends", *names]):
         command = ["apt-get", "--quiet", "--yes", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if completed.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {completed.stderr.strip()}")

@@ -45,7 +45,7 @@ COSTS = {
     "openstack": Cost(600, 10),
     "openstack-changes": Cost(1800, 10),
     "openstack-postgresql": Cost(1800, 10),
-    # Other load on the machine would show in the latencies that these measure.
+    # Other load on the machine would change the latencies that these scenarios measure.
     "switch-short": Cost(240, 2, alone=True),
     "switch": Cost(1800, 2, alone=True),
 }

@@ -18,7 +18,7 @@ from runner.parts import COSTS, LOGS, SCENARIOS, Cost
 class Job:
     """Tests that run one after the other in one process.
 
-    ``part`` is what they are a part of; ``packages`` the Debian packages that they need.
+    ``part`` is the name of their part; ``packages`` are the Debian packages that they need.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Timing:
 
 
 def in_order(jobs: list[Job]) -> list[Job]:
-    """Return the jobs in the order in which they should start: the unit tests, then the longest, last those alone."""
+    """Return the jobs in the order of their starts: unit tests, long jobs, short jobs, jobs that run alone."""
     return sorted(jobs, key=lambda job: (job.part != "unit", job.cost.alone, -job.cost.seconds))
 
 
@@ -85,7 +85,7 @@ class Schedule:
         Raises Session.Failed or Session.Interrupted when the session ends early, as pytest's own loop does.
         """
         session = self._session
-        # Made here, because each child would make one of its own otherwise.
+        # Without this call, each child would make a folder of its own.
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         missing = packages.missing({name for job in self._waiting for name in job.packages})
         if missing:
@@ -120,9 +120,9 @@ class Schedule:
         self._running.append(job)
         self.timings.setdefault(job.part, Timing(job.process.started))
         if job.name in SCENARIOS:
-            self._say(f"{job.name}: started, {LOGS / job.name}.log")
+            self._print(f"{job.name}: started, {LOGS / job.name}.log")
         elif self._several:
-            self._say(f"{job.name}: started")
+            self._print(f"{job.name}: started")
 
     def _receive(self, job: Job) -> None:
         assert job.process
@@ -135,8 +135,8 @@ class Schedule:
             self.timings[job.part].ended = job.process.ended
             if self._several:
                 end = "failed" if any(_failed(event) for event in job.events) else "done"
-                self._say(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
-        # The lines of several jobs would mix: what they report is shown when they have ended.
+                self._print(f"{job.name}: {end} after {job.process.ended - job.process.started:.0f} s")
+        # The lines of several jobs would mix, so the reports of a job are shown when it has ended.
         if job.process.ended or not self._several:
             self._show(job.events)
             job.events.clear()
@@ -155,7 +155,7 @@ class Schedule:
                 counts = self.timings[job.part].outcomes
                 counts[outcome] = counts.get(outcome, 0) + 1
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._terminal:
             if self._terminal._tw.width_of_current_line:
                 self._terminal.write_line("")

@@ -1,4 +1,4 @@
-"""The changes that a broker's definitions need; a password that is set already is not set again."""
+"""The changes of a broker's definitions. A password that is already set is not set again."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def test_a_fresh_broker_gets_everything_and_a_second_time_nothing() -> None:
         "account nova_1 in nova",
         "account guest removed",
     ]
-    done = applied(fresh, changes)
-    assert [user["name"] for user in done["users"]] == ["nova_1"]
-    assert broker.changes(done, [NOVA], ["guest"], 1000).lines == []
+    applied_definitions = applied(fresh, changes)
+    assert [user["name"] for user in applied_definitions["users"]] == ["nova_1"]
+    assert broker.changes(applied_definitions, [NOVA], ["guest"], 1000).lines == []
 
 
-def test_a_password_is_set_again_only_where_it_is_another_one() -> None:
-    done = applied({}, broker.changes({}, [NOVA], [], 0))
-    changes = broker.changes(done, [{**NOVA, "password": "second"}], [], 0)
+def test_a_password_is_set_only_if_it_differs() -> None:
+    applied_definitions = applied({}, broker.changes({}, [NOVA], [], 0))
+    changes = broker.changes(applied_definitions, [{**NOVA, "password": "second"}], [], 0)
     assert changes.lines == ["password of account nova_1"]
     assert "second" not in str(changes)
-    assert broker.changes(applied(done, changes), [{**NOVA, "password": "second"}], [], 0).lines == []
+    assert broker.changes(applied(applied_definitions, changes), [{**NOVA, "password": "second"}], [], 0).lines == []
 
 
-def test_rights_elsewhere_are_taken_and_other_accounts_left_alone() -> None:
+def test_rights_elsewhere_are_removed_and_other_accounts_stay() -> None:
     users = [{**NOVA, "vhosts": ["nova", "cinder"]}, {**NOVA, "name": "mine", "vhosts": ["cinder"]}]
-    done = applied({}, broker.changes({}, users, [], 0))
-    changes = broker.changes(done, [NOVA], [], 0)
+    applied_definitions = applied({}, broker.changes({}, users, [], 0))
+    changes = broker.changes(applied_definitions, [NOVA], [], 0)
     assert changes.removed_permissions == [("nova_1", "cinder")]
     assert changes.lines == ["account nova_1 no longer in cinder"]
 
@@ -69,7 +69,7 @@ def test_what_rabbitmq_stores_of_a_password() -> None:
     assert not broker.is_password("", {"password_hash": "", "hashing_algorithm": broker.HASHING})
 
 
-def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
+def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
     program = tmp_path / "rabbitmqctl"
     program.write_text(
         "#!/bin/sh\necho 'Error: unable to perform an operation on node rabbit@localhost' >&2\nexit 69\n"

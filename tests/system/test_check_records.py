@@ -1,4 +1,4 @@
-"""The action that checks records, run by the real Ansible: what it makes of texts, templates and secrets."""
+"""The action check_records, run by the real Ansible, with texts, templates and secrets."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def check(folder: Path, records: object, only: list[str] | None = None, **variab
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
     command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
     more = ["-e", f"ansible_python_interpreter={sys.executable}"]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=REPOSITORY)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return result
 

@@ -52,7 +52,7 @@ def block(language: str) -> str:
 
 
 def insert(file: Path, after: str, text: str) -> None:
-    """Insert text behind the line that a pattern matches."""
+    """Insert text after the line that a pattern matches."""
     content = file.read_text()
     line = re.search(after, content, re.DOTALL)
     assert line is not None
@@ -64,8 +64,8 @@ def run(folder: Path, *command: str) -> None:
         "ANSIBLE_COLLECTIONS_PATH": str(folder.parents[2]),
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 def test_a_key_that_is_added_as_the_page_says_reaches_apache(copied: Path, tmp_path: Path) -> None:

@@ -40,12 +40,12 @@ print("not replaced")
 
 
 def test_a_hanging_request_ends_the_process() -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PROCESS, str(WSGI)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "SIGINT\n")
-    assert "hanging: GET /slow has taken 0 s, and this process is replaced; it is at" in done.stderr
-    assert "in application" in done.stderr
+    assert (completed.returncode, completed.stdout) == (-signal.SIGKILL, "SIGINT\n")
+    assert "hanging: GET /slow has taken 0 s, and this process is replaced; it is at" in completed.stderr
+    assert "in application" in completed.stderr
 
 
 @pytest.fixture(autouse=True)

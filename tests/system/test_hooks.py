@@ -1,4 +1,4 @@
-"""Commands around a deployment, really run."""
+"""Hooks, run as real commands."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SECRET = "mysql://shop:opensesame@db/shop"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> AppFolder:
-    made = AppFolder("shop", tmp_path / "shop")
-    (made.release("one") / "venv" / "bin").mkdir(parents=True)
-    (made.release("one") / "venv" / "bin" / "python").symlink_to(sys.executable)
-    (made.release("one") / "RELEASE.json").write_text('{"id": "one"}')
-    (made.release("one") / "runtime" / "grove_runtime").mkdir(parents=True)
-    shutil.copy(LAUNCHER, made.release("one") / "runtime" / "grove_runtime")
-    made.point("blue", "one")
-    made.flip("blue")
-    return made
+    app_folder = AppFolder("shop", tmp_path / "shop")
+    (app_folder.release("one") / "venv" / "bin").mkdir(parents=True)
+    (app_folder.release("one") / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (app_folder.release("one") / "RELEASE.json").write_text('{"id": "one"}')
+    (app_folder.release("one") / "runtime" / "grove_runtime").mkdir(parents=True)
+    shutil.copy(LAUNCHER, app_folder.release("one") / "runtime" / "grove_runtime")
+    app_folder.point("blue", "one")
+    app_folder.flip("blue")
+    return app_folder
 
 
 def write_commands(folder: AppFolder, **commands: str | list[str]) -> None:
@@ -47,26 +47,26 @@ def write_commands(folder: AppFolder, **commands: str | list[str]) -> None:
 
 
 def test_a_hook_is_run_in_the_environment_of_its_release(folder: AppFolder) -> None:
-    seen = folder.path / "seen"
+    seen_file = folder.path / "seen"
     code = (
         "import os, sys; u = os.umask(0); "
         "print(os.getcwd(), os.environ['CONF'], os.environ['HOME'], oct(u), sys.argv[1:], os.environ['DATABASE'][:5],"
         " os.environ['GROVE_RELEASE'], 'TERM' in os.environ, file=open(sys.argv[1], 'w'), sep=chr(10))"
     )
-    write_commands(folder, migrate=f'python -c "{code}" {seen} "{{logs}}/a b" \'$HOME;*\'')
-    done = hooks.run(folder, "one", "migrate", ACCOUNT)
+    write_commands(folder, migrate=f'python -c "{code}" {seen_file} "{{logs}}/a b" \'$HOME;*\'')
+    result = hooks.run(folder, "one", "migrate", ACCOUNT)
     release = folder.release("one")
-    assert seen.read_text().splitlines() == [
+    assert seen_file.read_text().splitlines() == [
         str(release),
         f"{release}/etc/shop.ini",
         "/var/lib/shop",
         "0o27",
-        f"['{seen}', '/var/log/shop/a b', '$HOME;*']",
+        f"['{seen_file}', '/var/log/shop/a b', '$HOME;*']",
         "mysql",
         "one",
         "False",
     ]
-    assert done["seconds"] > 0
+    assert result["seconds"] > 0
     assert [event["what"] for event in history.read(folder)] == ["migrated"]
 
 
@@ -82,18 +82,18 @@ def test_a_failure_shows_last_lines_without_secrets(folder: AppFolder) -> None:
 
 
 def test_several_commands_end_at_the_first_failure(folder: AppFolder) -> None:
-    seen = folder.path / "seen"
+    seen_file = folder.path / "seen"
     mark = "python -c \"import sys; open(sys.argv[1], 'a').write(sys.argv[2]); print(sys.argv[2])\""
-    write_commands(folder, migrate=[f"{mark} {seen} one", f"{mark} {seen} two"])
+    write_commands(folder, migrate=[f"{mark} {seen_file} one", f"{mark} {seen_file} two"])
     assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "one\ntwo"
-    assert seen.read_text() == "onetwo"
+    assert seen_file.read_text() == "onetwo"
     url = "rabbit://shop:opensesame@broker/"
-    write_commands(folder, migrate=[f"python -c \"raise SystemExit('{url}')\"", f"{mark} {seen} three"])
+    write_commands(folder, migrate=[f"python -c \"raise SystemExit('{url}')\"", f"{mark} {seen_file} three"])
     with pytest.raises(hooks.HookError) as raised:
         hooks.run(folder, "one", "migrate", ACCOUNT)
     assert str(raised.value).startswith("key migrate[0]: python failed (exit status 1) after ")
     assert str(raised.value).endswith("\nrabbit://shop:********@broker/")
-    assert seen.read_text() == "onetwo"
+    assert seen_file.read_text() == "onetwo"
 
 
 def test_a_command_that_is_not_there(folder: AppFolder) -> None:
@@ -139,7 +139,7 @@ def test_a_hook_of_a_release_without_a_launcher_is_started_by_the_hosts(folder: 
     assert hooks.run(folder, "one", "migrate", ACCOUNT)["output"] == "done"
 
 
-def test_what_a_failed_hook_left(folder: AppFolder) -> None:
+def test_the_report_of_a_failed_hook(folder: AppFolder) -> None:
     history.append(folder, "deployed", "one")
     assert hooks.aftermath(folder, "two", "migrate").startswith("release one serves on; done: release two is built")
     assert hooks.aftermath(folder, "one", "migrate").startswith("release one serves on. ")
@@ -179,7 +179,7 @@ def test_a_first_release_that_fails_in_its_migration_never_served(first: AppFold
     assert publishing.point_first(first, "two", ACCOUNT.pw_name)
     assert (slots(first), first.live()) == (["two", "two"], "blue")
     assert FIRST in hooks.aftermath(first, "two", "migrate")
-    # What the switch notes when the front answers.
+    # The event that the switch records when the front answers.
     history.append(first, "deployed", "two")
     assert not publishing.point_first(first, "three", ACCOUNT.pw_name)
     assert history.previous(first, history.read(first)) is None
@@ -198,7 +198,7 @@ def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> 
         assert not publishing.point_first(first, "two", ACCOUNT.pw_name)
         assert FIRST in hooks.aftermath(first, "two", "migrate")
         assert history.serving(first) is None
-    # What the switch does: it starts the release in the other slot.
+    # Like the switch, start the release in the other slot.
     first.point("green", "two")
     first.flip("green")
     history.append(first, "switched", "two")

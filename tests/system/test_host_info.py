@@ -1,4 +1,4 @@
-"""What a host is asked, with real interpreters, certificates and trees."""
+"""The facts that host_info reads of a host, with real interpreters, certificates and trees."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FOREIGN = "<VirtualHost *:80>\n</VirtualHost>\n"
 
 
 def test_pythons() -> None:
-    found = info.python("/usr/bin/python3")
-    assert found is not None
-    assert found["abi"].startswith("cpython-3")
+    interpreter = info.python("/usr/bin/python3")
+    assert interpreter is not None
+    assert interpreter["abi"].startswith("cpython-3")
     version = subprocess.run(["/usr/bin/python3", "--version"], capture_output=True, text=True, check=True).stdout
-    assert f"Python {found['version']}\n" == version
+    assert f"Python {interpreter['version']}\n" == version
     assert info.python("/nonexistent") is None
     assert info.python("/bin/false") is None
 
@@ -79,11 +79,11 @@ def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports
     (tmp_path / site).with_name("listening.conf").write_text(f"Listen 90\n{FOREIGN}")
     (tmp_path / site).with_name("dangling.conf").symlink_to("nowhere")
     (tmp_path / ports).write_text("# Listen 1\nListen 80\n  Listen 127.0.0.1:81\n")
-    found = describe(layout)
-    assert found["version"].startswith("2.4.")
-    assert found["foreign_sites"] == ["blog"]
-    assert found["foreign_listen"] == ["80", "127.0.0.1:81"]
-    assert found["ports_ours"] is False
+    apache = describe(layout)
+    assert apache["version"].startswith("2.4.")
+    assert apache["foreign_sites"] == ["blog"]
+    assert apache["foreign_listen"] == ["80", "127.0.0.1:81"]
+    assert apache["ports_ours"] is False
     (tmp_path / ours).write_text(f"# {MARK}\nListen 80\n")
     assert describe(layout)["ports_ours"] is True
 

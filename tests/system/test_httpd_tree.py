@@ -32,15 +32,15 @@ SITE = f"# {MARK}\n<VirtualHost 127.0.0.1:18200>\n    ServerName one.example.org
 
 def snapshot(root: str) -> dict[str, str]:
     """Return every path of a tree with its content, link target and mode."""
-    found = {}
+    contents = {}
     for folder, subfolders, files in os.walk(root):
         for name in [*subfolders, *files]:
             path = Path(folder, name)
             if path.is_symlink():
-                found[str(path.relative_to(root))] = f"-> {os.readlink(path)}"
+                contents[str(path.relative_to(root))] = f"-> {os.readlink(path)}"
             elif path.is_file():
-                found[str(path.relative_to(root))] = f"{path.stat().st_mode:o} {path.read_bytes()!r}"
-    return found
+                contents[str(path.relative_to(root))] = f"{path.stat().st_mode:o} {path.read_bytes()!r}"
+    return contents
 
 
 @pytest.fixture
@@ -287,15 +287,15 @@ def run_module(layout: Layout, tmp_path: Path, **arguments: Any) -> dict[str, An
         "basic._ANSIBLE_ARGS = sys.stdin.buffer.read()\n"
         "basic._ANSIBLE_PROFILE = 'legacy'\n"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", runner + script],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": content}),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    assert completed.stdout, completed.stderr
+    result: dict[str, Any] = json.loads(completed.stdout)
     return result
 
 

@@ -1,4 +1,4 @@
-"""What a process can still do after isolation.enter, in which the unit tests run."""
+"""What a process can do after isolation.enter. The unit tests run in such a process."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ print(json.dumps(result))
 """
 
 
-def test_nothing_is_left_but_files_and_loopback(tmp_path: Path) -> None:
+def test_only_files_and_loopback_can_be_used(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PROGRAM, path],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    result = json.loads(completed.stdout)
     assert result["user"] != 0
     assert result["loopback"]
     assert result["child"] == "42\n"

@@ -44,7 +44,7 @@ COMMANDS: dict[str, Any] = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The folder of an application that is called as its account, below one that every account can reach."""
+    """The folder of an application whose name is that of its account, in a folder that every account can reach."""
     base = Path(tempfile.mkdtemp(prefix="grove-test-", dir="/var/tmp"))
     base.chmod(0o755)
     folder = base / "nobody"
@@ -75,7 +75,7 @@ def make_release(folder: Path, name: str) -> Path:
 
 
 def make_older(release: Path) -> None:
-    """Make a release what the version before the launcher built."""
+    """Turn a release into one of the version before the launcher existed."""
     older = {name: value for name, value in COMMANDS.items() if name not in ("argv", "extras")}
     (release / "commands.json").write_text(json.dumps(older))
     (release / "runtime" / "grove_runtime" / "launch.py").unlink()
@@ -86,9 +86,9 @@ def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
 
-def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+def report_of(completed: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert completed.returncode == 0, completed.stderr
+    report: dict[str, Any] = json.loads(completed.stdout)
     return report
 
 
@@ -143,9 +143,10 @@ def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + folder.parent.name)
         systemd.settimeout(5)
-        done = run(folder, "--agent", "quiet", NOTIFY_SOCKET="@" + folder.parent.name, RUNTIME_DIRECTORY=str(runtime))
+        address = "@" + folder.parent.name
+        completed = run(folder, "--agent", "quiet", NOTIFY_SOCKET=address, RUNTIME_DIRECTORY=str(runtime))
         assert systemd.recv(100) == b"READY=1"
-    assert "NOTIFY_SOCKET" not in report_of(done)["environment"]
+    assert "NOTIFY_SOCKET" not in report_of(completed)["environment"]
     assert (runtime / "release").read_text().split()[1] == "one"
 
 
@@ -162,15 +163,15 @@ def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path
     ],
 )
 def test_what_cannot_be_run(folder: Path, words: list[str], message: str) -> None:
-    done = run(folder, *words)
-    assert (done.returncode, done.stderr.startswith(message)) == (1, True), done.stderr
+    completed = run(folder, *words)
+    assert (completed.returncode, completed.stderr.startswith(message)) == (1, True), completed.stderr
 
 
 @AS_ROOT
 def test_another_account_may_not_run_commands(folder: Path) -> None:
-    done = subprocess.run([folder / "run", "id"], user=33, group=33, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "run: only root and nobody may run commands of nobody\n"
+    completed = subprocess.run([folder / "run", "id"], user=33, group=33, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert completed.stderr == "run: only root and nobody may run commands of nobody\n"
 
 
 @AS_ROOT
@@ -190,10 +191,10 @@ def test_nothing_of_a_callers_folder_or_path_is_imported(folder: Path) -> None:
     for name in ("json", "pwd", "sitecustomize"):
         (trap / f"{name}.py").write_text("raise SystemExit('trapped')\n")
     command: list[str | Path] = [folder / "run", "python", "report.py"]
-    done = subprocess.run(
+    completed = subprocess.run(
         command, env={"PYTHONPATH": str(trap)}, cwd=trap, capture_output=True, text=True, check=False
     )
-    assert report_of(done)["argv"] == []
+    assert report_of(completed)["argv"] == []
 
 
 ENTER = """
@@ -222,7 +223,7 @@ def test_a_daemon_process_gets_the_same_environment(folder: Path) -> None:
     assert report["path"] == f"{release}/extras"
 
 
-def test_a_release_that_lacks_what_every_one_has(tmp_path: Path) -> None:
+def test_a_release_without_a_required_key(tmp_path: Path) -> None:
     (tmp_path / "RELEASE.json").write_text('{"id": "one"}')
     (tmp_path / "commands.json").write_text('{"environment": {}, "home": "/", "state": "/s"}')
     with pytest.raises(ValueError, match="has no key logs"):
@@ -240,16 +241,16 @@ ODD_NAMES = ["a.ini", "a'b.ini", 'a"b.ini', "a\\b\\n.ini", "ü/ß.ini", "{etc}.i
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_values_stay_what_they_are_in_the_file_that_makes_the_application(name: str) -> None:
-    seen: list[Any] = []
+    calls: list[Any] = []
     stubs = """
 import sys, types
 pecan, paste, runtime, deploy, loadwsgi = (types.ModuleType(name) for name in ("a", "b", "c", "d", "e"))
 pecan.deploy = deploy; paste.deploy = loadwsgi
-deploy.deploy = lambda path: seen.append(path)
-loadwsgi.loadapp = lambda uri, name: seen.append((uri, name))
+deploy.deploy = lambda path: calls.append(path)
+loadwsgi.loadapp = lambda uri, name: calls.append((uri, name))
 runtime.launch = types.SimpleNamespace(enter=lambda release: None)
-runtime.serving = types.SimpleNamespace(wrap=lambda application, release, **options: seen.append(options))
-runtime.paste_logging = types.SimpleNamespace(configure=seen.append)
+runtime.serving = types.SimpleNamespace(wrap=lambda application, release, **options: calls.append(options))
+runtime.paste_logging = types.SimpleNamespace(configure=calls.append)
 stubs = {"pecan": pecan, "pecan.deploy": deploy, "paste": paste, "paste.deploy": loadwsgi, "grove_runtime": runtime}
 former = {name: sys.modules.get(name) for name in stubs}, list(sys.path)
 sys.modules.update(stubs)
@@ -261,10 +262,10 @@ for name, module in former[0].items():
 """
     for kind, entry in (("pecan", {"pecan": name}), ("paste", {"paste": name, "name": name})):
         code = stubs + rendered(kind=kind, entry=entry).partition('"""\n')[2] + restore
-        exec(compile(code, "app.wsgi", "exec"), {"__file__": "/release/app.wsgi", "seen": seen})
+        exec(compile(code, "app.wsgi", "exec"), {"__file__": "/release/app.wsgi", "calls": calls})
     path = f"/release/etc/{name}"
     options = {"request_timeout": 60, "pecan_signatures": True}
-    assert seen == [path, options, path, (f"config:{path}", name), options]
+    assert calls == [path, options, path, (f"config:{path}", name), options]
 
 
 def test_the_file_shows_how_the_application_is_made() -> None:

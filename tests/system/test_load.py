@@ -1,4 +1,4 @@
-"""The load client against servers that misbehave on purpose, its report, and the application that it asks."""
+"""The load client against servers that misbehave on purpose, its report, and the load app."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NONE = client.Settings(keep_alive=0, fresh=0, slow_clients=0, pause=0.002, timeo
 
 
 def content(code: str = "1", virtualenv: str = "1", configuration: str = "1", late: str = "1") -> bytes:
-    """Return the body that the application answers with."""
+    """Return the body of the application's answer."""
     named = {"code": code, "virtualenv": virtualenv, "configuration": configuration, "late": late}
     return json.dumps({"release": named, "process": 7, "thread": 8}).encode()
 
@@ -43,7 +43,7 @@ class Request:
     number: int
     on_connection: int
     path: str
-    kept: bool
+    keeps_open: bool
     writer: asyncio.StreamWriter
 
     async def answer(self, body: bytes | None = None, status: str = "200 OK", fields: str = "") -> None:
@@ -67,7 +67,7 @@ Behaviour = Callable[[Request], Awaitable[None]]
 
 @dataclass
 class Server:
-    """A small HTTP server whose behaviour is a function; it counts what it received."""
+    """A small HTTP server whose behaviour is a function. It counts connections and requests."""
 
     behaviour: Behaviour
     requests: int = 0
@@ -85,7 +85,7 @@ class Server:
                 self.paths[path.partition("?")[0]] += 1
                 request = Request(self.requests, on_connection, path, b"Connection: close" not in head, writer)
                 await self.behaviour(request)
-                if not request.kept or writer.is_closing():
+                if not request.keeps_open or writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -116,7 +116,7 @@ def run(
 
 
 async def well(request: Request) -> None:
-    """Behave."""
+    """Answer correctly."""
     if request.path.startswith("/slow"):
         await asyncio.sleep(float(request.path.partition("=")[2]))
     await request.answer()
@@ -124,15 +124,15 @@ async def well(request: Request) -> None:
 
 def test_all_kinds_at_once(tmp_path: Path) -> None:
     settings = replace(NONE, keep_alive=2, fresh=3, slow_clients=2, slow=(0.05, 0.1), requests=200)
-    server, found = run(well, tmp_path, settings)
-    assert (found.total.requests, found.total.failed, found.run.stopped_by) == (200, 0, "requests")
+    server, measured = run(well, tmp_path, settings)
+    assert (measured.total.requests, measured.total.failed, measured.run.stopped_by) == (200, 0, "requests")
     assert server.requests == 200
-    assert server.paths["/slow"] == found.by_client[SLOW].requests > 2
-    assert found.run.connections.opened == 2
-    assert server.connections == 2 + found.by_client[FRESH].requests + found.by_client[SLOW].requests
-    assert found.total.releases == {"1": 200}
+    assert server.paths["/slow"] == measured.by_client[SLOW].requests > 2
+    assert measured.run.connections.opened == 2
+    assert server.connections == 2 + measured.by_client[FRESH].requests + measured.by_client[SLOW].requests
+    assert measured.total.releases == {"1": 200}
     slow = [sample for sample in RunFolder(tmp_path).read_samples() if sample.kind == SLOW]
-    assert all(0.05 <= sample.asked <= sample.seconds for sample in slow)
+    assert all(0.05 <= sample.sleep <= sample.seconds for sample in slow)
 
 
 def test_other_statuses_are_counted_and_shown(tmp_path: Path) -> None:
@@ -142,18 +142,18 @@ def test_other_statuses_are_counted_and_shown(tmp_path: Path) -> None:
         else:
             await request.answer()
 
-    _, found = run(every_fifth, tmp_path, replace(NONE, keep_alive=1, fresh=1, requests=50))
-    assert (found.total.failed, found.total.by_outcome) == (10, {"status": 10})
-    assert found.failures[0].detail == "503 <h1>no daemon</h1>"
+    _, measured = run(every_fifth, tmp_path, replace(NONE, keep_alive=1, fresh=1, requests=50))
+    assert (measured.total.failed, measured.total.by_outcome) == (10, {"status": 10})
+    assert measured.failures[0].detail == "503 <h1>no daemon</h1>"
 
 
 def test_only_the_first_failures_are_kept_in_detail(tmp_path: Path) -> None:
     async def never(request: Request) -> None:
         await request.answer(status="500 Internal Server Error")
 
-    _, found = run(never, tmp_path, replace(NONE, fresh=12, seconds=1, requests=70))
-    assert (found.total.failed, len(found.failures)) == (70, 50)
-    assert found.slowest is None
+    _, measured = run(never, tmp_path, replace(NONE, fresh=12, seconds=1, requests=70))
+    assert (measured.total.failed, len(measured.failures)) == (70, 50)
+    assert measured.slowest is None
 
 
 @pytest.mark.parametrize("place", ["code", "virtualenv", "configuration", "late"])
@@ -161,19 +161,19 @@ def test_disagreeing_places_are_mixed(tmp_path: Path, place: str) -> None:
     async def every_tenth(request: Request) -> None:
         await request.answer(content(**{place: "2"}) if request.number % 10 == 0 else None)
 
-    _, found = run(every_tenth, tmp_path, replace(NONE, keep_alive=1, requests=30))
-    assert (found.total.failed, found.total.mixed) == (3, 3)
-    assert f"{place} 2" in found.failures[0].detail
-    assert found.total.releases["1"] == 27
+    _, measured = run(every_tenth, tmp_path, replace(NONE, keep_alive=1, requests=30))
+    assert (measured.total.failed, measured.total.mixed) == (3, 3)
+    assert f"{place} 2" in measured.failures[0].detail
+    assert measured.total.releases["1"] == 27
 
 
 def test_an_answer_that_names_no_release_is_a_failure(tmp_path: Path) -> None:
     async def page(request: Request) -> None:
         await request.answer(b"It works!" if request.number == 3 else b'{"release": {"code": "1"}, "process": 1}')
 
-    _, found = run(page, tmp_path, replace(NONE, keep_alive=1, requests=4))
-    assert found.total.by_outcome == {"malformed": 4}
-    assert found.failures[2].detail == "It works!"
+    _, measured = run(page, tmp_path, replace(NONE, keep_alive=1, requests=4))
+    assert measured.total.by_outcome == {"malformed": 4}
+    assert measured.failures[2].detail == "It works!"
 
 
 def test_a_reset_of_a_fresh_connection_is_a_failure(tmp_path: Path) -> None:
@@ -183,18 +183,18 @@ def test_a_reset_of_a_fresh_connection_is_a_failure(tmp_path: Path) -> None:
         else:
             await request.answer()
 
-    server, found = run(every_fourth, tmp_path, replace(NONE, fresh=1, requests=20))
-    assert found.total.by_outcome == {"reset": 5}
-    assert (found.total.retried, server.requests) == (0, 20)
+    server, measured = run(every_fourth, tmp_path, replace(NONE, fresh=1, requests=20))
+    assert measured.total.by_outcome == {"reset": 5}
+    assert (measured.total.retried, server.requests) == (0, 20)
 
 
 def test_a_close_of_a_fresh_connection_is_a_failure_for_keep_alive_clients_too(tmp_path: Path) -> None:
     async def first_on_each(request: Request) -> None:
         request.close()
 
-    server, found = run(first_on_each, tmp_path, replace(NONE, keep_alive=1, requests=3))
-    assert found.total.by_outcome == {"closed": 3}
-    assert (found.total.retried, server.requests) == (0, 3)
+    server, measured = run(first_on_each, tmp_path, replace(NONE, keep_alive=1, requests=3))
+    assert measured.total.by_outcome == {"closed": 3}
+    assert (measured.total.retried, server.requests) == (0, 3)
 
 
 def test_a_race_with_the_close_of_a_kept_connection_is_retried_once_and_counted(tmp_path: Path) -> None:
@@ -204,10 +204,10 @@ def test_a_race_with_the_close_of_a_kept_connection_is_retried_once_and_counted(
         else:
             await request.answer()
 
-    server, found = run(third_on_each, tmp_path, replace(NONE, keep_alive=1, requests=30))
-    connections = found.run.connections
-    assert (found.total.requests, found.total.failed) == (30, 0)
-    assert found.total.retried == connections.retried == server.requests - 30 > 5
+    server, measured = run(third_on_each, tmp_path, replace(NONE, keep_alive=1, requests=30))
+    connections = measured.run.connections
+    assert (measured.total.requests, measured.total.failed) == (30, 0)
+    assert measured.total.retried == connections.retried == server.requests - 30 > 5
     assert connections.opened == connections.retried + 1
     assert len(connections.retry_idle) == connections.retried
     assert all(idle > 0 for idle in connections.retry_idle)
@@ -220,9 +220,9 @@ def test_a_retry_that_fails_is_a_failure(tmp_path: Path) -> None:
         else:
             request.reset()
 
-    server, found = run(only_one_answer, tmp_path, replace(NONE, keep_alive=1, requests=2))
-    assert found.total.by_outcome == {"reset": 1}
-    assert (found.failures[0].retried, server.requests) == (True, 3)
+    server, measured = run(only_one_answer, tmp_path, replace(NONE, keep_alive=1, requests=2))
+    assert measured.total.by_outcome == {"reset": 1}
+    assert (measured.failures[0].retried, server.requests) == (True, 3)
 
 
 def test_an_answer_cut_in_the_middle_is_never_retried(tmp_path: Path) -> None:
@@ -236,9 +236,9 @@ def test_an_answer_cut_in_the_middle_is_never_retried(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
         request.reset() if request.number % 4 < 2 else request.close()
 
-    server, found = run(cut, tmp_path, replace(NONE, keep_alive=1, requests=12))
-    assert found.total.by_outcome == {"truncated": 6}
-    assert (found.total.retried, server.requests) == (0, 12)
+    server, measured = run(cut, tmp_path, replace(NONE, keep_alive=1, requests=12))
+    assert measured.total.by_outcome == {"truncated": 6}
+    assert (measured.total.retried, server.requests) == (0, 12)
 
 
 def test_one_byte_of_the_answer_forbids_the_retry(tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ def test_one_byte_of_the_answer_forbids_the_retry(tmp_path: Path) -> None:
         await request.writer.drain()
         request.reset()
 
-    server, found = run(one_byte, tmp_path, replace(NONE, keep_alive=1, requests=2))
-    assert found.total.by_outcome == {"truncated": 1}
+    server, measured = run(one_byte, tmp_path, replace(NONE, keep_alive=1, requests=2))
+    assert measured.total.by_outcome == {"truncated": 1}
     assert server.requests == 2
 
 
@@ -260,10 +260,10 @@ def test_idle_connections_that_the_server_closes_are_no_failure(tmp_path: Path) 
         await request.answer()
         request.close()
 
-    server, found = run(closing, tmp_path, replace(NONE, keep_alive=2, pause=0.05, requests=12))
-    assert (found.total.failed, found.total.retried) == (0, 0)
-    assert found.run.connections.closed_idle == 10
-    assert found.run.connections.opened == server.connections == 12
+    server, measured = run(closing, tmp_path, replace(NONE, keep_alive=2, pause=0.05, requests=12))
+    assert (measured.total.failed, measured.total.retried) == (0, 0)
+    assert measured.run.connections.closed_idle == 10
+    assert measured.run.connections.opened == server.connections == 12
 
 
 def test_words_without_a_request_make_a_kept_connection_unusable(tmp_path: Path) -> None:
@@ -271,16 +271,16 @@ def test_words_without_a_request_make_a_kept_connection_unusable(tmp_path: Path)
         await request.answer()
         request.writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
-    _, found = run(timing_out, tmp_path, replace(NONE, keep_alive=1, pause=0.05, requests=4))
-    assert (found.total.failed, found.run.connections.closed_idle) == (0, 3)
+    _, measured = run(timing_out, tmp_path, replace(NONE, keep_alive=1, pause=0.05, requests=4))
+    assert (measured.total.failed, measured.run.connections.closed_idle) == (0, 3)
 
 
 def test_an_announced_close_is_heeded(tmp_path: Path) -> None:
     async def announcing(request: Request) -> None:
         await request.answer(fields="Connection: Close\r\n")
 
-    server, found = run(announcing, tmp_path, replace(NONE, keep_alive=1, requests=5))
-    assert (found.total.failed, found.run.connections.announced, server.connections) == (0, 5, 5)
+    server, measured = run(announcing, tmp_path, replace(NONE, keep_alive=1, requests=5))
+    assert (measured.total.failed, measured.run.connections.announced, server.connections) == (0, 5, 5)
 
 
 def test_time_outs(tmp_path: Path) -> None:
@@ -288,10 +288,10 @@ def test_time_outs(tmp_path: Path) -> None:
         await asyncio.sleep(2)
 
     settings = replace(NONE, keep_alive=1, fresh=1, slow_clients=1, slow=(0.1, 0.1), timeout=0.2, requests=3)
-    _, found = run(silent, tmp_path, settings)
-    assert found.total.by_outcome == {"timeout": 3}
-    taken = {sample.kind: sample.seconds for sample in found.failures}
-    assert all(limit <= taken[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
+    _, measured = run(silent, tmp_path, settings)
+    assert measured.total.by_outcome == {"timeout": 3}
+    durations = {sample.kind: sample.seconds for sample in measured.failures}
+    assert all(limit <= durations[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -323,8 +323,8 @@ def test_ways_to_send_an_answer(tmp_path: Path) -> None:
             case _:
                 await request.answer()
 
-    _, found = run(in_turn, tmp_path, replace(NONE, keep_alive=1, fresh=1, requests=24))
-    assert found.failures == []
+    _, measured = run(in_turn, tmp_path, replace(NONE, keep_alive=1, fresh=1, requests=24))
+    assert measured.failures == []
 
 
 @pytest.mark.parametrize(
@@ -341,15 +341,16 @@ def test_other_protocols_are_malformed(tmp_path: Path, answer: bytes) -> None:
     async def other(request: Request) -> None:
         request.writer.write(answer)
 
-    _, found = run(other, tmp_path, replace(NONE, keep_alive=1, requests=2))
-    assert found.total.by_outcome == {"malformed": 2}
+    _, measured = run(other, tmp_path, replace(NONE, keep_alive=1, requests=2))
+    assert measured.total.by_outcome == {"malformed": 2}
 
 
 def test_a_run_ends_by_time_and_waits_for_what_is_in_flight(tmp_path: Path) -> None:
     settings = replace(NONE, slow_clients=2, slow=(0.4, 0.4), seconds=0.2)
-    server, found = run(well, tmp_path, settings)
-    assert (found.run.stopped_by, server.requests, found.total.requests, found.total.failed) == ("time", 2, 2, 0)
-    assert found.seconds > 0.4
+    server, measured = run(well, tmp_path, settings)
+    total = measured.total
+    assert (measured.run.stopped_by, server.requests, total.requests, total.failed) == ("time", 2, 2, 0)
+    assert measured.seconds > 0.4
 
 
 def test_windows_hold_their_requests_and_show_the_handover(tmp_path: Path) -> None:
@@ -374,9 +375,9 @@ def test_windows_hold_their_requests_and_show_the_handover(tmp_path: Path) -> No
             time.sleep(0.1)
 
     settings = replace(NONE, keep_alive=2, fresh=2, pause=0.005, seconds=2.0, requests=10_000)
-    _, found = run(replaced, tmp_path, settings, during)
-    switch, fault = found.windows
-    assert (switch.label, fault.kind, found.total.failed) == ("release 2", "fault", 0)
+    _, measured = run(replaced, tmp_path, settings, during)
+    switch, fault = measured.windows
+    assert (switch.label, fault.kind, measured.total.failed) == ("release 2", "fault", 0)
     assert switch.begin >= 0.15
     assert switch.seconds >= 0.2
     assert set(switch.figures.releases) == {"1", "2"}
@@ -384,11 +385,11 @@ def test_windows_hold_their_requests_and_show_the_handover(tmp_path: Path) -> No
     assert fault.handover is None
     assert switch.handover is not None
     assert switch.handover < switch.seconds
-    assert found.slowest is not None
-    assert found.slowest.seconds == found.total.slowest_fast
-    assert found.slowest.seconds >= 0.08
-    inside = switch.figures.requests + fault.figures.requests + found.outside.requests
-    assert inside == found.total.requests
+    assert measured.slowest is not None
+    assert measured.slowest.seconds == measured.total.slowest_fast
+    assert measured.slowest.seconds >= 0.08
+    inside = switch.figures.requests + fault.figures.requests + measured.outside.requests
+    assert inside == measured.total.requests
     written = json.loads(RunFolder(tmp_path).summary.read_text())
     assert written["windows"][0]["figures"]["requests"] == switch.figures.requests
     page = Path(report.write(RunFolder(tmp_path))).read_text()
@@ -400,8 +401,8 @@ def sample(begun: float, seconds: float = 0.01, release: str = "1") -> Sample:
 
 
 def test_figures() -> None:
-    taken = [number / 100 for number in range(1, 101)]
-    assert [summary.percentile(taken, percent) for percent in (50, 99, 100)] == [0.5, 0.99, 1.0]
+    durations = [number / 100 for number in range(1, 101)]
+    assert [summary.percentile(durations, percent) for percent in (50, 99, 100)] == [0.5, 0.99, 1.0]
     assert (summary.percentile([3.0], 99), summary.percentile([], 50)) == (3.0, None)
     mixed = [sample(0), sample(1, release="2"), sample(2), sample(3, release="2")]
     assert summary.handover(mixed) == 1.0
@@ -416,8 +417,8 @@ def test_marks_are_checked_and_an_open_window_ends_with_the_run(tmp_path: Path) 
     with pytest.raises(ValueError, match="no such mark: begin party"):
         folder.mark("begin", "party", "x")
 
-    _, found = run(well, tmp_path, replace(NONE, keep_alive=1), lambda: folder.mark("begin", "reload", "open"))
-    assert found.windows[0].begin + found.windows[0].seconds == pytest.approx(found.seconds, abs=0.01)
+    _, measured = run(well, tmp_path, replace(NONE, keep_alive=1), lambda: folder.mark("begin", "reload", "open"))
+    assert measured.windows[0].begin + measured.windows[0].seconds == pytest.approx(measured.seconds, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -453,18 +454,18 @@ def test_the_report_is_one_file_and_shows_everything(tmp_path: Path) -> None:
         folder.mark("at", "note", "killed")
 
     settings = replace(NONE, keep_alive=2, fresh=2, slow_clients=2, slow=(0.05, 0.1), requests=300, seconds=5)
-    _, found = run(failing, tmp_path, settings, during)
+    _, measured = run(failing, tmp_path, settings, during)
     page = Path(report.write(folder)).read_text()
     picture = page[page.index("<svg") : page.index("</svg>") + 6]
     root = ElementTree.fromstring(picture)
     words = " ".join(element.text or "" for element in root.iter() if element.tag.endswith(("}text", "}title")))
     assert "1 to <1> & back" in words
     assert "killed" in words
-    assert f"slowest {shown(found.total.slowest_fast)}" in words
-    fast_failures = sum(found.by_client[kind].failed for kind in (KEEP_ALIVE, FRESH))
+    assert f"slowest {shown(measured.total.slowest_fast)}" in words
+    fast_failures = sum(measured.by_client[kind].failed for kind in (KEEP_ALIVE, FRESH))
     assert picture.count('class="failure"') == fast_failures > 0
     assert "1 to &lt;1&gt; &amp; back" in page
-    assert f"{found.total.failed} of 300 requests failed: " in page
+    assert f"{measured.total.failed} of 300 requests failed: " in page
     # Names of namespaces are no addresses, and # and data: stay within the file.
     outside = re.sub(r'xmlns(:xlink)?="[^"]+"|href="(#|data:)|url\(#', "", page)
     assert not re.search(r"<script|<link|<img|@import|url\(|(src|href)=|https?://", outside)
@@ -493,7 +494,7 @@ server.serve_forever()
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return what a process needs to import the release in ``folder`` without installing it."""
+    """Return the environment in which a process can import the release in ``folder`` without installing it."""
     source = folder / "source"
     wheel = next((source / "wheels").glob("*.whl"))
     own = {"PYTHONPATH": f"{source}:{wheel}", "LOAD_APP_CONFIG": str(folder / releases.CONFIGURATION)}
@@ -524,19 +525,19 @@ def get(port: int, path: str) -> tuple[int, dict[str, object]]:
             connection.close()
 
     answer = asyncio.run(ask())
-    found: dict[str, object] = json.loads(answer.body)
-    return answer.status, found
+    content: dict[str, object] = json.loads(answer.body)
+    return answer.status, content
 
 
 def test_the_application_names_its_release_four_times(tmp_path: Path) -> None:
     with served(releases.make(tmp_path, 3)) as port:
-        status, found = get(port, "/")
+        status, content = get(port, "/")
         begun = time.monotonic()
-        assert get(port, "/slow?seconds=0.3")[1]["release"] == found["release"]
+        assert get(port, "/slow?seconds=0.3")[1]["release"] == content["release"]
         assert time.monotonic() - begun >= 0.3
         assert [get(port, path)[0] for path in ("/health", "/hang", "/eat", "/slow?seconds=x")] == [200, 404, 404, 400]
-    assert (status, found["release"]) == (200, dict.fromkeys(client.PLACES, "3"))
-    assert isinstance(found["process"], int)
+    assert (status, content["release"]) == (200, dict.fromkeys(client.PLACES, "3"))
+    assert isinstance(content["process"], int)
 
 
 def test_the_applications_places_are_read_during_the_request(tmp_path: Path) -> None:
@@ -563,8 +564,8 @@ def test_faults_at_import(tmp_path: Path) -> None:
         release = releases.make(tmp_path, 1, faults)
         begun = time.monotonic()
         command = [sys.executable, "-c", "import load_app.wsgi"]
-        done = subprocess.run(command, env=environment(release), capture_output=True, text=True, check=False)
-        return done.returncode, done.stderr, time.monotonic() - begun
+        completed = subprocess.run(command, env=environment(release), capture_output=True, text=True, check=False)
+        return completed.returncode, completed.stderr, time.monotonic() - begun
 
     assert load(import_error=True)[1].endswith("RuntimeError: the configuration asks for an error at import\n")
     assert load(import_error=True, daemon_only=True)[:2] == (0, "")
@@ -586,10 +587,10 @@ def test_a_release_is_reproducible_and_installs_without_an_index(tmp_path: Path)
         ["pip", "install", "--quiet", "--python", str(python), str(tmp_path / "out" / "load_app-7-py3-none-any.whl")],
     ):
         subprocess.run([sys.executable, "-m", "uv", *arguments], env=offline, check=True)
-    asked = "import load_app.wsgi as app; print(*app.places().values())"
+    program = "import load_app.wsgi as app; print(*app.places().values())"
     ready = {**offline, "LOAD_APP_CONFIG": str(first / releases.CONFIGURATION)}
-    done = subprocess.run([python, "-I", "-c", asked], env=ready, capture_output=True, text=True, check=True)
-    assert done.stdout == "7 7 7 7\n"
+    completed = subprocess.run([python, "-I", "-c", program], env=ready, capture_output=True, text=True, check=True)
+    assert completed.stdout == "7 7 7 7\n"
 
 
 @pytest.mark.parametrize("faults", [{"explode": True}, {"hang": 1}, {"health_status": True}])
@@ -617,12 +618,12 @@ def test_the_command_line_runs_until_a_signal(tmp_path: Path) -> None:
             subprocess.run(command("mark", str(data), edge, "switch", "release 2"), cwd=REPOSITORY, check=True)
         time.sleep(1)
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=60)
-    assert (running.returncode, re.search(r"\d+ requests, 0 failed", said) is not None) == (0, True), said
+        output, _ = running.communicate(timeout=60)
+    assert (running.returncode, re.search(r"\d+ requests, 0 failed", output) is not None) == (0, True), output
     subprocess.run(command("report", str(data)), cwd=REPOSITORY, check=True)
-    found = json.loads((data / "summary.json").read_text())
-    assert (found["run"]["stopped_by"], found["windows"][0]["label"]) == ("SIGTERM", "release 2")
-    assert found["total"]["releases"] == {"2": found["total"]["requests"]}
+    figures = json.loads((data / "summary.json").read_text())
+    assert (figures["run"]["stopped_by"], figures["windows"][0]["label"]) == ("SIGTERM", "release 2")
+    assert figures["total"]["releases"] == {"2": figures["total"]["requests"]}
     assert "release 2" in (data / "report.html").read_text()
 
 
@@ -635,13 +636,13 @@ def test_a_block_under_load(tmp_path: Path) -> None:
         load.window("switch", "nothing changes"),
     ):
         time.sleep(0.5)
-    found = summary.summarize(load)
-    assert found.total.requests >= found.windows[0].figures.requests > 10
-    assert (found.total.failed, found.total.releases) == (0, {"4": found.total.requests})
+    figures = summary.summarize(load)
+    assert figures.total.requests >= figures.windows[0].figures.requests > 10
+    assert (figures.total.failed, figures.total.releases) == (0, {"4": figures.total.requests})
     assert load.report.stat().st_size > 5000
 
 
-def test_a_client_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_client_that_cannot_start_reports_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="status 2: load: 'nowhere' is no http or https URL"):
         under_load("nowhere", tmp_path).__enter__()
 

@@ -107,7 +107,7 @@ class Place:
         return f"counter==1 --hash=sha256:{digest}\n"
 
     def order(self, kind: str = "folder", text: str = "", lock: str | None = None, **changes: Any) -> Order:
-        """Return what is to be built, with the archive that the controller would send."""
+        """Return the order for a build, with the archive that the controller would send."""
         payload = Payload()
         path = str(self.source) if kind == "folder" else text
         payload.add_source({"kind": kind, "path": path, "text": text})
@@ -128,8 +128,8 @@ class Place:
             payload.write(stream, {"app": "shop"})
         return Order(plan, archive)
 
-    def left(self) -> list[str]:
-        """Return what stands in releases and venvs."""
+    def contents(self) -> list[str]:
+        """Return the names in releases and venvs."""
         folders = (self.folder.releases, self.folder.virtualenvs)
         return sorted(path.name for folder in folders for path in folder.iterdir())
 
@@ -138,12 +138,12 @@ class Place:
         return self.folder.release(order.plan.release)
 
     def refused(self, order: Order, account: str = ACCOUNT) -> str:
-        """Return why the build failed, after which there is nothing more than before."""
-        before = self.left() if self.folder.releases.exists() else []
+        """Return why the build failed; check that the failed build left no file."""
+        before = self.contents() if self.folder.releases.exists() else []
         with pytest.raises(OperatorError) as raised:
             self.build(order, account)
         if self.folder.releases.exists():
-            assert self.left() == before
+            assert self.contents() == before
         return str(raised.value)
 
 
@@ -163,7 +163,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 def ask_python(release: Path, code: str) -> str:
     """Return what the release's Python prints, run as the application's account."""
     account = pwd.getpwnam(ACCOUNT)
-    done = subprocess.run(
+    completed = subprocess.run(
         [release / "venv/bin/python", "-I", "-c", code],
         capture_output=True,
         text=True,
@@ -173,7 +173,7 @@ def ask_python(release: Path, code: str) -> str:
         group=account.pw_gid,
         extra_groups=[],
     )
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def test_a_folder_without_metadata_is_imported_from_the_release(place: Place) -> None:
@@ -181,7 +181,7 @@ def test_a_folder_without_metadata_is_imported_from_the_release(place: Place) ->
     (place.source / "public" / "logo.svg").write_text("<svg/>")
     order = place.order(static={"/public": "public"})
     release = place.build(order)
-    assert place.left() == [order.plan.release]
+    assert place.contents() == [order.plan.release]
     assert ask_python(release, "import shop; print(shop.__file__)") == str(release / "src" / "shop.py")
     assert (release / "static/0/logo.svg").read_text() == "<svg/>"
     assert os.readlink(release / "etc" / "shop.py") == "../src/shop.py"
@@ -194,9 +194,9 @@ def test_a_folder_with_metadata_is_installed(place: Place) -> None:
     (place.source / "backend.py").write_text(BACKEND)
     (place.source / "pyproject.toml").write_text(PYPROJECT)
     release = place.build(place.order())
-    found = ask_python(release, "import shop; print(shop.__file__)")
-    assert Path(found).parent.name == "site-packages"
-    assert found.startswith(str(release))
+    module_file = ask_python(release, "import shop; print(shop.__file__)")
+    assert Path(module_file).parent.name == "site-packages"
+    assert module_file.startswith(str(release))
     assert list((release / "venv").glob("lib/python3*/site-packages/__pycache__/shop.*.pyc"))
     assert not (release / "wheel").exists()
 
@@ -207,11 +207,11 @@ def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
     first = place.build(place.order(lock=lock))
     virtualenvs = list(place.folder.virtualenvs.iterdir())
     assert len(virtualenvs) == 1
-    made = virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns
+    inode_and_time = virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns
     second = place.build(place.order(lock=lock, config="password = 2\n"))
     assert first != second
     assert list(place.folder.virtualenvs.iterdir()) == virtualenvs
-    assert (virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns) == made
+    assert (virtualenvs[0].stat().st_ino, virtualenvs[0].stat().st_mtime_ns) == inode_and_time
     for release in (first, second):
         assert ask_python(release, "import counter; print(counter.__file__)").startswith(str(virtualenvs[0]))
     assert list(virtualenvs[0].glob("lib/python3*/site-packages/__pycache__/counter.*.pyc"))
@@ -265,16 +265,16 @@ def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -
     )
     assert message.endswith("ModuleNotFoundError: No module named 'no_such_module'")
     assert f'File "releases/{order.plan.release}/src/shop.py", line 2' in message
-    assert place.left() == []
+    assert place.contents() == []
 
 
 def test_a_failed_build_leaves_what_others_use(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
     lock = place.lock()
-    good = place.build(place.order(lock=lock))
+    complete_release = place.build(place.order(lock=lock))
     (place.source / "shop.py").write_text("raise SystemExit(3)\n")
     assert "SystemExit: 3" in place.refused(place.order(lock=lock))
-    assert ask_python(good, "import counter; print(counter.number)") == "1"
+    assert ask_python(complete_release, "import counter; print(counter.number)") == "1"
 
 
 def test_a_release_that_answers_badly_or_never(place: Place) -> None:
@@ -324,8 +324,8 @@ def test_programs_of_locked_requirements_can_be_called_and_see_the_application(p
         archive.writestr("counter-1.dist-info/entry_points.txt", "[console_scripts]\ncount-shop = counter:main\n")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     release = place.build(place.order(lock=f"counter==1 --hash=sha256:{digest}\n"))
-    done = launching.run(release, pwd.getpwnam(ACCOUNT), ["count-shop"])
-    assert (done.returncode, done.stdout) == (0, f"{release}/src/shop.py")
+    completed = launching.run(release, pwd.getpwnam(ACCOUNT), ["count-shop"])
+    assert (completed.returncode, completed.stdout) == (0, f"{release}/src/shop.py")
     assert (release / "dependencies" / "bin" / "count-shop").exists()
 
 
@@ -344,13 +344,13 @@ def test_leftovers_of_a_killed_build_go(place: Place) -> None:
         (folder / ".0123.half" / "file").write_text("x")
     order = place.order()
     place.build(order)
-    assert place.left() == [order.plan.release]
+    assert place.contents() == [order.plan.release]
 
 
 def test_a_wrong_hash_is_refused(place: Place) -> None:
     message = place.refused(place.order(lock=place.lock().replace("sha256:", "sha256:0")[:-2] + "\n"))
     assert message.startswith("installing the locked requirements failed: ")
-    assert place.left() == []
+    assert place.contents() == []
 
 
 def test_a_requirement_that_is_nowhere(place: Place) -> None:
@@ -377,22 +377,22 @@ def test_what_the_host_lacks(place: Place) -> None:
     place.tools = tools
     order.payload.write_bytes(order.payload.read_bytes()[:300])
     assert place.refused(order).startswith("the archive of the release cannot be read: ")
-    assert place.left() == []
+    assert place.contents() == []
 
 
-def test_a_full_disk_is_named_and_nothing_is_left(place: Place) -> None:
+def test_a_full_disk_is_reported_and_no_file_remains(place: Place) -> None:
     place.folder.path.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place.folder.path)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a file system of one megabyte cannot be mounted here: {done.stderr.strip()}")
+    completed = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        pytest.skip(f"a file system of one megabyte cannot be mounted here: {completed.stderr.strip()}")
     try:
         (place.source / "large").write_bytes(os.urandom(2 << 20))
         message = f"the disk that holds {place.folder.path} is full; nothing was left behind"
         assert place.refused(place.order()) == message
         (place.source / "large").write_bytes(os.urandom(990 << 10))
         assert place.refused(place.order()) == message
-        assert place.left() == []
+        assert place.contents() == []
     finally:
         subprocess.run(["umount", str(place.folder.path)], check=True)
 
@@ -431,9 +431,9 @@ def paste_files(factory: str = "counting:factory", **changes: Any) -> dict[str, 
         "pipelines": {"main": {"add": [{"filter": "count"}]}},
         **changes,
     }
-    wanted = {"from": "shop_etc/api.ini", "oslo_config_file": "{etc}/shop.conf", "overlay": overlay}
+    paste_options = {"from": "shop_etc/api.ini", "oslo_config_file": "{etc}/shop.conf", "overlay": overlay}
     return {
-        "paste.json": json.dumps({"api.ini": wanted}),
+        "paste.json": json.dumps({"api.ini": paste_options}),
         "etc/shop.conf": "state = {state}\n{etc} {other}\n",
         "extras/counting/__init__.py": COUNTING,
     }

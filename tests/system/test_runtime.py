@@ -1,4 +1,4 @@
-"""What Grove runs inside a daemon process, in processes and folders as it meets them there."""
+"""The code that Grove runs inside a daemon process, in processes and folders like those of a host."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ def entry(before: str = "pass", status: str = "200 OK", body: str = "b''") -> st
 
 def test_a_release_that_works_passes_its_trial(release: Path) -> None:
     before = "assert (environ['SCRIPT_NAME'], environ['PATH_INFO']) == ('/shop', '/up'), environ"
-    done = trial(release, entry(before), "/shop", "/up")
-    assert (done.returncode, done.stderr) == (0, "")
-    done = trial(release, entry("assert environ['SCRIPT_NAME'] == '', environ"), "/", "/up")
-    assert (done.returncode, done.stderr) == (0, "")
+    completed = trial(release, entry(before), "/shop", "/up")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    completed = trial(release, entry("assert environ['SCRIPT_NAME'] == '', environ"), "/", "/up")
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_a_release_that_works_passes_its_trial(release: Path) -> None:
         ("import trial, paste_logging", 1, "ModuleNotFoundError: No module named 'trial'\n"),
     ],
 )
-def test_a_release_that_does_not_work_says_why(release: Path, code: str, status: int, reason: str) -> None:
-    done = trial(release, code)
-    assert done.returncode == status
-    assert done.stderr.endswith(reason)
+def test_the_trial_reports_why_a_release_does_not_work(release: Path, code: str, status: int, reason: str) -> None:
+    completed = trial(release, code)
+    assert completed.returncode == status
+    assert completed.stderr.endswith(reason)
 
 
 def test_the_trial_ends_although_a_thread_does_not(release: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_paste_file_without_logging(tmp_path: Path) -> None:
     assert logging.getLogger().handlers == before
 
 
-# What mod_wsgi does for a daemon process: python-home and home of the slot, a module of its own, and the script.
+# Like mod_wsgi in a daemon process: set python-home and home of the slot, make a module, and run the script.
 DAEMON = """
 import json, sys, types
 module = types.ModuleType("mod_wsgi")
@@ -227,11 +227,11 @@ def test_a_process_keeps_to_the_release_that_it_began_with(tmp_path: Path) -> No
     slot.unlink()
     slot.symlink_to("../releases/two")
     output, _ = process.communicate("go on\n", timeout=60)
-    seen = json.loads(output)
-    assert seen["application"] == "one"
-    assert seen["lazily"] == "one"
-    assert seen["prefix"] == seen["exec_prefix"] == str(one / "venv")
-    assert str(one) not in seen["path"]
-    assert not any("slots" in path for path in seen["path"])
-    assert not any(path.startswith(str(two)) for path in seen["path"])
-    assert any(path.startswith(str(one / "venv")) for path in seen["path"])
+    report = json.loads(output)
+    assert report["application"] == "one"
+    assert report["lazily"] == "one"
+    assert report["prefix"] == report["exec_prefix"] == str(one / "venv")
+    assert str(one) not in report["path"]
+    assert not any("slots" in path for path in report["path"])
+    assert not any(path.startswith(str(two)) for path in report["path"])
+    assert any(path.startswith(str(one / "venv")) for path in report["path"])

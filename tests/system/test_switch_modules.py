@@ -42,30 +42,30 @@ def record(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(record: dict[str, Any]) -> AppFolder:
-    made = AppFolder("shop", Path(record["folder"]))
+    app_folder = AppFolder("shop", Path(record["folder"]))
     for identifier in ("one", "two"):
-        (made.release(identifier) / "venv" / "bin").mkdir(parents=True)
-        (made.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier}))
-    shutil.copy(REPOSITORY / "wsgi" / "grove_runtime" / "launch.py", made.path)
-    made.point("blue", "one")
-    made.point("green", "two")
-    made.flip("green")
-    history.append(made, "switched", "two", **{"from": "one"})
+        (app_folder.release(identifier) / "venv" / "bin").mkdir(parents=True)
+        (app_folder.release(identifier) / "RELEASE.json").write_text(json.dumps({"id": identifier}))
+    shutil.copy(REPOSITORY / "wsgi" / "grove_runtime" / "launch.py", app_folder.path)
+    app_folder.point("blue", "one")
+    app_folder.point("green", "two")
+    app_folder.flip("green")
+    history.append(app_folder, "switched", "two", **{"from": "one"})
     app_file.write(record, app_file.apache("no-such-program", None))
-    return made
+    return app_folder
 
 
 def call(module: str, *, check: bool = False, **arguments: object) -> dict[str, Any]:
     """Run a module in a process of its own and return its result."""
-    given = {"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}}
+    request = {"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}}
     command = [sys.executable, "-m", f"ansible_collections.grove.wsgi.plugins.modules.{module}"]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
-    assert done.stdout, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    completed = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
+    assert completed.stdout, completed.stderr
+    result: dict[str, Any] = json.loads(completed.stdout)
     return result
 
 
-def test_a_rollback_says_in_check_mode_where_it_would_go(folder: AppFolder, tmp_path: Path) -> None:
+def test_check_mode_reports_the_target_of_a_rollback(folder: AppFolder, tmp_path: Path) -> None:
     result = call("rollback", check=True, app="shop", base=str(tmp_path))
     assert (result["changed"], result["release"], result["live"]) == (True, "one", "blue")
     assert result["diff"] == {"before": "live: two\n", "after": "live: one\n"}
@@ -90,7 +90,7 @@ def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: 
     assert result["msg"] == "say which application: -e app=NAME; on this host there are: shop"
 
 
-def test_a_rollback_behind_a_contract(folder: AppFolder, tmp_path: Path) -> None:
+def test_a_rollback_over_a_contract(folder: AppFolder, tmp_path: Path) -> None:
     history.append(folder, "contracted", "two")
     result = call("rollback", check=True, app="shop", base=str(tmp_path))
     assert result["failed"]
@@ -134,9 +134,9 @@ def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> No
     assert refused["held"] == [RUN]
     assert "is at work on shop" in call("rollback", check=True, app="shop", base=str(tmp_path), run=other)["msg"]
     assert not call("deployment", apps=["shop"], base=str(tmp_path), run=other, dead=[RUN]).get("failed")
-    held = lease.holder(folder)
-    assert held is not None
-    assert held[0] == Run(**other)
+    holder = lease.holder(folder)
+    assert holder is not None
+    assert holder[0] == Run(**other)
     call("deployment", apps=["shop"], base=str(tmp_path), run=other, state="ended")
     assert lease.holder(folder) is None
 
@@ -150,17 +150,17 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
         "logs": "/",
     }
     (folder.release("two") / "commands.json").write_text(json.dumps(content))
-    given: dict[str, Any] = {"record": record, "release": "two", "what": "migrate"}
-    assert call("hook", check=True, **given)["due"]
+    arguments: dict[str, Any] = {"record": record, "release": "two", "what": "migrate"}
+    assert call("hook", check=True, **arguments)["due"]
     assert not (folder.release("two") / "ran").exists()
-    assert call("hook", **given)["due"]
-    assert not call("hook", **given)["due"]
+    assert call("hook", **arguments)["due"]
+    assert not call("hook", **arguments)["due"]
     assert (folder.release("two") / "ran").read_text() == "done\n"
     (folder.path / history.NAME).unlink()
-    assert call("hook", **given, done_by="web1")["due"]
+    assert call("hook", **arguments, done_by="web1")["due"]
     assert (folder.release("two") / "ran").read_text() == "done\n"
     assert history.read(folder)[-1]["by"] == "web1"
-    assert not call("hook", **{**given, "what": "after"})["due"]
+    assert not call("hook", **{**arguments, "what": "after"})["due"]
 
 
 def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: dict[str, Any]) -> None:
@@ -195,14 +195,14 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
     (release / "RELEASE.json").write_text(json.dumps({"id": "three", "trial": trial}))
     commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
     (release / "commands.json").write_text(json.dumps(commands))
-    given: dict[str, Any] = {"record": record, "release": "three", "what": "migrate"}
-    for _ in range(2):  # the second time nothing is due any more
-        result = call("hook", **given)
+    arguments: dict[str, Any] = {"record": record, "release": "three", "what": "migrate"}
+    for _ in range(2):  # The second run has nothing to do.
+        result = call("hook", **arguments)
         assert "the release does not work after its migration either" in result["msg"]
         assert "OSError: no table" in result["msg"]
         assert "release two serves on" in result["msg"]
     (release / "table").touch()
-    assert not call("hook", **given).get("failed")
+    assert not call("hook", **arguments).get("failed")
 
 
 def test_a_first_release_that_failed_never_served(folder: AppFolder, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Handing over traffic, with real processes that answer HTTP in place of Apache's daemon processes.
 
-Each slot is kept by a supervisor as Apache's parent keeps it: a process that ends is started again, and a new one runs
-what the slot's symlink says at that moment. The front is a server that forwards by the slot map.
+A supervisor keeps each slot's processes running, as Apache's parent does. It replaces a process that ends. A new
+process runs the release that the slot's symlink then names. The front is a server that forwards by the slot map.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ Server(("127.0.0.1", port), Handler).serve_forever()
 
 
 class Slots:
-    """Keeps the processes of both slots running, and forwards what comes to the front."""
+    """Keeps the processes of both slots running, and forwards requests from the front."""
 
     def __init__(self, folder: AppFolder, count: int) -> None:
         self.folder = folder
@@ -167,7 +167,7 @@ def slots(tmp_path: Path) -> Iterator[Slots]:
 
 @pytest.fixture
 def app(slots: Slots) -> App:
-    made = App(
+    new_app = App(
         folder=slots.folder,
         account=ACCOUNT,
         processes=slots.count,
@@ -179,12 +179,12 @@ def app(slots: Slots) -> App:
     )
 
     def is_up() -> bool:
-        pids = [daemons.pids(made, colour) for colour in COLOURS]
+        pids = [daemons.pids(new_app, colour) for colour in COLOURS]
         named = all(processes.program(pid) == slots.program for pid in set().union(*pids))
         return all(len(each) == 2 for each in pids) and named and get(slots.front.server_port, "/") == 200
 
     wait_until(is_up)
-    return made
+    return new_app
 
 
 def refused(app: App, release: str) -> str:
@@ -216,7 +216,7 @@ def test_a_new_release_gets_the_traffic(app: App) -> None:
     assert ask(app.front, "/").status == 200
 
 
-def test_the_way_back_to_a_warm_slot_needs_no_new_processes(app: App) -> None:
+def test_a_rollback_to_a_warm_slot_starts_no_processes(app: App) -> None:
     app = dataclasses.replace(app, idle="warm")
     add_release(app.folder, "two")
     switch.switch_to(app, "two")
@@ -445,7 +445,7 @@ def whats(app: App) -> list[str]:
     return [event["what"] for event in history.read(app.folder)]
 
 
-def test_a_cold_slot_is_ended_behind_the_switch_and_a_warm_one_is_not(app: App) -> None:
+def test_a_cold_slot_is_ended_after_the_switch_and_a_warm_one_is_not(app: App) -> None:
     add_release(app.folder, "two")
     before = daemons.pids(app, "blue")
     switch.switch_to(app, "two")
@@ -506,7 +506,7 @@ def test_the_way_back_stops_at_a_contract(app: App) -> None:
     assert switch.switch_to(app, "one", cross_contract=True).live == "blue"
 
 
-def test_what_a_killed_switch_has_left_is_completed(app: App) -> None:
+def test_a_killed_switch_is_completed(app: App) -> None:
     add_release(app.folder, "two")
     switch.switch_to(dataclasses.replace(app, idle="warm"), "two")
     (app.folder.path / history.NAME).unlink()

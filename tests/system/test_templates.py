@@ -29,7 +29,7 @@ from jinja2 import Environment, meta, nodes
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KEPT = REPOSITORY / ".cache" / "unit"
+MODULES_CACHE = REPOSITORY / ".cache" / "unit"
 BIN = Path(sys.prefix, "bin")
 PYTHON = "/usr/bin/python3"
 DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
@@ -37,7 +37,7 @@ STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app",
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
 ONE, TWO, THREE = "daemon", "mail", "games"
 
-# What the packages httpd and mod_ssl bring on Red Hat, as far as Grove's configuration meets it.
+# The files of the packages httpd and mod_ssl on Red Hat that Grove's configuration depends on.
 REDHAT_MODULES = (
     *("mpm_event", "access_compat", "alias", "authz_core", "authz_host", "dir", "env", "headers", "mime"),
     *("remoteip", "reqtimeout", "rewrite", "setenvif", "socache_shmcb", "ssl"),
@@ -57,7 +57,7 @@ REDHAT_SSL = "Listen 443 https\n<VirtualHost _default_:443>\n    SSLEngine on\n<
 
 @dataclasses.dataclass
 class Case:
-    """Records, and what the inventory says beside them."""
+    """Records, and the other variables of the inventory."""
 
     family: str
     mod_wsgi: str
@@ -109,9 +109,11 @@ CASES = {
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))} failed: {done.stdout.strip()}", pytrace=False)
+    completed = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if completed.returncode:
+        pytest.fail(f"{' '.join(map(str, command))} failed: {completed.stdout.strip()}", pytrace=False)
 
 
 def need(path: str, package: str) -> None:
@@ -121,23 +123,23 @@ def need(path: str, package: str) -> None:
 
 @pytest.fixture(scope="session")
 def mod_wsgi() -> dict[str, Path]:
-    """The modules themselves: Debian's from its package, the newest built from the role's own lock; kept in .cache."""
+    """The real modules, kept in .cache: Debian's from its package, the newest built from the role's lock."""
     need("/usr/sbin/apache2", "apache2")
     need("/usr/bin/apxs", "apache2-dev")
-    package, build = KEPT / "libapache2-mod-wsgi-py3", KEPT / "mod_wsgi-6.1.1"
-    found = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
-    if not found["4.9.4"].exists():
+    package, build = MODULES_CACHE / "libapache2-mod-wsgi-py3", MODULES_CACHE / "mod_wsgi-6.1.1"
+    module_files = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
+    if not module_files["4.9.4"].exists():
         shutil.rmtree(package, ignore_errors=True)
         package.mkdir(parents=True)
         run("apt-get", "download", "libapache2-mod-wsgi-py3", cwd=package)
         run("dpkg", "-x", next(package.glob("*.deb")), package)
-    if not found["6.1.1"].exists():
+    if not module_files["6.1.1"].exists():
         shutil.rmtree(build, ignore_errors=True)
         lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
         run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
         run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
-        found["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
-    return found
+        module_files["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
+    return module_files
 
 
 def load(path: str) -> Any:
@@ -185,7 +187,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
 
 
 def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
-    """Return what the check says that the role's steps work on."""
+    """Return the check's result that the role's steps use."""
     spec = record_spec(load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"])
     places = {"certificate": str(root / "one.crt"), "key": str(root / "one.key")}
     written = json.loads(json.dumps(case.apps))
@@ -226,15 +228,15 @@ def make_tree(case: Case, root: Path, layout: dict[str, Any]) -> None:
 
 @dataclasses.dataclass
 class Rendered:
-    """What one case came to: the layout of its tree, and the arguments of each task."""
+    """The result of one case: the layout of its tree, and the arguments of each task."""
 
     layout: Layout
     arguments: dict[str, dict[str, Any]]
 
     @property
     def sites(self) -> dict[str, str]:
-        found: dict[str, str] = self.arguments["wsgi_app"]["sites"]
-        return found
+        rendered_sites: dict[str, str] = self.arguments["wsgi_app"]["sites"]
+        return rendered_sites
 
 
 @pytest.fixture(scope="session")
@@ -291,30 +293,30 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     (base / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
     run(BIN / "ansible-playbook", "-i", base / "inventory.yml", base / "play.yml", cwd=REPOSITORY)
-    found = {}
+    cases = {}
     for name in CASES:
         arguments = {role: json.loads((base / name / f"{role}.json").read_text()) for role, _ in STEPS}
-        found[name] = Rendered(layouts[name], arguments)
-    return found
+        cases[name] = Rendered(layouts[name], arguments)
+    return cases
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], name: str) -> None:
-    case, made = CASES[name], rendered[name]
-    layout = made.layout
+    case, result = CASES[name], rendered[name]
+    layout = result.layout
     for role, _ in STEPS:
-        config = Config(**{name: value for name, value in made.arguments[role].items() if name != "layout"})
-        wanted = config.entries(layout)
-        changed = tree.changes(wanted)
+        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
+        declared = config.entries(layout)
+        changed = tree.changes(declared)
         tree.check_staged(layout, changed)
         tree.apply(layout, changed)
         assert tree.changes(config.entries(layout)) == {}
-    done = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
-    assert done.returncode == 0, done.stderr
+    completed = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+    assert completed.returncode == 0, completed.stderr
     for record in case.apps:
-        assert f"blue.{record['name']}.door" in done.stdout
-        assert f"green.{record['name']}.door" in done.stdout
-        assert record.get("server_name", "") in done.stdout
+        assert f"blue.{record['name']}.door" in completed.stdout
+        assert f"green.{record['name']}.door" in completed.stdout
+        assert record.get("server_name", "") in completed.stdout
     read = [path for path in Path(layout.root).glob("*/*.conf") if path.parent.name in READ]
     texts = [path.read_text() for path in [*read, *Path(layout.root).glob("ports.conf")]]
     listen = re.findall(r"(?m)^\s*Listen\s+(\S+)", "\n".join(texts))
@@ -337,7 +339,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
             assert text.endswith("\n")
 
 
-# What the roles pass to the templates, and what Ansible adds to each.
+# The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
 
 
@@ -378,13 +380,13 @@ def test_a_virtual_host_that_is_shared(rendered: dict[str, Rendered]) -> None:
 
 
 @pytest.mark.parametrize("name", ["Debian-6-default", "RedHat-6-default"])
-def test_what_matches_no_name_goes_to_the_site_without_one(rendered: dict[str, Rendered], name: str) -> None:
+def test_requests_for_unknown_names_go_to_the_site_without_a_name(rendered: dict[str, Rendered], name: str) -> None:
     assert sorted(rendered[name].sites) == [f"wsgi-0-{TWO}", f"wsgi-{ONE}"]
     test_apache_accepts_what_the_roles_declare(rendered, name)
     layout = rendered[name].layout
-    done = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
-    default = re.search(r"\*:18210 +is a NameVirtualHost\n +default server \S+ \((\S+):\d+\)", done.stdout)
-    assert default is not None, done.stdout
+    completed = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
+    default = re.search(r"\*:18210 +is a NameVirtualHost\n +default server \S+ \((\S+):\d+\)", completed.stdout)
+    assert default is not None, completed.stdout
     assert Path(default.group(1)).name == f"wsgi-0-{TWO}.conf"
 
 
@@ -397,11 +399,11 @@ def test_listen_lines_stand_once(rendered: dict[str, Rendered]) -> None:
 
 
 def test_private_certificates_are_secret_files(rendered: dict[str, Rendered]) -> None:
-    made = rendered["Debian-6-tls"]
-    secrets = made.arguments["wsgi_app"]["secret_files"]
+    result = rendered["Debian-6-tls"]
+    secrets = result.arguments["wsgi_app"]["secret_files"]
     assert sorted(secrets) == [f"grove-tls/{TWO}.crt", f"grove-tls/{TWO}.key"]
     assert secrets[f"grove-tls/{TWO}.key"].startswith("-----BEGIN PRIVATE KEY-----")
-    assert f'SSLCertificateKeyFile "{made.layout.root}/grove-tls/{TWO}.key"' in made.sites[f"wsgi-{TWO}"]
+    assert f'SSLCertificateKeyFile "{result.layout.root}/grove-tls/{TWO}.key"' in result.sites[f"wsgi-{TWO}"]
 
 
 def test_headers_of_clients_count_only_from_trusted_proxies(rendered: dict[str, Rendered]) -> None:
@@ -414,8 +416,8 @@ def test_headers_of_clients_count_only_from_trusted_proxies(rendered: dict[str, 
 
 def test_sites_of_both_families_are_the_same_but_for_paths(rendered: dict[str, Rendered]) -> None:
     def common(name: str) -> str:
-        made = rendered[name]
-        text = "".join(made.sites.values()).replace(str(Path(made.layout.root).parent), "")
+        result = rendered[name]
+        text = "".join(result.sites.values()).replace(str(Path(result.layout.root).parent), "")
         for ours, theirs in (("/usr/sbin/rotatelogs", "/usr/bin/rotatelogs"), ("/var/log/httpd", "/var/log/apache2")):
             text = text.replace(ours, theirs)
         return text

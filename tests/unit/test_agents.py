@@ -1,4 +1,4 @@
-"""What is known of an agent without systemd: how long it has to stay up, and which processes are its workers."""
+"""The facts about an agent that need no systemd: how long it has to stay up, and which processes are its workers."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> AppFolder:
-    made = AppFolder("shop", tmp_path / "shop")
-    made.releases.mkdir(parents=True)
-    return made
+    app_folder = AppFolder("shop", tmp_path / "shop")
+    app_folder.releases.mkdir(parents=True)
+    return app_folder
 
 
 def add_release(folder: AppFolder, identifier: str, age: int = 0, virtualenv: str | None = None) -> None:
@@ -139,8 +139,8 @@ def test_a_folder_is_given_to_an_account_once(tmp_path: Path) -> None:
     assert make_account_folder(path, None)
     assert not path.exists()
     assert make_account_folder(path, account)
-    found = path.stat()
-    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o750, account.pw_uid, account.pw_gid)
+    status = path.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o750, account.pw_uid, account.pw_gid)
     assert not make_account_folder(path, account)
     path.chmod(0o777)
     assert make_account_folder(path, account, dry=True)

@@ -1,4 +1,4 @@
-"""The control plane: what follows from its variables, and what is wrong with them."""
+"""The control plane: the values computed from its variables, and the problems of variables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plane(settings: dict[str, Any], services: dict[str, Any] = SERVICES, **chang
 
 
 def variables(settings: dict[str, Any], services: dict[str, Any] = SERVICES, **changes: Any) -> dict[str, Any]:
-    """Return what roles read, with secrets that were written for it."""
+    """Write secrets, and return the values that the roles read."""
     parsed = plane(settings, services, **changes)
     generations = parsed.generations
     for number in {generations.current, generations.target}:
@@ -80,8 +80,8 @@ def wrong(settings: dict[str, Any], services: dict[str, Any] = SERVICES, **chang
 
 def test_a_service_gets_its_accounts_urls_and_credentials(settings: dict[str, Any]) -> None:
     write_secret(settings, "nova", "secret\n")
-    found = variables(settings)
-    nova = found["services"]["nova"]
+    computed = variables(settings)
+    nova = computed["services"]["nova"]
     assert nova["version"] == "34.0.0"
     assert nova["lock"] == "roles/openstack/files/locks/nova-34.0.0.lock"
     assert nova["database_urls"] == {
@@ -94,29 +94,30 @@ def test_a_service_gets_its_accounts_urls_and_credentials(settings: dict[str, An
     assert (nova["credentials"]["username"], nova["credentials"]["password"]) == ("nova_1", "secret")
     assert nova["authtoken"]["memcached_servers"] == "127.0.0.1:11211"
     assert "secret" not in nova["authtoken"]["memcache_secret_key"]
-    assert nova["authtoken"]["memcache_secret_key"] != found["services"]["keystone"]["authtoken"]["memcache_secret_key"]
+    keystone = computed["services"]["keystone"]
+    assert nova["authtoken"]["memcache_secret_key"] != keystone["authtoken"]["memcache_secret_key"]
 
 
 def test_servers_get_the_accounts_that_services_need(settings: dict[str, Any]) -> None:
-    found = variables(settings)
-    assert found["databases"] == ["keystone", "nova_api", "nova"]
-    assert [(user["name"], user["databases"]) for user in found["database_users"]] == [
+    computed = variables(settings)
+    assert computed["databases"] == ["keystone", "nova_api", "nova"]
+    assert [(user["name"], user["databases"]) for user in computed["database_users"]] == [
         ("keystone_1", ["keystone"]),
         ("nova_1", ["nova_api", "nova"]),
     ]
-    assert [(user["name"], user["vhosts"]) for user in found["bus_users"]] == [("nova_1", ["nova"])]
-    assert [(user["name"], user["roles"]) for user in found["service_users"]] == [("nova_1", ["service"])]
-    assert [(entry["service"], entry["type"], entry["url"]) for entry in found["endpoints"]] == [
+    assert [(user["name"], user["vhosts"]) for user in computed["bus_users"]] == [("nova_1", ["nova"])]
+    assert [(user["name"], user["roles"]) for user in computed["service_users"]] == [("nova_1", ["service"])]
+    assert [(entry["service"], entry["type"], entry["url"]) for entry in computed["endpoints"]] == [
         ("keystone", "identity", "http://127.0.0.1:5000/v3"),
         ("nova", "compute", "http://127.0.0.1:8774/v2.1"),
     ]
-    assert found["current_administrator"] == found["administrator"]
+    assert computed["current_administrator"] == computed["administrator"]
 
 
 def test_a_service_whose_role_was_not_read_has_accounts_and_no_databases(settings: dict[str, Any]) -> None:
-    found = variables(settings, {**SERVICES, "later": {}})
-    assert found["services"]["later"]["database_urls"] == {}
-    assert found["services"]["later"]["transport_url"].startswith("rabbit://later_1:")
+    computed = variables(settings, {**SERVICES, "later": {}})
+    assert computed["services"]["later"]["database_urls"] == {}
+    assert computed["services"]["later"]["transport_url"].startswith("rabbit://later_1:")
 
 
 @pytest.mark.parametrize("password", ["a/b@c:d", "100%", "é ü", "?#&=+", "{x}", "$HOME", "[::1]", "'\"\\", "a,b;c"])
@@ -203,9 +204,9 @@ def test_the_broker_may_have_several_nodes(settings: dict[str, Any], value: Any)
 def test_memcached_servers_are_written_as_their_clients_want_them(
     settings: dict[str, Any], servers: list[str], expected: str
 ) -> None:
-    found = variables(settings, cache_addresses=servers)
-    assert found["cache_servers"] == expected
-    assert found["services"]["nova"]["authtoken"].get("memcached_servers", "") == expected
+    computed = variables(settings, cache_addresses=servers)
+    assert computed["cache_servers"] == expected
+    assert computed["services"]["nova"]["authtoken"].get("memcached_servers", "") == expected
 
 
 def nova_completes(template: str, url: str) -> str:
@@ -235,16 +236,16 @@ def test_nova_completes_its_cells_from_its_own_configuration(settings: dict[str,
 
 
 def test_an_ipv6_address_stands_in_brackets_in_the_catalogue(settings: dict[str, Any]) -> None:
-    found = variables(settings, address="2001:db8::1")
-    assert found["services"]["nova"]["urls"]["compute"] == "http://[2001:db8::1]:8774/v2.1"
+    computed = variables(settings, address="2001:db8::1")
+    assert computed["services"]["nova"]["urls"]["compute"] == "http://[2001:db8::1]:8774/v2.1"
     assert [bracketed(host) for host in ("::1", "[::1]", "a.example")] == ["[::1]", "[::1]", "a.example"]
 
 
 @pytest.mark.parametrize("listen", [8774, "8774", "127.0.0.1:8774", "[::1]:8774", "*:8774"])
 def test_the_port_of_an_endpoint_is_the_one_that_the_service_listens_on(settings: dict[str, Any], listen: Any) -> None:
     entry = {"type": "compute", "listen": listen}
-    found = variables(settings, {"nova": {"catalogue": [entry]}})
-    assert found["services"]["nova"]["urls"] == {"compute": "http://127.0.0.1:8774"}
+    computed = variables(settings, {"nova": {"catalogue": [entry]}})
+    assert computed["services"]["nova"]["urls"] == {"compute": "http://127.0.0.1:8774"}
 
 
 @pytest.mark.parametrize("url", ["https://id.example", "http://[::1]:5000/", "https://api.example/identity/"])
@@ -281,7 +282,7 @@ def test_a_wrong_description_of_a_service_is_refused(settings: dict[str, Any], d
     assert wrong(settings, {"nova": description}) == [variable]
 
 
-def test_a_service_without_those_that_it_asks_is_refused(settings: dict[str, Any]) -> None:
+def test_a_service_without_the_services_that_it_calls_is_refused(settings: dict[str, Any]) -> None:
     asks = {"keystone": "identity", "glance": "image", "neutron": "network"}
     services = {"keystone": KEYSTONE, "nova": {**NOVA, "asks": asks}}
     with pytest.raises(ControlPlaneError) as caught:
@@ -308,21 +309,21 @@ def test_a_rotation_makes_accounts_beside_the_others(settings: dict[str, Any]) -
     after = variables(settings)
     assert after["services"] == during["services"]
     assert after["retired_bus_users"] == []
-    # The one before was not completed, so that a rotation completes it.
+    # The previous rotation was not completed, so this rotation completes it.
     assert after["next_generation"] == 2
 
 
 def test_accounts_of_older_generations_go_when_a_rotation_is_complete(settings: dict[str, Any]) -> None:
     variables(settings)
     variables(settings, rotation_to=2)
-    found = variables(settings, rotation_to=2, retired=True)
-    assert [(user["name"], user.get("state", "present")) for user in found["database_users"]] == [
+    computed = variables(settings, rotation_to=2, retired=True)
+    assert [(user["name"], user.get("state", "present")) for user in computed["database_users"]] == [
         ("keystone_2", "present"),
         ("keystone_1", "absent"),
         ("nova_2", "present"),
         ("nova_1", "absent"),
     ]
-    assert found["retired_bus_users"] == ["keystone_1", "nova_1"]
+    assert computed["retired_bus_users"] == ["keystone_1", "nova_1"]
 
 
 @pytest.mark.parametrize("text", ["", "two", "0", "-1", "1.5"])
@@ -350,9 +351,9 @@ def test_check_mode_predicts_secrets_and_writes_nothing(settings: dict[str, Any]
     parsed = plane(settings)
     folder = parsed.generations.path(1)
     assert secrets.write_secrets(folder, parsed.secret_names, dry=True) == ["keystone", "nova", "admin", "metadata"]
-    found = control_plane_variables(parsed, predict=True)
-    assert found == control_plane_variables(parsed, predict=True)
-    assert found["administrator"]["password"] != found["metadata_secret"]
+    computed = control_plane_variables(parsed, predict=True)
+    assert computed == control_plane_variables(parsed, predict=True)
+    assert computed["administrator"]["password"] != computed["metadata_secret"]
     assert not Path(settings["secrets_dir"]).exists()
 
 
@@ -369,7 +370,7 @@ def test_a_missing_secret_is_an_error_outside_check_mode(tmp_path: Path) -> None
         secrets.read_secrets(tmp_path, ["nova"], predict=False)
 
 
-def test_a_salt_behind_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
+def test_a_salt_after_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "nova").write_text("secret salt=abc\n")
     assert secrets.read_secrets(tmp_path, ["nova"], predict=False) == {"nova": "secret"}
 

@@ -1,4 +1,4 @@
-"""Which slot a daemon process is of, with real processes that hold sockets as mod_wsgi's do.
+"""The slot of a daemon process, with real processes that hold sockets as mod_wsgi's do.
 
 The test's own process stands for Apache's parent. Its children hold the sockets of all slots that were declared before
 theirs, and their own.
@@ -47,7 +47,7 @@ Start = Callable[..., int]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a child with a title, and with the sockets that it is to hold; return its process id."""
+    """Start a child with a title and with sockets; return its process id."""
     with contextlib.ExitStack() as stack:
 
         def start(title: str, *sockets: socket.socket) -> int:
@@ -68,13 +68,13 @@ def start() -> Iterator[Start]:
 def sockets(tmp_path: Path) -> Iterator[list[socket.socket]]:
     """The sockets of the blue and the green slot."""
     with contextlib.ExitStack() as stack:
-        made = []
+        listening_sockets = []
         for number in (9, 10):
             listening = stack.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(str(tmp_path / f"wsgi.{os.getpid()}.u{os.getuid()}.{number}.sock"))
             listening.listen()
-            made.append(listening)
-        yield made
+            listening_sockets.append(listening)
+        yield listening_sockets
 
 
 def test_the_last_socket_tells_the_slot_whatever_the_title_is(

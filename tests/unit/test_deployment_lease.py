@@ -52,19 +52,19 @@ def test_a_note_grows_old(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": {"pid": 1}, "renewed": 1}', '{"run": null, "renewed": 1}'])
-def test_a_note_that_says_nothing_blocks_nobody(folder: AppFolder, text: str) -> None:
+def test_an_empty_note_does_not_block(folder: AppFolder, text: str) -> None:
     (folder.path / lease.NAME).write_text(text)
     lease.renew(folder, TWO)
     assert lease.blocking(folder, TWO) is None
 
 
-def test_a_run_that_is_known_to_be_gone_does_not_block(folder: AppFolder) -> None:
+def test_a_run_that_has_ended_does_not_block(folder: AppFolder) -> None:
     lease.renew(folder, ONE)
     lease.renew(folder, TWO, dead=[ONE])
     assert lease.blocking(folder, ONE) == TWO
 
 
-def test_which_runs_are_gone() -> None:
+def test_runs_that_have_ended() -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
         run = {
             "controller": platform.node(),

@@ -18,15 +18,15 @@ PARENT = 4711
 
 @pytest.fixture
 def slots(tmp_path: Path) -> Iterator[dict[str, socket.socket]]:
-    """The listening sockets of a slot pair, and of an application that has nothing to do with it."""
+    """The listening sockets of a slot pair, and of an unrelated application."""
     with ExitStack() as stack:
-        found = {}
+        named_sockets = {}
         for number, (name, uid) in enumerate([("other", 998), ("blue", 997), ("green", 997)], start=9):
             listening = stack.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(str(tmp_path / f"wsgi.{PARENT}.u{uid}.{number}.sock"))
             listening.listen(10)
-            found[name] = listening
-        yield found
+            named_sockets[name] = listening
+        yield named_sockets
 
 
 def connect(path: str) -> socket.socket:
@@ -72,7 +72,7 @@ def test_a_drain_waits_for_the_last_request(slots: dict[str, socket.socket]) -> 
     assert time.monotonic() - begun >= 0.5 + limits.QUIET_SECONDS - 0.05
 
 
-def test_a_drain_is_given_up_in_time(slots: dict[str, socket.socket]) -> None:
+def test_a_drain_ends_when_its_time_is_up(slots: dict[str, socket.socket]) -> None:
     blue = slots["blue"].getsockname()
     with connect(blue):
         drained = draining.drain(blue, 0.2)
@@ -81,7 +81,7 @@ def test_a_drain_is_given_up_in_time(slots: dict[str, socket.socket]) -> None:
 
 
 def test_an_unnamed_socket_is_no_request() -> None:
-    left, right = socket.socketpair()
-    with left, right:
+    near, far = socket.socketpair()
+    with near, far:
         assert draining.in_flight("") == 0
     assert os.path.exists("/proc/net/unix")

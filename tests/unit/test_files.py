@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
 
-def test_a_file_is_replaced_with_its_permissions_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_replaced_with_its_permissions_and_no_other_file_remains(tmp_path: Path) -> None:
     replace_text(tmp_path / "file", "one\n", 0o600)
     replace_text(tmp_path / "file", "two\n", 0o640)
     assert (tmp_path / "file").read_text() == "two\n"
@@ -23,7 +23,7 @@ def test_bytes_that_are_no_text_and_line_ends_stay_as_they_are(tmp_path: Path) -
     assert (tmp_path / "file").read_bytes() == content
 
 
-def test_what_a_killed_process_has_left_is_in_nobody_s_way(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_replaced(tmp_path: Path) -> None:
     (tmp_path / f".file.{os.getpid()}.tmp").symlink_to("elsewhere")
     replace_text(tmp_path / "file", "one\n", 0o644)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,4 +1,4 @@
-"""What is noted of an application, and what follows from it."""
+"""The history of an application, and the conclusions from it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_length_is_bounded_and_what_decides_is_kept(folder: AppFolder, monke
         ("deployed:one switched:two<one contracted:two", "three", False),
     ],
 )
-def test_what_lies_behind_a_contract(folder: AppFolder, text: str, target: str, crossed: bool) -> None:
+def test_releases_from_before_a_contract(folder: AppFolder, text: str, target: str, crossed: bool) -> None:
     assert bool(history.contract_between(noted(folder, text), target)) is crossed
 
 
@@ -99,7 +99,7 @@ def test_when_the_hook_after_is_due(folder: AppFolder, text: str, due: bool) -> 
         ("deployed:one switched:two<one", "refused", "one two refused", "one"),
         ("deployed:one switched:two<one", "one", "two", None),
         ("deployed:zero switched:one<zero switched:two<one", "two", "zero two", "zero"),
-        # The first release was refused, and the traffic was handed on from it.
+        # The first release was refused, and another one was switched to.
         ("built:one refused:one built:two switched:two<one", "one", "one two", None),
         ("built:one built:two switched:two<one", "one", "one two", None),
         ("built:one refused:one deployed:one built:two switched:two<one", "one", "one two", "one"),
@@ -118,7 +118,7 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "never_good"),
     [
         ("deployed:one built:two refused:two", {"two"}),
         ("deployed:one built:two refused:two built:two switched:two<one", set()),
@@ -130,8 +130,8 @@ def test_the_release_to_go_back_to(folder: AppFolder, text: str, idle: str, ther
         ("deployed:one built:two refused:two built:three refused:three failed:three", {"two", "three"}),
     ],
 )
-def test_releases_that_were_never_good(folder: AppFolder, text: str, found: set[str]) -> None:
-    assert history.never_good(noted(folder, text)) == found
+def test_releases_that_were_never_good(folder: AppFolder, text: str, never_good: set[str]) -> None:
+    assert history.never_good(noted(folder, text)) == never_good
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_listen_lines_are_kept_when_the_file_was_grove_s(family: str, tmp_path: 
     path.write_text("Listen 81\n")
     assert Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content == content
     path.write_text(f"# {MARK}\nListen 81\n")
-    kept = Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content
-    assert kept == f"# {MARK}\nListen 80\nListen 81\n"
+    written = Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content
+    assert written == f"# {MARK}\nListen 80\nListen 81\n"
     assert Config(ports=content).entries(layout).entries[layout.listen_path].content == content
 
 

@@ -34,35 +34,35 @@ class Identity:
     """The part of openstacksdk's identity proxy that is used."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, list[SimpleNamespace]] = {
+        self.stored: dict[str, list[SimpleNamespace]] = {
             kind: [] for kind in ("projects", "roles", "users", "regions", "services", "endpoints", "role_assignments")
         }
         self.numbers = itertools.count()
         self.create_role(name="admin")
-        self.kept["regions"].append(SimpleNamespace(id="RegionOne"))
+        self.stored["regions"].append(SimpleNamespace(id="RegionOne"))
 
     def __getattr__(self, name: str) -> Any:
         verb, _, kind = name.partition("_")
-        if name in self.kept:
-            return lambda **_: iter(list(self.kept[name]))
+        if name in self.stored:
+            return lambda **_: iter(list(self.stored[name]))
         if verb == "create":
             return lambda **values: self._create(f"{kind}s", values)
         if verb == "update":
             return lambda one, **values: one.__dict__.update(values)
         if verb == "delete":
-            return self.kept[f"{kind}s"].remove
+            return self.stored[f"{kind}s"].remove
         raise AttributeError(name)
 
     def _create(self, kind: str, values: dict[str, Any]) -> SimpleNamespace:
-        made = SimpleNamespace(**{"id": str(next(self.numbers)), **values})
-        self.kept[kind].append(made)
-        return made
+        item = SimpleNamespace(**{"id": str(next(self.numbers)), **values})
+        self.stored[kind].append(item)
+        return item
 
     def assign_project_role_to_user(self, project: Any, user: Any, role: Any) -> None:
-        self.kept["role_assignments"].append(SimpleNamespace(user={"id": user.id}, role={"id": role.id}))
+        self.stored["role_assignments"].append(SimpleNamespace(user={"id": user.id}, role={"id": role.id}))
 
     def logs_in(self, name: str, password: str) -> bool:
-        return any((user.name, user.password) == (name, password) for user in self.kept["users"])
+        return any((user.name, user.password) == (name, password) for user in self.stored["users"])
 
 
 def describe(*users: dict[str, Any], **more: Any) -> catalogue.Description:
@@ -81,10 +81,10 @@ def test_a_fresh_keystone_gets_everything_and_a_second_time_nothing() -> None:
     assert changes(identity, describe(NOVA)) == []
 
 
-def test_check_mode_says_the_same_and_does_nothing() -> None:
+def test_check_mode_reports_the_same_changes_and_makes_none() -> None:
     identity = Identity()
     assert changes(identity, describe(NOVA), dry=True) == FIRST
-    assert identity.kept["users"] == []
+    assert identity.stored["users"] == []
 
 
 def test_a_password_is_set_only_where_it_does_not_work() -> None:
@@ -100,10 +100,10 @@ def test_an_address_is_changed_in_place() -> None:
     what = describe(NOVA)
     what.endpoints = [{**COMPUTE, "internal_url": "http://10.0.0.1:8774/v2.1"}]
     assert changes(identity, what) == ["internal endpoint of compute: http://10.0.0.1:8774/v2.1"]
-    assert len(identity.kept["endpoints"]) == 3
+    assert len(identity.stored["endpoints"]) == 3
 
 
-def test_older_generations_go_only_when_asked() -> None:
+def test_older_generations_are_removed_only_on_request() -> None:
     identity = Identity()
     changes(identity, describe(NOVA))
     second = {**NOVA, "name": "nova_2"}
@@ -115,7 +115,7 @@ def test_older_generations_go_only_when_asked() -> None:
         "user nova_1 removed",
     ]
     assert changes(identity, describe(second, retire=True, keep=["admin_2"])) == []
-    assert sorted(user.name for user in identity.kept["users"]) == ["admin_2", "alice_1", "nova_2", "nova_x"]
+    assert sorted(user.name for user in identity.stored["users"]) == ["admin_2", "alice_1", "nova_2", "nova_x"]
 
 
 def test_a_refusal_names_service_step_and_remedy() -> None:

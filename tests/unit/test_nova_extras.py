@@ -25,16 +25,16 @@ def ask(application: Any, path: str = "/", method: str = "GET", **headers: str) 
         **headers,
     }
     setup_testing_defaults(environ)
-    said: list[Any] = []
+    started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-        said.extend((status, dict(headers)))
+        started.extend((status, dict(headers)))
         return lambda data: None
 
     body = validator(application)(environ, start_response)
     content = b"".join(body)
     body.close()  # type: ignore[attr-defined]
-    return said[0], said[1], content
+    return started[0], started[1], content
 
 
 def member(roles: str) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_one_group_is_shown_to_its_members_only() -> None:
     assert ask(GROUPS, "/nobody", **member("reader"))[0] == "404 Not Found"
 
 
-def test_without_a_confirmed_token_nothing_is_said() -> None:
+def test_without_a_confirmed_token_no_group_is_shown() -> None:
     assert ask(GROUPS, HTTP_X_ROLES="admin")[0] == "401 Unauthorized"
     assert ask(GROUPS, HTTP_X_ROLES="admin", HTTP_X_IDENTITY_STATUS="Invalid")[0] == "401 Unauthorized"
 

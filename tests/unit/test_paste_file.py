@@ -53,9 +53,9 @@ def filter_factory(global_conf, mark="?"):
 
 
 def composed(overlay: dict[str, Any], text: str = FILE) -> str:
-    made = PasteFile(text)
-    made.lay_over(overlay)
-    return made.text("from the package")
+    paste_file = PasteFile(text)
+    paste_file.lay_over(overlay)
+    return paste_file.text("from the package")
 
 
 def line(text: str, start: str) -> str:
@@ -94,14 +94,14 @@ def test_paste_deploy_loads_what_was_composed(tmp_path: Path, monkeypatch: pytes
 
 
 def test_sections_of_a_project_read_one_file() -> None:
-    made = PasteFile(FILE)
-    made.set_oslo_config_file("{etc}/shop.conf")
-    assert made.text("").count("oslo_config_file = {etc}/shop.conf") == 1
+    paste_file = PasteFile(FILE)
+    paste_file.set_oslo_config_file("{etc}/shop.conf")
+    assert paste_file.text("").count("oslo_config_file = {etc}/shop.conf") == 1
 
 
 def test_factories_of_given_sections() -> None:
-    made = PasteFile(FILE)
-    assert list(made.factories(["filter:cors", "composite:v21"])) == [
+    paste_file = PasteFile(FILE)
+    assert list(paste_file.factories(["filter:cors", "composite:v21"])) == [
         ("filter:cors", "grove_paste_test:filter_factory"),
         ("composite:v21", "shop.auth:pipeline_factory_v21"),
     ]

@@ -26,12 +26,12 @@ def source(tmp_path: Path) -> Path:
 
 
 def payload(source: Path, **changes: str) -> Payload:
-    made = Payload()
-    made.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
-    made.add_file("lock.txt", changes.get("lock", "six==1\n"), "lock")
-    made.add_file("etc/config.py", changes.get("config", "x = 1\n"), "config config.py")
-    made.add_file("app.wsgi", changes.get("entry", "application = None\n"), "entry")
-    return made
+    contents = Payload()
+    contents.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
+    contents.add_file("lock.txt", changes.get("lock", "six==1\n"), "lock")
+    contents.add_file("etc/config.py", changes.get("config", "x = 1\n"), "config config.py")
+    contents.add_file("app.wsgi", changes.get("entry", "application = None\n"), "entry")
+    return contents
 
 
 def names(source: Path) -> list[str]:
@@ -76,10 +76,10 @@ def test_any_other_changed_input_has_another_id(source: Path, changed: str) -> N
 
 
 def test_the_python_is_an_input(source: Path) -> None:
-    made = payload(source)
-    before = made.identifier()
-    made.inputs["python"] = "cpython-313"
-    assert made.identifier() != before
+    contents = payload(source)
+    before = contents.identifier()
+    contents.inputs["python"] = "cpython-313"
+    assert contents.identifier() != before
 
 
 def test_what_tools_leave_behind_is_left_out(source: Path) -> None:
@@ -137,9 +137,9 @@ def test_a_wheel_and_a_requirement(tmp_path: Path) -> None:
 
 
 def test_the_archive_holds_the_files_and_what_went_in(source: Path, tmp_path: Path) -> None:
-    made = payload(source)
+    contents = payload(source)
     stream = io.BytesIO()
-    made.write(stream, {"app": "shop"})
+    contents.write(stream, {"app": "shop"})
     stream.seek(0)
     target = tmp_path / "unpacked"
     with tarfile.open(fileobj=stream) as archive:
@@ -151,16 +151,16 @@ def test_the_archive_holds_the_files_and_what_went_in(source: Path, tmp_path: Pa
     assert (target / "src" / "config.py").stat().st_mode & 0o777 == 0o644
     assert (target / "etc" / "config.py").read_text() == "x = 1\n"
     described = json.loads((target / "RELEASE.json").read_text())
-    assert described == {"id": made.identifier(), "app": "shop", "inputs": made.inputs}
+    assert described == {"id": contents.identifier(), "app": "shop", "inputs": contents.inputs}
 
 
 def test_a_file_beside_the_inputs_makes_no_other_release(source: Path) -> None:
-    made = payload(source)
-    before = made.identifier()
-    made.add_beside("plan.json", "{}\n")
-    assert made.identifier() == before
+    contents = payload(source)
+    before = contents.identifier()
+    contents.add_beside("plan.json", "{}\n")
+    assert contents.identifier() == before
     stream = io.BytesIO()
-    made.write(stream, {})
+    contents.write(stream, {})
     stream.seek(0)
     with tarfile.open(fileobj=stream) as archive:
         assert archive.getmember("plan.json").mode == 0o640

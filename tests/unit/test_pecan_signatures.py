@@ -199,7 +199,7 @@ CALLABLES = {
 
 
 def outcome(getargspec: Callable[[Any], Any], target: Any) -> Any:
-    """Return what comes out, such that two of them can be compared: the result, or type and text of the exception."""
+    """Return the result of a call, or the type and text of its exception. Two of these can be compared."""
     try:
         result = getargspec(target)
     except Exception as error:
@@ -242,10 +242,10 @@ def test_install_twice_and_uninstall(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_signature_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pecan_signatures.install()
-    asked = []
+    computed = []
 
     def counting(target: Any) -> inspect.FullArgSpec:
-        asked.append(target)
+        computed.append(target)
         return inspect.getfullargspec(target)
 
     monkeypatch.setattr(pecan_signatures, "inspect", type("inspect", (), {"getfullargspec": staticmethod(counting)}))
@@ -256,7 +256,7 @@ def test_a_signature_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         pecan.util.getargspec(fresh)
         pecan.util.getargspec(fresh.__get__(object()))
-    assert asked == [fresh]
+    assert computed == [fresh]
 
 
 def test_results_share_no_list() -> None:
@@ -305,10 +305,10 @@ def test_nothing_is_kept_of_functions_that_are_gone() -> None:
 
     passing.__defaults__ = (passing,)
     pecan.util.getargspec(passing)
-    gone = weakref.ref(passing)
+    reference = weakref.ref(passing)
     del passing
     gc.collect()
-    assert gone() is None
+    assert reference() is None
 
 
 def fixed(function: Any) -> Any:
@@ -383,8 +383,8 @@ REQUESTS = [
 
 
 def answers(application: Any) -> list[tuple[str, str]]:
-    found = [Request.blank(path, method=method).get_response(application) for method, path in REQUESTS]
-    return [(answer.status, answer.text) for answer in found]
+    all_answers = [Request.blank(path, method=method).get_response(application) for method, path in REQUESTS]
+    return [(answer.status, answer.text) for answer in all_answers]
 
 
 def test_an_application_answers_the_same_without_building_classes(monkeypatch: pytest.MonkeyPatch) -> None:

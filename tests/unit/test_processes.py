@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 
-GONE = 1 << 22
+UNUSED_PID = 1 << 22
 
 
 @pytest.fixture
@@ -41,28 +41,28 @@ def test_a_running_process(child: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_process_that_is_gone() -> None:
-    assert GONE not in set(processes.pids())
-    assert processes.program(GONE) == ""
-    assert processes.command_line(GONE) == ""
-    assert processes.owner(GONE) is None
-    assert processes.parent_of(GONE) == 0
-    assert processes.start_time(GONE) == 0
+    assert UNUSED_PID not in set(processes.pids())
+    assert processes.program(UNUSED_PID) == ""
+    assert processes.command_line(UNUSED_PID) == ""
+    assert processes.owner(UNUSED_PID) is None
+    assert processes.parent_of(UNUSED_PID) == 0
+    assert processes.start_time(UNUSED_PID) == 0
 
 
 def test_children_and_the_sockets_that_they_hold(child: subprocess.Popen[bytes]) -> None:
     assert child.pid in processes.children(os.getpid())
     assert child.pid not in processes.children(child.pid)
-    with socket.socket() as held:
-        inode = os.fstat(held.fileno()).st_ino
+    with socket.socket() as probe:
+        inode = os.fstat(probe.fileno()).st_ino
         assert inode in processes.socket_inodes(os.getpid())
         assert inode not in processes.socket_inodes(child.pid)
-    assert processes.socket_inodes(GONE) == set()
+    assert processes.socket_inodes(UNUSED_PID) == set()
 
 
 def test_a_process_of_a_container_is_not_local(child: subprocess.Popen[bytes]) -> None:
     assert processes.is_local(os.getpid())
     assert processes.is_local(child.pid)
-    assert not processes.is_local(GONE)
+    assert not processes.is_local(UNUSED_PID)
     command = ["unshare", "--user", "--pid", "--fork", "sleep", "60"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as container:
         for _ in range(100):
@@ -104,8 +104,8 @@ def test_listeners_with_their_holder(family: socket.AddressFamily, address: str,
     with socket.socket(family) as listening:
         listening.bind((address, 0))
         port = listening.getsockname()[1]
-        assert not [found for found in processes.listeners() if found.port == port]
+        assert not [listeners for listeners in processes.listeners() if listeners.port == port]
         listening.listen()
-        found = [found for found in processes.listeners() if found.port == port]
+        listeners = [listeners for listeners in processes.listeners() if listeners.port == port]
     me = processes.program(os.getpid())
-    assert found == [processes.Listener(expected, port, os.getpid(), me)]
+    assert listeners == [processes.Listener(expected, port, os.getpid(), me)]

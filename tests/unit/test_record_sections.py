@@ -1,4 +1,4 @@
-"""Configuration that a record gives as sections, and files of PasteDeploy with an overlay, on the controller."""
+"""Configuration in sections, and PasteDeploy files with an overlay, as the controller checks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from checked records for each step of the role wsgi_app, and the filters that its tasks call."""
+"""The work that each step of the role wsgi_app gets from checked records, and the filters that its tasks call."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_first_record_of_a_virtual_host_has_the_mounts() -> None:
     assert result["listen"] == ["127.0.0.1:9080", "8080", "8088"]
 
 
-def test_a_deployment_of_one_record_writes_its_file_and_the_one_with_its_mount() -> None:
+def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount() -> None:
     assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
     assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
     assert work(*SHARED, only=("blog",))["names"] == ["blog"]
@@ -125,11 +125,12 @@ def test_timers_and_agents_by_unit() -> None:
 
 def test_units_that_no_record_has_are_stale() -> None:
     folder = "/etc/systemd/system"
-    kept = (f"{folder}/grove-shop-expire.timer", f"{folder}/grove-shop-expire.service", "/etc/cron.d/grove-shop-expire")
-    gone = (f"{folder}/grove-shop-expire-2.timer", f"{folder}/grove-old-shop-expire.timer")
+    units = (f"{folder}/grove-shop-expire.timer", f"{folder}/grove-shop-expire.service")
+    current = (*units, "/etc/cron.d/grove-shop-expire")
+    stale = (f"{folder}/grove-shop-expire-2.timer", f"{folder}/grove-old-shop-expire.timer")
     shop = record("shop", timers={"expire": TIMER})
-    assert work(shop, units=(*kept, *gone))["stale_units"] == list(gone)
-    assert work(shop, units=gone, only=("shop",))["stale_units"] == []
+    assert work(shop, units=(*current, *stale))["stale_units"] == list(stale)
+    assert work(shop, units=stale, only=("shop",))["stale_units"] == []
 
 
 def test_hooks_and_where_they_run() -> None:
@@ -169,7 +170,7 @@ def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> N
     assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
 
 
-def test_what_the_host_is_told_about_a_build() -> None:
+def test_the_plan_of_a_build() -> None:
     sections = {"DEFAULT": {"password": "sesame"}}
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])

@@ -1,4 +1,4 @@
-"""The keys of a record that say how its releases run and are replaced."""
+"""The keys of a record about how its releases run and are replaced."""
 
 from __future__ import annotations
 
@@ -104,15 +104,15 @@ def test_a_memory_limit_is_megabytes_of_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "good", "bad"),
+    ("key", "valid", "invalid"),
     [("drain_timeout", 0, -1), ("start_timeout", 3600, 3601), ("request_timeout", 86_400, 86_401), ("threads", 1, 0)],
 )
-def test_numbers_have_ranges(key: str, good: int, bad: int) -> None:
-    assert problems(**{key: good}) == []
-    assert problems(**{key: bad}) == [key]
+def test_numbers_have_ranges(key: str, valid: int, invalid: int) -> None:
+    assert problems(**{key: valid}) == []
+    assert problems(**{key: invalid}) == [key]
 
 
-def test_what_may_wait_in_the_idle_slot() -> None:
+def test_values_of_idle() -> None:
     assert problems(idle="warm") == []
     assert problems(idle="hot") == ["idle"]
     assert check().records[0].keys.replace.idle == "cold"

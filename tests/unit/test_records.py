@@ -1,4 +1,4 @@
-"""Records that are right, and every way in which one can be wrong, by record and key."""
+"""Valid records, and every kind of problem, by record and key."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def record(**more: Any) -> dict[str, Any]:
     return {"name": "shop", "source": "./shop", "entry": {"pecan": "config.py"}, "listen": 8080, **more}
 
 
-def check(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> Checked:
-    return check_records(given, SPEC, dataclasses.replace(settings, **changes), host)
+def check(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> Checked:
+    return check_records(records, SPEC, dataclasses.replace(settings, **changes), host)
 
 
-def problems(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> list[tuple[str, str]]:
+def problems(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> list[tuple[str, str]]:
     """Return record and key of each problem."""
-    return [(problem.record, problem.key) for problem in check(given, settings, host, **changes).problems]
+    return [(problem.record, problem.key) for problem in check(records, settings, host, **changes).problems]
 
 
-def completed(given: object, settings: Settings, host: Host | None = None, **changes: Any) -> Record:
+def completed(records: object, settings: Settings, host: Host | None = None, **changes: Any) -> Record:
     """Return the first record, which has no problem."""
-    checked = check(given, settings, host, **changes)
+    checked = check(records, settings, host, **changes)
     assert [str(problem) for problem in checked.problems] == []
     return checked.records[0]
 
@@ -465,7 +465,7 @@ def test_several_problems_are_all_reported(settings: Settings, host: Host) -> No
     ]
 
 
-def test_what_the_host_is_asked(settings: Settings) -> None:
+def test_questions_to_the_host(settings: Settings) -> None:
     written = [
         record(python="/opt/python3.13", tls="given", tls_certificate="/c.pem", tls_key="/k.pem"),
         "not a record",
@@ -527,7 +527,7 @@ def test_extras_are_packages(settings: Settings, host: Host, project: Path) -> N
 @pytest.mark.parametrize(
     ("faulty", "stops", "in_apache"),
     [
-        # Faults that have nothing to do with shop.
+        # Faults that do not concern shop.
         (other(listen=8081, source="./none"), False, True),
         (other(listen=8081, migrate="echo 'open"), False, True),
         (other(listen=8081, procesess=3), False, False),

@@ -1,4 +1,4 @@
-"""The files that docs/reference.py generates against what they are generated from."""
+"""The files that docs/reference.py generates, compared with their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which jobs of the tests run side by side, and what the summary says of them."""
+"""The order in which test jobs run side by side, and their summary."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_job_without_an_entry_has_a_cost() -> None:
         (["long", "short", "shorter"], [], 2, 20, ["long", "short"]),
         (["short", "shorter"], ["long"], 2, 20, ["short"]),
         (["short"], ["long", "shorter"], 2, 20, []),
-        # One that does not fit lets smaller ones pass.
+        # If a job does not fit, smaller ones start before it.
         (["long", "short"], ["shorter"], 3, 9, ["short"]),
         (["long"], [], 3, 4, ["long"]),
         (["exact"], ["short"], 3, 20, []),

@@ -1,4 +1,4 @@
-"""What every service role has in common, whatever its service is."""
+"""The parts that all service roles have in common."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ PLAY = """
 
 
 def load(role: str, path: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((REPOSITORY / "roles" / role / path).read_text())
-    return found
+    variables: dict[str, Any] = yaml.safe_load((REPOSITORY / "roles" / role / path).read_text())
+    return variables
 
 
 def services() -> list[str]:
     """Return the roles that have records of their own."""
     paths = REPOSITORY.glob("roles/*/vars/main.yml")
-    found = sorted(path.parts[-3] for path in paths)
-    return [role for role in found if f"{role}_apps" in load(role, "vars/main.yml")]
+    role_names = sorted(path.parts[-3] for path in paths)
+    return [role for role in role_names if f"{role}_apps" in load(role, "vars/main.yml")]
 
 
 SERVICES = services()
@@ -57,7 +57,7 @@ def evaluate(folder: Path, **variables: Any) -> dict[str, list[dict[str, Any]]]:
         **variables,
     }
     program = str(Path(sys.prefix, "bin", "ansible-playbook"))
-    done = subprocess.run(
+    completed = subprocess.run(
         [program, "-i", "inventory/openstack", str(folder / "play.yml"), "-e", json.dumps(values)],
         cwd=REPOSITORY,
         env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
@@ -65,9 +65,9 @@ def evaluate(folder: Path, **variables: Any) -> dict[str, list[dict[str, Any]]]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, list[dict[str, Any]]] = json.loads(result.read_text())
-    return found
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    records: dict[str, list[dict[str, Any]]] = json.loads(result.read_text())
+    return records
 
 
 @pytest.fixture(scope="module")

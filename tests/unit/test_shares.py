@@ -28,12 +28,12 @@ def test_the_smallest_number_of_alternatives(tmp_path: Path, percent: int, blue:
 def test_a_line_is_never_longer_than_what_apache_reads(tmp_path: Path, name: str) -> None:
     folder = AppFolder(name, tmp_path)
     for percent in range(1, 100):
-        got = folder.share_out("green", percent)
+        share = folder.share_out("green", percent)
         assert len(folder.slot_map.read_text()) <= 1001
-        assert 0 < got < 100
-        assert abs(got - percent) <= 3
+        assert 0 < share < 100
+        assert abs(share - percent) <= 3
         assert folder.live() == "green"
-        assert folder.canary_share() == got
+        assert folder.canary_share() == share
 
 
 def test_a_map_with_a_foreign_alternative(tmp_path: Path) -> None:

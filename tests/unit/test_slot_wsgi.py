@@ -1,4 +1,4 @@
-"""The script that Apache loads, in a process that has mod_wsgi's module as a daemon process has."""
+"""The script that Apache loads, in a process with a stand-in for the module mod_wsgi."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(folder: Path, group: str) -> Any:
-    """Return whether the release was loaded at once, the answers of eight threads, and what the application became."""
+    """Return whether the release was loaded at once, the answers of eight threads, and the final application."""
     command = [sys.executable, "-c", PROCESS, str(folder / "slot.wsgi"), group]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(completed.stdout)
 
 
 @pytest.mark.parametrize(

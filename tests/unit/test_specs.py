@@ -1,4 +1,4 @@
-"""What is written about roles and modules, against what they do."""
+"""The documentation of roles and modules, compared with their code."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def described(option: dict[str, Any]) -> bool:
 
 
 def levels(specified: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    found = {}
+    flat = {}
     for key, option in specified.items():
-        found[prefix + key] = option
-        found.update(levels(option.get("options", {}), f"{prefix}{key}."))
-    return found
+        flat[prefix + key] = option
+        flat.update(levels(option.get("options", {}), f"{prefix}{key}."))
+    return flat
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -73,17 +73,17 @@ def test_every_option_has_a_type_and_a_description(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_public_variables_that_tasks_read_are_known(role: str) -> None:
-    known = set(options(role))
+    variables = set(options(role))
     for path in (REPOSITORY / "roles" / role / "vars").glob("*.yml"):
-        known |= set(load(str(path.relative_to(REPOSITORY))) or {})
+        variables |= set(load(str(path.relative_to(REPOSITORY))) or {})
     used = set()
     for path in (REPOSITORY / "roles" / role).rglob("*.yml"):
         text = re.sub(r"(?m)^\s*#.*|C\([^)]*\)", "", path.read_text())
         used |= set(re.findall(rf"(?<![\w.'\"-]){role}_\w+(?!\w|\.so)", text))
-    # The last one is an argument of apt, and no variable of the role cache.
+    # The last one is an argument of apt, not a variable of the role cache.
     registered = {"httpd_host", "cache_valid_time"}
     files = {path.stem for path in (REPOSITORY / "roles" / role / "tasks").glob("*.yml")}
-    assert used - known - registered - files - {f"{role}s"} == set()
+    assert used - variables - registered - files - {f"{role}s"} == set()
 
 
 def constant(path: str, name: str) -> Any:
@@ -126,9 +126,9 @@ except Seen:
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ACTIONS_ALONE])
-def test_modules_take_what_they_document(module: str) -> None:
-    done = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
-    specified, check_mode = yaml.safe_load(done.stdout)
+def test_modules_accept_the_options_that_they_document(module: str) -> None:
+    completed = subprocess.run([sys.executable, "-c", ASK_SPEC, module], capture_output=True, text=True, check=True)
+    specified, check_mode = yaml.safe_load(completed.stdout)
     assert check_mode is True
     documented = documentation(module, "DOCUMENTATION")["options"]
     keys = ("type", "elements", "default", "required", "choices")

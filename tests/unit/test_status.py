@@ -1,4 +1,4 @@
-"""What is said of an application, and the table of it."""
+"""The status report of an application, and its table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
-    """The serving part of a record whose application nobody answers for."""
+    """The serving part of a record whose application does not run."""
     port = free_port()
     return {
         "name": "shop",
@@ -49,18 +49,18 @@ def record(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(record: dict[str, Any]) -> AppFolder:
-    made = AppFolder("shop", Path(record["folder"]))
+    app_folder = AppFolder("shop", Path(record["folder"]))
     for identifier in ("one", "two"):
-        made.release(identifier).mkdir(parents=True)
+        app_folder.release(identifier).mkdir(parents=True)
         content = {"id": identifier, "made_at": f"2026-01-0{len(identifier)}T10:00:00+00:00", "made_from": "./shop"}
-        (made.release(identifier) / "RELEASE.json").write_text(json.dumps(content))
-    made.point("blue", "one")
-    made.point("green", "two")
-    made.flip("green")
-    history.append(made, "switched", "two", **{"from": "one"})
-    history.append(made, "refused", "three", why="no database\nmore", step="build")
+        (app_folder.release(identifier) / "RELEASE.json").write_text(json.dumps(content))
+    app_folder.point("blue", "one")
+    app_folder.point("green", "two")
+    app_folder.flip("green")
+    history.append(app_folder, "switched", "two", **{"from": "one"})
+    history.append(app_folder, "refused", "three", why="no database\nmore", step="build")
     app_file.write(record, app_file.apache("apache2", None))
-    return made
+    return app_folder
 
 
 def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:

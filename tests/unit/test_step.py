@@ -18,9 +18,9 @@ OTHER = lease.Run("ctl", 8, "Tue", "ben")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> AppFolder:
-    made = AppFolder("shop", tmp_path / "shop")
-    made.path.mkdir()
-    return made
+    app_folder = AppFolder("shop", tmp_path / "shop")
+    app_folder.path.mkdir()
+    return app_folder
 
 
 def failures(folder: AppFolder) -> list[tuple[str, str, str]]:

@@ -37,8 +37,8 @@ class Groups:
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "groups can only be read")
         if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
             return _refusal(HTTPStatus.UNAUTHORIZED, "a token is needed")
-        held = {role.strip() for role in environ.get("HTTP_X_ROLES", "").split(",")}
-        own = {name: sorted(roles & held) for name, roles in self._groups.items() if roles & held}
+        caller_roles = {role.strip() for role in environ.get("HTTP_X_ROLES", "").split(",")}
+        own = {name: sorted(roles & caller_roles) for name, roles in self._groups.items() if roles & caller_roles}
         name = environ.get("PATH_INFO", "").strip("/")
         if name and name not in own:
             # The answer does not reveal whether the group exists.
@@ -58,5 +58,5 @@ def _refusal(status: HTTPStatus, message: str) -> tuple[HTTPStatus, dict[str, An
 def factory(global_conf: dict[str, str], **groups: str) -> Groups:
     """Return the application for PasteDeploy. Raises ValueError when a group has no roles."""
     if empty := [name for name, roles in groups.items() if not roles.split()]:
-        raise ValueError(f"no role makes a member of {', '.join(empty)}; write roles behind the group's name")
+        raise ValueError(f"no role makes a member of {', '.join(empty)}; write roles after the group's name")
     return Groups({name: frozenset(roles.split()) for name, roles in groups.items()})

@@ -29,8 +29,8 @@ SEARCH = "https://pecan.readthedocs.io/en/latest/search.html?q=hello"
     ],
 )
 def test_text(host: Host, app: str, path: str, answer: str) -> None:
-    got = host.ask(app, path)
-    assert (got.status, got.text) == (200, answer)
+    response = host.ask(app, path)
+    assert (response.status, response.text) == (200, answer)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_text(host: Host, app: str, path: str, answer: str) -> None:
 )
 def test_pages(host: Host, app: str, path: str, status: int, part: str) -> None:
     """Links contain the path that the app is mounted at; the app does not answer outside of that path."""
-    got = host.ask(app, path, headers={"Accept": "text/html"})
-    assert got.status == status
-    assert got.headers["content-type"].startswith("text/html")
-    assert part in got.text
+    response = host.ask(app, path, headers={"Accept": "text/html"})
+    assert response.status == status
+    assert response.headers["content-type"].startswith("text/html")
+    assert part in response.text
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_pages(host: Host, app: str, path: str, status: int, part: str) -> None:
     [("/basemethod/", {"hello": "world"}, 200, {"hello": "world"}), ("/", {"q": "hello"}, 302, SEARCH)],
 )
 def test_post(host: Host, path: str, form: dict[str, str], status: int, answer: object) -> None:
-    got = host.ask("test1", path, method="POST", form=form)
-    assert got.status == status
-    assert answer == (got.headers["location"] if status == 302 else json.loads(got.text))
+    response = host.ask("test1", path, method="POST", form=form)
+    assert response.status == status
+    assert answer == (response.headers["location"] if status == 302 else json.loads(response.text))
 
 
 def test_errors_tell_the_client_nothing(host: Host) -> None:
-    got = host.ask("test1", "/boom")
-    assert got.status == 500
-    assert "Traceback" not in got.text
-    assert "raised deliberately" not in got.text
+    response = host.ask("test1", "/boom")
+    assert response.status == 500
+    assert "Traceback" not in response.text
+    assert "raised deliberately" not in response.text
     host.log_with("test1-error", r"Traceback \(most recent call last\)", "RuntimeError: raised deliberately by /boom")
 
 
@@ -112,10 +112,10 @@ def test_hooks_log_every_phase(host: Host) -> None:
 
 
 def test_paste_pipeline(host: Host) -> None:
-    """The filters of api-paste.ini: an id for each request, in the log too, and a limit to its body."""
+    """The filters of api-paste.ini give each request an id, which the log shows too, and limit its body."""
     token = uuid.uuid4().hex
-    kept = host.ask("test2", "/v1/catalog", headers={"X-Request-Id": token})
-    assert kept.headers["x-request-id"] == token
+    answer_with_id = host.ask("test2", "/v1/catalog", headers={"X-Request-Id": token})
+    assert answer_with_id.headers["x-request-id"] == token
     assert host.ask("test2", "/v1/catalog").headers["x-request-id"].startswith("req-")
     assert "x-request-id" not in host.ask("test2", "/").headers
     host.log_with("test2-error", f"on_route GET /v1/catalog request_id={token}")
@@ -131,27 +131,27 @@ def test_paste_pipeline(host: Host) -> None:
     ],
 )
 def test_bodies_are_limited(host: Host, app: str, path: str, size: int, status: int) -> None:
-    """By the filter of the pipeline, and by Apache (max_body)."""
+    """The filter of the pipeline refuses the body, and so does Apache (max_body)."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    got = host.ask(app, path, method="POST", body=b"a=" + b"b" * (size - 2), headers=form)
-    assert got.status == status
+    response = host.ask(app, path, method="POST", body=b"a=" + b"b" * (size - 2), headers=form)
+    assert response.status == status
 
 
-def test_versions_know_how_they_were_asked(host: Host) -> None:
-    got = json.loads(host.ask("test2", "/").text)
-    assert got["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
+def test_links_of_the_versions_follow_the_request(host: Host) -> None:
+    response = json.loads(host.ask("test2", "/").text)
+    assert response["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
 
 
 def test_a_client_cannot_claim_to_be_a_proxy(host: Host) -> None:
     claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example", "X-Forwarded-For": "192.0.2.7"}
-    got = json.loads(host.ask("test2", f"/?{(token := uuid.uuid4().hex)}", headers=claims).text)
-    assert got["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
+    response = json.loads(host.ask("test2", f"/?{(token := uuid.uuid4().hex)}", headers=claims).text)
+    assert response["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
     line = next(line for line in host.log_with("test2-access", token).splitlines() if token in line)
     assert not line.startswith("192.0.2.7 ")
 
 
 def test_doors_say_which_release_answers(host: Host) -> None:
-    """Both slots of each app, each of their processes; a client from outside is told nothing."""
+    """Each process of both slots names its release. A client from outside does not see the name."""
     for record in host.apps:
         name, path = record["name"], record.get("path", "") + record.get("health", "/")
         for colour in COLOURS:

@@ -1,4 +1,4 @@
-"""How the server that answers is set up: virtual hosts, processes, accounts, sockets and logs."""
+"""The setup of the running server: virtual hosts, processes, accounts, sockets and logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ["test1", "test2", "test3"]
 
 
 def test_virtual_hosts(host: Host) -> None:
-    """One file an app, with its VirtualHost and its two doors, and nothing else."""
+    """Each app has one file, with its VirtualHost and its two doors, and nothing else."""
     virtual_hosts = host.run("apache2ctl", "-S")
     sites = re.findall(
         r"^(?: +port 9080 namevhost|\*:\d+) +(\S+) \(/etc/apache2/sites-enabled/(\S+):\d+\)", virtual_hosts, re.M
@@ -29,7 +29,7 @@ def test_sockets(host: Host) -> None:
 
 
 def test_daemon_processes(host: Host) -> None:
-    """As many as the record says in each slot, of the app's own account and with the umask of its group."""
+    """Each slot has as many processes as the record sets, with the app's account and a umask for its group."""
     owners = {process.pid: process.account for process in host.processes()}
     cores = int(host.run("nproc"))
     for record in host.apps:
@@ -81,7 +81,7 @@ print(json.dumps(done))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_accounts_are_apart(host: Host, name: str) -> None:
-    """An app's account reads its own release, writes its own state and logs, and that is all."""
+    """An app's account can read its own release and write its own state and logs, and nothing else."""
     release = ["etc", "venv", "src", "runtime", "app.wsgi", "RELEASE.json", "etc/config.py"]
     own = [f"{BASE}/{name}/slots/blue/{part}" for part in release]
     others = [f"{BASE}/{other}/slots/blue/{part}" for other in NAMES if other != name for part in release]
@@ -90,13 +90,13 @@ def test_accounts_are_apart(host: Host, name: str) -> None:
     state = [f"/var/lib/{name}/", f"/var/log/{name}/"]
     fixed = [f"{BASE}/{name}/slots/blue/{part}" for part in ("", "etc/", "venv/", "src/", "app.wsgi", "RELEASE.json")]
     fixed += [f"{BASE}/{name}/{part}" for part in ("", "releases/", "slots/", "slot.map", "slot.wsgi")]
-    done = host.python(ATTEMPT, name, own + others + secret, state + fixed)
-    allowed = {what for what, worked in done.items() if worked}
+    attempts = host.python(ATTEMPT, name, own + others + secret, state + fixed)
+    allowed = {what for what, worked in attempts.items() if worked}
     assert allowed == {*own, *(f"write {path}" for path in state)}
 
 
 def test_releases_belong_to_root(host: Host) -> None:
-    """Nobody else can change a file of a release; of what Apache serves itself others may read the files."""
+    """Only root can change a file of a release. Other accounts can read only the files that Apache itself serves."""
     writable = ["(", "-not", "-user", "root", "-o", "-perm", "/022", ")", "-not", "-type", "l"]
     for name in NAMES:
         assert host.run("find", f"{BASE}/{name}/", *writable) == ""

@@ -20,5 +20,5 @@ class Connection(podman.Connection):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = False) -> tuple[int, bytes, bytes]:
         """Run the shell command with in_data as its standard input; return exit status, output and errors."""
         user = ["--user", self.user] if self.user else []
-        done: tuple[int, bytes, bytes] = self._podman(["exec", "--interactive", *user], shlex.split(cmd), in_data)
-        return done
+        result: tuple[int, bytes, bytes] = self._podman(["exec", "--interactive", *user], shlex.split(cmd), in_data)
+        return result

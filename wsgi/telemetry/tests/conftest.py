@@ -99,16 +99,16 @@ Api = Callable[..., webtest.TestApp]
 @pytest.fixture
 def make_api(clean: str) -> Iterator[Api]:
     """Make an application with options, on the clean database."""
-    made = []
+    opened = []
 
     def make(**options: Any) -> webtest.TestApp:
         conf = configuration(clean, **options)
         stores = Stores(conf)
-        made.append(stores)
+        opened.append(stores)
         return webtest.TestApp(VersionSelector(make_v2(conf, stores)))
 
     yield make
-    for stores in made:
+    for stores in opened:
         stores.close()
 
 

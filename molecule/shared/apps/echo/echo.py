@@ -1,4 +1,4 @@
-"""A WSGI application without packaging metadata: says how it was asked, and what its configuration holds."""
+"""A WSGI application without packaging metadata. It answers with the request's environment and its configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 CONFIG = Path(os.environ["ECHO_CONFIG"]).read_text()
-ASKED = (
+REQUEST_KEYS = (
     "wsgi.url_scheme",
     "SCRIPT_NAME",
     "PATH_INFO",
@@ -23,5 +23,5 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Answer 500 at /fail and 200 elsewhere."""
     status = "500 Internal Server Error" if environ["PATH_INFO"] == "/fail" else "200 OK"
     start_response(status, [("Content-Type", "application/json")])
-    answer = {"config": CONFIG.strip(), "asked": {key: environ[key] for key in ASKED if key in environ}}
+    answer = {"config": CONFIG.strip(), "environ": {key: environ[key] for key in REQUEST_KEYS if key in environ}}
     return [json.dumps(answer).encode()]

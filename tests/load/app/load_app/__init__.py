@@ -1,3 +1,3 @@
-"""A WSGI application that says in each answer which release it is."""
+"""A WSGI application that names its release in each answer."""
 
 RELEASE = "0"

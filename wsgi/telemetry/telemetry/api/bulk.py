@@ -66,12 +66,12 @@ class BulkBody:
             yield sample
 
     def _lines(self) -> Iterator[bytes]:
-        rest = b""
+        partial_line = b""
         for block in self._blocks():
-            *lines, rest = (rest + block).split(b"\n")
+            *lines, partial_line = (partial_line + block).split(b"\n")
             yield from lines
-        if rest:
-            yield rest
+        if partial_line:
+            yield partial_line
 
     def _blocks(self) -> Iterator[bytes]:
         if not self._compressed:
@@ -90,10 +90,10 @@ class BulkBody:
                     raise _too_large(self._limit)
                 yield block
                 if decompressor.eof:
-                    rest = decompressor.unused_data + source.read()
-                    if not rest:
+                    next_member = decompressor.unused_data + source.read()
+                    if not next_member:
                         return
-                    source = io.BytesIO(rest)
+                    source = io.BytesIO(next_member)
                     decompressor = zlib.decompressobj(wbits=31)
         except zlib.error as error:
             raise ClientSideError(_("The body is not valid gzip: %s") % error) from error

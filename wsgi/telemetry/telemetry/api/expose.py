@@ -97,12 +97,12 @@ def _check_counts(definition: Any, params: Any) -> None:
         item = getattr(argument.datatype, "item_type", None)
         if not wsme.types.iscomplex(item):
             continue
-        first, *others = (f"{argument.name}.{attribute.name}" for attribute in wsme.types.list_attributes(item))
-        count = len(params.getall(first))
-        for other in others:
-            values = params.getall(other)
+        field, *companions = (f"{argument.name}.{attribute.name}" for attribute in wsme.types.list_attributes(item))
+        count = len(params.getall(field))
+        for companion in companions:
+            values = params.getall(companion)
             if len(values) > count:
-                raise errors.InvalidInput(other, values[count], _("There is no %s for it") % first)
+                raise errors.InvalidInput(companion, values[count], _("There is no %s for it") % field)
 
 
 def _check_values(value: Any) -> None:

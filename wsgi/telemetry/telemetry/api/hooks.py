@@ -45,14 +45,14 @@ class NotifierHook(hooks.PecanHook):  # type: ignore[misc]
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._lock = threading.Lock()
-        self._made = False
+        self._initialized = False
         self._notifier: SampleNotifier | None = None
 
     def on_route(self, state: Any) -> None:
         with self._lock:
-            if not self._made:
+            if not self._initialized:
                 self._notifier = make_notifier(self._conf)
-                self._made = True
+                self._initialized = True
         state.request.notifier = self._notifier
 
 

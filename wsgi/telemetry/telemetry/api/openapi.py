@@ -113,7 +113,7 @@ def _operation(path: str, method: str, function: Any, schemas: Schemas) -> dict[
         ],
         "responses": _responses(definition, schemas),
     }
-    arguments = [one for one in definition.arguments if f"{{{one.name}}}" not in path]
+    arguments = [argument for argument in definition.arguments if f"{{{argument.name}}}" not in path]
     raw = definition.extra_options.get("raw_body")
     if definition.body_type is not None:
         arguments.pop()

@@ -34,7 +34,7 @@ def converter(datatype: Any) -> Convert | None:
         return converter(datatype.basetype)
     if isinstance(datatype, wsme.types.ArrayType):
         item = converter(datatype.item_type)
-        return None if item is None else lambda values: [None if one is None else item(one) for one in values]
+        return None if item is None else lambda values: [None if value is None else item(value) for value in values]
     if isinstance(datatype, wsme.types.DictType):
         return None
     if wsme.types.iscomplex(datatype):
@@ -43,7 +43,7 @@ def converter(datatype: Any) -> Convert | None:
 
 
 def _object(datatype: Any) -> Convert:
-    plan = [(one.key, one.name, converter(one.datatype)) for one in wsme.types.list_attributes(datatype)]
+    plan = [(member.key, member.name, converter(member.datatype)) for member in wsme.types.list_attributes(datatype)]
     unset = wsme.types.Unset
 
     def convert(value: Any) -> dict[str, Any]:

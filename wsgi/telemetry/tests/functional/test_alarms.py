@@ -21,26 +21,26 @@ def create(api: webtest.TestApp, body: dict[str, Any] | None = None, /, **header
 
 
 def test_create(api: webtest.TestApp) -> None:
-    made = create(api, **MEMBER)
-    assert made["threshold_rule"] == {
+    created = create(api, **MEMBER)
+    assert created["threshold_rule"] == {
         "meter_name": "cpu", "threshold": 80.0, "period": 60, "comparison_operator": "eq", "statistic": "avg",
         "evaluation_periods": 1, "exclude_outliers": False,
         "query": [{"field": "project_id", "op": "eq", "value": "p1", "type": ""}],
     }
     varying = ("alarm_id", "timestamp", "state_timestamp", "threshold_rule")
-    assert {name: made[name] for name in made if name not in varying} == {
+    assert {name: created[name] for name in created if name not in varying} == {
         "name": "a", "description": "Alarm when cpu is eq a avg of 80.0 over 60 seconds", "enabled": True,
         "ok_actions": [], "alarm_actions": [], "insufficient_data_actions": [], "repeat_actions": False,
         "type": "threshold", "time_constraints": [], "project_id": "p1", "user_id": "u1",
         "state": "insufficient data", "severity": "low",
     }
-    assert made["timestamp"] == made["state_timestamp"]
-    assert api.get(f"/v2/alarms/{made['alarm_id']}").json == made
-    assert api.get("/v2/alarms").json == [made]
+    assert created["timestamp"] == created["state_timestamp"]
+    assert api.get(f"/v2/alarms/{created['alarm_id']}").json == created
+    assert api.get("/v2/alarms").json == [created]
 
 
 def test_members_are_kept(api: webtest.TestApp) -> None:
-    made = create(api, alarm(
+    created = create(api, alarm(
         description="d", enabled=False, severity="critical", state="ok", repeat_actions=True,
         alarm_actions=["http://h/a", "http://h/a", "log://"], ok_actions=["https://h/o"],
         time_constraints=[{"name": "t", "start": "0 11 * * *", "duration": "300", "timezone": "Europe/Prague"}],
@@ -49,13 +49,13 @@ def test_members_are_kept(api: webtest.TestApp) -> None:
             "evaluation_periods": 3, "query": [{"field": "metadata.a", "op": "eq", "value": "1", "type": "string"}],
         },
     ))
-    assert made["alarm_actions"] == ["http://h/a", "log://"]
-    assert made["time_constraints"] == [{
+    assert created["alarm_actions"] == ["http://h/a", "log://"]
+    assert created["time_constraints"] == [{
         "name": "t", "start": "0 11 * * *", "duration": 300, "timezone": "Europe/Prague",
         "description": "Time constraint at 0 11 * * * lasting for 300 seconds",
     }]
-    assert made["threshold_rule"]["query"][0]["field"] == "metadata.a"
-    assert (made["enabled"], made["severity"], made["state"]) == (False, "critical", "ok")
+    assert created["threshold_rule"]["query"][0]["field"] == "metadata.a"
+    assert (created["enabled"], created["severity"], created["state"]) == (False, "critical", "ok")
 
 
 @pytest.mark.parametrize(("members", "text"), [
@@ -99,17 +99,17 @@ def test_combination(api: webtest.TestApp) -> None:
         body = {"name": "c", "type": "combination", "combination_rule": {"alarm_ids": list(ids)}}
         return api.post_json("/v2/alarms", body, status=status)
 
-    made = combine(one, two).json
-    assert made["combination_rule"] == {"operator": "and", "alarm_ids": [one, two]}
-    assert made["description"] == f"Combined state of alarms {one} and {two}"
+    created = combine(one, two).json
+    assert created["combination_rule"] == {"operator": "and", "alarm_ids": [one, two]}
+    assert created["description"] == f"Combined state of alarms {one} and {two}"
     for ids in ([one], [one, one], []):
         assert fault(combine(*ids, status=400)) == (
             "Alarm combination rule should contain at least two different alarm ids."
         )
     assert fault(combine(one, "nobody", status=404)) == "Alarm nobody not found"
-    made["combination_rule"]["alarm_ids"] = [one, made["alarm_id"]]
-    text = fault(api.put_json(f"/v2/alarms/{made['alarm_id']}", made, status=400))
-    assert text == f"Cannot specify alarm {made['alarm_id']} itself in combination rule"
+    created["combination_rule"]["alarm_ids"] = [one, created["alarm_id"]]
+    text = fault(api.put_json(f"/v2/alarms/{created['alarm_id']}", created, status=400))
+    assert text == f"Cannot specify alarm {created['alarm_id']} itself in combination rule"
 
 
 @pytest.mark.parametrize(("kind", "rule"), [
@@ -121,27 +121,27 @@ def test_combination(api: webtest.TestApp) -> None:
         "metric": "m", "query": "{}", "resource_type": "t", "threshold": 1, "aggregation_method": "mean"}),
 ])
 def test_other_rules(api: webtest.TestApp, kind: str, rule: dict[str, Any]) -> None:
-    made = create(api, {"name": kind, "type": kind, f"{kind}_rule": rule})
-    assert made[f"{kind}_rule"].items() >= rule.items()
+    created = create(api, {"name": kind, "type": kind, f"{kind}_rule": rule})
+    assert created[f"{kind}_rule"].items() >= rule.items()
     if kind != "event":
-        assert made[f"{kind}_rule"]["granularity"] == 60
-    assert api.put_json(f"/v2/alarms/{made['alarm_id']}", made).json[f"{kind}_rule"] == made[f"{kind}_rule"]
+        assert created[f"{kind}_rule"]["granularity"] == 60
+    assert api.put_json(f"/v2/alarms/{created['alarm_id']}", created).json[f"{kind}_rule"] == created[f"{kind}_rule"]
 
 
 def test_change(api: webtest.TestApp) -> None:
-    made = create(api, **MEMBER)
-    url = f"/v2/alarms/{made['alarm_id']}"
-    body = {**made, "name": "b", "state": "ok"}
+    created = create(api, **MEMBER)
+    url = f"/v2/alarms/{created['alarm_id']}"
+    body = {**created, "name": "b", "state": "ok"}
     del body["user_id"], body["project_id"]
     changed = api.put_json(url, body, headers=MEMBER).json
     assert (changed["name"], changed["state"], changed["user_id"]) == ("b", "ok", "u1")
-    assert changed["state_timestamp"] > made["state_timestamp"]
+    assert changed["state_timestamp"] > created["state_timestamp"]
     again = api.put_json(url, changed, headers=MEMBER).json
     assert again["state_timestamp"] == changed["state_timestamp"]
     without = {**changed}
     del without["state"]
     assert api.put_json(url, without, headers=MEMBER).json["state"] == "insufficient data"
-    assert fault(api.put_json("/v2/alarms/nobody", made, status=404)) == "Alarm nobody not found"
+    assert fault(api.put_json("/v2/alarms/nobody", created, status=404)) == "Alarm nobody not found"
 
 
 def test_names_are_unique_in_a_project(api: webtest.TestApp) -> None:
@@ -171,10 +171,10 @@ def test_state(api: webtest.TestApp) -> None:
 
 
 def test_history(api: webtest.TestApp) -> None:
-    made = create(api, **MEMBER)
-    url = f"/v2/alarms/{made['alarm_id']}"
-    api.put_json(url, {**made, "severity": "critical"}, headers=MEMBER)
-    api.put_json(url, {**made, "severity": "critical"}, headers=MEMBER)
+    created = create(api, **MEMBER)
+    url = f"/v2/alarms/{created['alarm_id']}"
+    api.put_json(url, {**created, "severity": "critical"}, headers=MEMBER)
+    api.put_json(url, {**created, "severity": "critical"}, headers=MEMBER)
     api.put_json(f"{url}/state", "ok", headers=ADMIN)
     api.delete(url, headers=MEMBER)
     changes = api.get(f"{url}/history", headers=MEMBER).json
@@ -240,7 +240,7 @@ def test_quotas_and_maximum(make_api: Any) -> None:
 
 
 def test_complex_queries(api: webtest.TestApp) -> None:
-    made = create(api, alarm("a", state="ok"), **MEMBER)
+    created = create(api, alarm("a", state="ok"), **MEMBER)
     create(api, alarm("b", enabled=False), **OTHER)
 
     def names(expression: Any, **headers: str) -> list[str]:
@@ -254,7 +254,7 @@ def test_complex_queries(api: webtest.TestApp) -> None:
     assert names({">": {"state_timestamp": "2026-01-01"}}) == ["b", "a"]
     api.post_json("/v2/query/alarms", {"filter": '{"=": {"enabled": "x"}}'}, status=400)
     url = "/v2/query/alarms/history"
-    body = {"filter": json.dumps({"=": {"alarm_id": made["alarm_id"]}}), "orderby": '[{"timestamp": "asc"}]'}
+    body = {"filter": json.dumps({"=": {"alarm_id": created["alarm_id"]}}), "orderby": '[{"timestamp": "asc"}]'}
     assert [one["type"] for one in api.post_json(url, body).json] == ["creation"]
     assert [one["on_behalf_of"] for one in api.post_json(url, {}, headers=OTHER).json] == ["p2"]
     body = {"filter": '{"=": {"on_behalf_of": "p1"}}'}

@@ -40,9 +40,9 @@ def filled(api: webtest.TestApp) -> webtest.TestApp:
 ])
 @pytest.mark.parametrize("limit", [1, 4, 100])
 def test_pages_are_the_whole(filled: webtest.TestApp, path: str, limit: int) -> None:
-    whole = filled.get(f"{path}limit=1000", headers=ADMIN)
-    assert "Link" not in whole.headers
-    assert walk(filled, f"{path}limit={limit}") == whole.json
+    all_rows = filled.get(f"{path}limit=1000", headers=ADMIN)
+    assert "Link" not in all_rows.headers
+    assert walk(filled, f"{path}limit={limit}") == all_rows.json
 
 
 def test_new_items_do_not_shift_pages(filled: webtest.TestApp) -> None:

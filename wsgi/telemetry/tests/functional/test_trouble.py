@@ -120,9 +120,9 @@ def test_sqlite_used_by_other_processes(tmp_path: Path) -> None:
             api.post_json("/v2/meters/cpu", [sample()], status=201)
             # As every process does that starts, with this one's connections open.
             SQLDriver(configuration(url), url).check()
-        done = subprocess.run([sys.executable, "-c", other, str(tmp_path / "telemetry.sqlite")],
-                              check=True, capture_output=True, text=True)
-        assert int(done.stdout) == turn * 2
+        command = [sys.executable, "-c", other, str(tmp_path / "telemetry.sqlite")]
+        completed = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert int(completed.stdout) == turn * 2
 
 
 def test_locked_sqlite(tmp_path: Path) -> None:

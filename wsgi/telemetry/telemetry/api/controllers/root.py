@@ -55,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
     Route("openapi.json", lambda: OpenAPIController({route.path: route.controller for route in ROUTES})),
 )
 # A path of several parts comes before its own beginning: query/alarms/history before query/alarms.
-LONGEST_FIRST = sorted(((tuple(route.path.split("/")), route) for route in ROUTES), key=lambda one: -len(one[0]))
+LONGEST_FIRST = sorted(((tuple(route.path.split("/")), route) for route in ROUTES), key=lambda entry: -len(entry[0]))
 
 
 class V2Controller:

@@ -34,10 +34,10 @@ class Rule(Base):
     def as_dict(self) -> dict[str, Any]:
         """Return the rule as it is stored."""
         stored = {}
-        for one in wsme.types.list_attributes(type(self)):
-            value = value_or(getattr(self, one.key), self._defaults.get(one.key, Unset))
+        for member in wsme.types.list_attributes(type(self)):
+            value = value_or(getattr(self, member.key), self._defaults.get(member.key, Unset))
             if value is not Unset:
-                stored[one.name] = [item.as_dict() if isinstance(item, Query) else item for item in value] \
+                stored[member.name] = [item.as_dict() if isinstance(item, Query) else item for item in value] \
                     if isinstance(value, list) else value
         return stored
 

@@ -112,8 +112,8 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
         for name in ("name", "user_id", "project_id"):
             check_name(name, getattr(self, name))
         rule = self.rule()
-        constraints = [one.as_dict() for one in value_or(self.time_constraints, [])]
-        if len({one["name"] for one in constraints}) < len(constraints):
+        constraints = [constraint.as_dict() for constraint in value_or(self.time_constraints, [])]
+        if len({constraint["name"] for constraint in constraints}) < len(constraints):
             raise ClientSideError(_("Time constraint names must be unique for a given alarm."))
         user_id, project_id = owner
         actions = {name: list(dict.fromkeys(value_or(getattr(self, name), []))) for name in ACTIONS}
@@ -133,7 +133,7 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
                 "alarm_id", "name", "description", "enabled", "repeat_actions", "type", "project_id", "user_id",
                 "timestamp", "state", "state_timestamp", "severity", *ACTIONS,
             )},
-            time_constraints=[AlarmTimeConstraint(**one) for one in record.time_constraints],
+            time_constraints=[AlarmTimeConstraint(**constraint) for constraint in record.time_constraints],
         )
         if record.type in RULES:
             setattr(alarm, f"{record.type}_rule", RULES[record.type].from_dict(record.rule))

@@ -66,7 +66,7 @@ class Base(wsme.types.Base):  # type: ignore[misc]
 
 @functools.cache
 def _plain(kind: Any) -> Callable[..., Any]:
-    names = [one.key for one in wsme.types.list_attributes(kind)]
+    names = [member.key for member in wsme.types.list_attributes(kind)]
     return dataclasses.make_dataclass(
         kind.__name__, [(name, Any, dataclasses.field(default=Unset)) for name in names], slots=True
     )

@@ -93,7 +93,7 @@ class Event(Base):
         """Return the event as clients see it, its traits sorted by name."""
         return cls.answer(
             message_id=record.message_id, event_type=record.event_type, generated=record.generated,
-            traits=[Trait.from_record(one) for one in sorted(record.traits, key=lambda one: one.name)],
+            traits=[Trait.from_record(trait) for trait in sorted(record.traits, key=lambda trait: trait.name)],
             raw=dict(record.raw),
         )
 

@@ -58,7 +58,7 @@ def listing(connection: sa.Connection, criteria: AlarmFilter) -> list[Alarm]:
     alarms = [_alarm(row) for row in rows]
     if criteria.meter is not None:
         # The meter is part of the rule's JSON. Each of the three databases searches JSON in its own way.
-        alarms = [one for one in alarms if one.rule.get("meter_name") == criteria.meter]
+        alarms = [alarm for alarm in alarms if alarm.rule.get("meter_name") == criteria.meter]
     return alarms
 
 

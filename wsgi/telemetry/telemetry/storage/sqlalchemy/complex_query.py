@@ -83,7 +83,8 @@ class Compiler:
     def order(self, orderings: Sequence[Ordering]) -> list[Any]:
         """Return the columns to sort by."""
         return [
-            self.columns[one.field].desc() if one.descending else self.columns[one.field].asc() for one in orderings
+            self.columns[order.field].desc() if order.descending else self.columns[order.field].asc()
+            for order in orderings
         ]
 
 

@@ -35,29 +35,29 @@ def record(connection: sa.Connection, events: Iterable[Event]) -> Stored:
 
 
 def _record_batch(connection: sa.Connection, batch: Sequence[Event]) -> int:
-    by_id = {one.message_id: one for one in reversed(batch)}
+    by_id = {record.message_id: record for record in reversed(batch)}
     stored_ids = set(connection.scalars(sa.select(event.c.message_id).where(event.c.message_id.in_(list(by_id)))))
-    new = [one for one in reversed(by_id.values()) if one.message_id not in stored_ids]
+    new = [record for record in reversed(by_id.values()) if record.message_id not in stored_ids]
     if not new:
         return 0
-    types = _types(connection, sorted({one.event_type for one in new}))
+    types = _types(connection, sorted({record.event_type for record in new}))
     insert_missing(connection, event, [
         {
-            "message_id": one.message_id,
-            "event_type_id": types[one.event_type],
-            "generated": timestamps.to_microseconds(one.generated),
-            "raw": json.dumps(one.raw),
+            "message_id": record.message_id,
+            "event_type_id": types[record.event_type],
+            "generated": timestamps.to_microseconds(record.generated),
+            "raw": json.dumps(record.raw),
         }
-        for one in new
+        for record in new
     ])
     ids = dict(connection.execute(
-        sa.select(event.c.message_id, event.c.id).where(event.c.message_id.in_([one.message_id for one in new]))
+        sa.select(event.c.message_id, event.c.id).where(event.c.message_id.in_([record.message_id for record in new]))
     ).all())
-    described = sorted({(types[one.event_type], t.name, int(t.type)) for one in new for t in one.traits})
+    described = sorted({(types[record.event_type], t.name, int(t.type)) for record in new for t in record.traits})
     insert_missing(connection, event_type_trait, [
         {"event_type_id": key, "key": name, "type": kind} for key, name, kind in described
     ])
-    insert_missing(connection, trait, [_trait_row(ids[one.message_id], t) for one in new for t in one.traits])
+    insert_missing(connection, trait, [_trait_row(ids[record.message_id], t) for record in new for t in record.traits])
     return len(new)
 
 
@@ -71,12 +71,12 @@ def _types(connection: sa.Connection, names: list[str]) -> dict[str, int]:
     return ids
 
 
-def _trait_row(event_id: int, one: Trait) -> dict[str, Any]:
+def _trait_row(event_id: int, record: Trait) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "event_id": event_id, "key": one.name, "type": int(one.type),
+        "event_id": event_id, "key": record.name, "type": int(record.type),
         "text_value": None, "int_value": None, "float_value": None, "datetime_value": None,
     }
-    row[VALUE_COLUMNS[one.type]] = column_value(one.value)
+    row[VALUE_COLUMNS[record.type]] = column_value(record.value)
     return row
 
 

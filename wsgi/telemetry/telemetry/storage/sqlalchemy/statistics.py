@@ -70,7 +70,7 @@ def _narrowed(connection: sa.Connection, request: StatisticsRequest) -> tuple[li
     needs_state = (
         bool(of_state)
         or any(name in GROUP_COLUMNS for name in request.groupby)
-        or any(one.func == "cardinality" and one.param != "resource_id" for one in request.aggregates)
+        or any(aggregate.func == "cardinality" and aggregate.param != "resource_id" for aggregate in request.aggregates)
     )
     joins: list[Any] = [(resource_state, resource_state.c.id == sample.c.state_id)] if needs_state else []
     return [*where, *of_state], joins

@@ -146,7 +146,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
         changes = pecan.request.stores.alarm.alarm_changes(
             parsed.history_filter(self._id, identity.scope().project_id)
         )
-        return [AlarmChange.from_record(one) for one in changes]
+        return [AlarmChange.from_record(change) for change in changes]
 
     @expose(State, body=State)
     def put_state(self, state: str) -> Any:
@@ -197,4 +197,4 @@ class AlarmsController(rest.RestController):  # type: ignore[misc]
         """Return alarms, newest first."""
         identity.enforce("get_alarms")
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.ALARMS)
-        return [Alarm.from_record(one) for one in pecan.request.stores.alarm.alarms(parsed.alarm_filter())]
+        return [Alarm.from_record(alarm) for alarm in pecan.request.stores.alarm.alarms(parsed.alarm_filter())]

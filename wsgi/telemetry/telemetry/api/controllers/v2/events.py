@@ -74,7 +74,7 @@ class EventsController(rest.RestController):  # type: ignore[misc]
         identity.enforce("events:index")
         page = paging.page_of(limit, marker)
         events = pecan.request.stores.event.events(_filter(q), page)
-        return [Event.from_record(one) for one in paging.items_of(events)]
+        return [Event.from_record(event) for event in paging.items_of(events)]
 
     @expose(Event, str)
     def get_one(self, message_id: str) -> Any:
@@ -130,7 +130,7 @@ class TraitsController(rest.RestController):  # type: ignore[misc]
     def get_one(self, trait_name: str) -> Any:
         """Return each value that a trait has in events of the type."""
         identity.require_unlimited()
-        return [Trait.from_record(one) for one in pecan.request.stores.event.traits(self._event_type, trait_name)]
+        return [Trait.from_record(trait) for trait in pecan.request.stores.event.traits(self._event_type, trait_name)]
 
 
 class EventTypeController(rest.RestController):  # type: ignore[misc]

@@ -37,7 +37,7 @@ class MeterController(rest.RestController):  # type: ignore[misc]
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
         samples = pecan.request.stores.metering.samples(parsed.sample_filter(meter=self.meter_name), page)
-        return [OldSample.from_record(one) for one in paging.items_of(samples)]
+        return [OldSample.from_record(sample) for sample in paging.items_of(samples)]
 
     @expose([OldSample], str, body=[OldSample], status_code=201)
     def post(self, direct: str = "", samples: list[OldSample] | None = None) -> Any:
@@ -89,7 +89,7 @@ class MetersController(rest.RestController):  # type: ignore[misc]
         except ValueError:
             unique_only = False
         meters = pecan.request.stores.metering.meters(parsed.sample_filter(), page, unique_only)
-        return [Meter.from_record(one) for one in paging.items_of(meters)]
+        return [Meter.from_record(meter) for meter in paging.items_of(meters)]
 
 
 def _check_period(period: int | None) -> None:
@@ -119,17 +119,17 @@ def _aggregates(requested: list[Aggregate]) -> list[filters.Aggregate]:
     If a URL has fewer parameters than functions, it does not say which function each parameter belongs to. Only
     cardinality takes a parameter, so the parameters go to the cardinalities in their order.
     """
-    for one in requested:
-        if one.func not in filters.AGGREGATE_FUNCTIONS:
-            raise ClientSideError(_("Invalid aggregation function: %s") % one.func)
-    parameters = [value_or(one.param, None) for one in requested]
+    for item in requested:
+        if item.func not in filters.AGGREGATE_FUNCTIONS:
+            raise ClientSideError(_("Invalid aggregation function: %s") % item.func)
+    parameters = [value_or(item.param, None) for item in requested]
     if None in parameters:
         present = iter([parameter for parameter in parameters if parameter is not None])
-        parameters = [next(present, None) if one.func == "cardinality" else None for one in requested]
+        parameters = [next(present, None) if item.func == "cardinality" else None for item in requested]
     aggregates: dict[str, filters.Aggregate] = {}
-    for one, parameter in zip(requested, parameters, strict=True):
-        if one.func == "cardinality" and parameter not in CARDINALITIES:
-            raise ClientSideError(_("Bad aggregate: %(func)s.%(param)s") % {"func": one.func, "param": parameter})
-        aggregate = filters.Aggregate(one.func, parameter)
+    for item, parameter in zip(requested, parameters, strict=True):
+        if item.func == "cardinality" and parameter not in CARDINALITIES:
+            raise ClientSideError(_("Bad aggregate: %(func)s.%(param)s") % {"func": item.func, "param": parameter})
+        aggregate = filters.Aggregate(item.func, parameter)
         aggregates.setdefault(aggregate.key, aggregate)
     return list(aggregates.values())

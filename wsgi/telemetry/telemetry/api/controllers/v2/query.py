@@ -35,7 +35,7 @@ class QuerySamplesController(rest.RestController):  # type: ignore[misc]
         """Return the samples that match a complex query."""
         identity.enforce("query_sample")
         samples = pecan.request.stores.metering.query_samples(*_parsed(body, language.SAMPLES))
-        return [Sample.from_record(one) for one in samples]
+        return [Sample.from_record(sample) for sample in samples]
 
 
 class QueryAlarmsController(rest.RestController):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class QueryAlarmsController(rest.RestController):  # type: ignore[misc]
         """Return the alarms that match a complex query."""
         identity.enforce("query_alarm")
         alarms = pecan.request.stores.alarm.query_alarms(*_parsed(body, language.ALARMS))
-        return [Alarm.from_record(one) for one in alarms]
+        return [Alarm.from_record(alarm) for alarm in alarms]
 
 
 class QueryAlarmHistoryController(rest.RestController):  # type: ignore[misc]
@@ -57,4 +57,4 @@ class QueryAlarmHistoryController(rest.RestController):  # type: ignore[misc]
         """Return the changes that match a complex query."""
         identity.enforce("query_alarm_history")
         changes = pecan.request.stores.alarm.query_alarm_history(*_parsed(body, language.ALARM_HISTORY))
-        return [AlarmChange.from_record(one) for one in changes]
+        return [AlarmChange.from_record(change) for change in changes]

@@ -39,4 +39,4 @@ class ResourcesController(rest.RestController):  # type: ignore[misc]
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.RESOURCES)
         resources = pecan.request.stores.metering.resources(parsed.sample_filter(), page, meter_links != 0)
         root = pecan.request.application_url
-        return [Resource.from_record(one, root) for one in paging.items_of(resources)]
+        return [Resource.from_record(resource, root) for resource in paging.items_of(resources)]

@@ -24,7 +24,7 @@ class SamplesController(rest.RestController):  # type: ignore[misc]
         page = paging.page_of(limit, marker)
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
         samples = pecan.request.stores.metering.samples(parsed.sample_filter(), page)
-        return [Sample.from_record(one) for one in paging.items_of(samples)]
+        return [Sample.from_record(sample) for sample in paging.items_of(samples)]
 
     @expose(Sample, str)
     def get_one(self, sample_id: str) -> Any:
