@@ -77,7 +77,8 @@ def rows(options: dict[str, dict[str, Any]], prefix: str = "") -> list[str]:
     for name, option in options.items():
         kind = option.get("type", "str")
         if kind == "list":
-            kind = f"list of {option.get('elements', 'str')}"
+            elements = option.get("elements", "str")
+            kind = "list" if elements == "raw" else f"list of {elements}"
         if option.get("choices"):
             kind = " or ".join(f"`{choice}`" for choice in option["choices"])
         default = "required" if option.get("required") else ""
@@ -108,14 +109,20 @@ def record_page(points: dict[str, dict[str, Any]]) -> list[str]:
     return ["\n".join([RECORD_HEAD, *links]) + "\n", *sections]
 
 
+def role_variables(points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the entry point of a role's variables; for one with several, the last, with the options of all."""
+    own = [point for name, point in points.items() if not name.startswith(RECORD)]
+    options = {name: option for point in own for name, option in point["options"].items()}
+    return {**own[-1], "options": options}
+
+
 def page() -> str:
     """Return the whole reference. The record comes first, since most readers look for it."""
     parts = [HEAD]
     for role in ROLES:
         points = specs(role)
         parts += record_page(points) if role == "wsgi_app" else []
-        others = {name: point for name, point in points.items() if not name.startswith(RECORD)}
-        parts += [section(f"## Variables of the role {role}", point) for point in others.values()]
+        parts.append(section(f"## Variables of the role {role}", role_variables(points)))
     return "\n".join(parts)
 
 

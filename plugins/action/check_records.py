@@ -28,7 +28,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self._task.args
         settings = Settings.of(arguments["settings"])
-        services = arguments.get("services") or {}
+        services = {name: as_list(records) for name, records in (arguments.get("services") or {}).items()}
         records = all_records(arguments["records"], services)
         questions = host_questions(records if isinstance(records, list) else [], settings)
         request = {"layout": arguments["layout"], **questions}
@@ -58,6 +58,11 @@ def all_records(records: object, services: dict[str, Any]) -> object:
     if not isinstance(records, list):
         return records
     return [*records, *(record for own in services.values() for record in own)]
+
+
+def as_list(records: object) -> list[Any]:
+    """Return a service's records; what is no list becomes the one element, for the check to refuse."""
+    return records if isinstance(records, list) else [records]
 
 
 def problem_text(checked: Checked) -> str:

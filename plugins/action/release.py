@@ -13,12 +13,15 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("migrate", "contract", "after")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
+# Options of WSGIDaemonProcess, and the environment variable of each.
+LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
 MANAGED = "Written by Grove from the record's sections; a change of the record is a new release."
 
 
@@ -68,17 +71,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for package in record["extras"]:
             payload.add_package(Path(package))
         environment = self._task.args.get("app_environment") or {}
-        described = {**record, "environment": environment}
-        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": described})
+        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": record})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
         text = json.dumps(commands(record, environment), indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
-        payload.inputs["static"] = record["static"]
-        plan = json.dumps(build_plan(record, payload.identifier()), indent=1, sort_keys=True)
-        payload.add_beside("plan.json", plan + "\n")
+        # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
+        payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
+        payload.add_beside("plan.json", build_plan(record, payload.identifier()))
         return payload
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
@@ -122,18 +124,25 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     """Return what commands.json holds: the commands of a release, and the environment in which they run."""
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
     content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
-    content |= {"environment": environment, "extras": bool(record["extras"])}
+    content |= {"environment": {**locale_variables(record), **environment}, "extras": bool(record["extras"])}
     content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
     if record["agents"]:
-        content["agents"] = {
-            name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()
-        }
+        content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
     return content
 
 
-def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:
-    """Return what plan.json tells the host about the build of a release. It holds no secret."""
-    return {
+def locale_variables(record: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that follow from the record's ``lang`` and ``locale``, for all programs of the release."""
+    options = record["daemon_options"]
+    return {name: options[key] for key, name in LOCALE_VARIABLES.items() if options[key] != DEFAULTS[key]}
+
+
+def build_plan(record: dict[str, Any], release: str) -> str:
+    """Return the content of plan.json, which tells the host how a release is built. It holds no secret.
+
+    The keys of ``static`` keep their order.
+    """
+    plan = {
         **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
         "release": release,
         "source_kind": record["source"]["kind"],
@@ -143,3 +152,4 @@ def build_plan(record: dict[str, Any], release: str) -> dict[str, Any]:
         "expanded": sorted(target for target, template in record["config"].items() if template is None),
         "places": {"state": record["state"], "logs": record["logs"]},
     }
+    return json.dumps(plan, indent=1) + "\n"

@@ -5,6 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.errors import AnsibleError
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
+from jinja2 import TemplateError
+
+
+def resolved_records(records: Any) -> Any:
+    """Return ``records`` with the values of their templates; what is no list stays as it is.
+
+    A key whose template fails is left out. The record names it, with the reason, in ``FAILED_TEMPLATES``, so that one
+    record's fault is found by the check and does not end the run of another.
+    """
+    if not isinstance(records, list):
+        return records
+    return [_resolved_record(records, position) for position in range(len(records))]
+
+
+def _resolved_record(records: list[Any], position: int) -> Any:
+    failures: dict[str, str] = {}
+    try:
+        record = _resolved(records[position], "", failures)
+    except (AnsibleError, TemplateError) as error:
+        return {FAILED_TEMPLATES: {WHOLE_RECORD: str(error)}}
+    return {**record, FAILED_TEMPLATES: failures} if failures else record
+
+
+def _resolved(value: Any, key: str, failures: dict[str, str]) -> Any:
+    """Return ``value``, which is at ``key`` of a record. Raises the template's error where it is itself a template."""
+    if isinstance(value, Mapping):
+        members: dict[Any, Any] = {}
+        for name in value:
+            path = f"{key}.{name}" if key else str(name)
+            try:
+                # Ansible renders a template when it is read here.
+                members[name] = _resolved(value[name], path, failures)
+            except (AnsibleError, TemplateError) as error:
+                failures[path] = str(error)
+        return members
+    if isinstance(value, list):
+        return [_resolved(value[index], f"{key}[{index}]", failures) for index in range(len(value))]
+    return str(value) if isinstance(value, str) else value
+
 
 def record_environment(records: Iterable[Any], name: str) -> dict[str, str]:
     """Return the environment variables of the record ``name``, which may be secrets, as texts."""
@@ -50,6 +91,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "resolved_records": resolved_records,
             "record_environment": record_environment,
             "record_sections": record_sections,
             "agent_applications": agent_applications,

@@ -34,7 +34,7 @@ author: The Grove maintainers (@grove)
 EXAMPLES = r"""
 - name: Check the records
   grove.wsgi.check_records:
-    records: "{{ wsgi_apps }}"
+    records: "{{ wsgi_apps | grove.wsgi.resolved_records }}"
     settings: "{{ __wsgi_app_settings }}"
     layout: "{{ httpd_layout }}"
   register: __checked

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# Raised when releases made by an older Grove must not be taken for the same.
+# A new number makes another release from the same inputs. It changes when Grove builds releases in another way.
 FORMAT = 1
 # 2 January 1980, in seconds since the epoch: a wheel is a zip file, and those know no earlier time.
 TIME = 315_619_200

@@ -33,7 +33,8 @@ def check(folder: Path, records: object, only: list[str] | None = None, **variab
         "only": only or [],
     }
     services = {"cart": "{{ cart_apps | default([]) }}"}
-    arguments = {"records": "{{ wsgi_apps }}", "services": services, "settings": settings, "layout": LAYOUT}
+    resolved = "{{ wsgi_apps | grove.wsgi.resolved_records }}"
+    arguments = {"records": resolved, "services": services, "settings": settings, "layout": LAYOUT}
     tasks = [
         {"grove.wsgi.check_records": arguments, "register": "checked", "ignore_errors": True},
         {"ansible.builtin.copy": {"content": "{{ checked | to_json }}", "dest": f"{folder}/result.json"}},
@@ -97,3 +98,29 @@ def test_a_fault_of_another_record_is_a_warning(tmp_path: Path, record: dict[str
     assert warning.startswith("record cart, key procesess: ")
     stopped = check(tmp_path, [record, faulty], only=["cart"])
     assert stopped["msg"].splitlines()[1].startswith("- record cart, key procesess: ")
+
+
+def test_a_template_of_another_record_that_fails_is_a_warning(tmp_path: Path, record: dict[str, Any]) -> None:
+    variables = {"TOKEN": "{{ nowhere.defined }}", "A": "{{ 'b' }}"}
+    undefined = {**record, "name": "cart", "listen": 18292, "environment": variables}
+    broken = {**record, "name": "blog", "listen": "{{ 1 +"}
+    result = check(tmp_path, [undefined, record, "{{ no_record }}", broken], only=["shop"])
+    assert not result.get("failed"), result
+    assert list(result["records"]) == ["shop"]
+    keys = [warning.partition(": ")[0] for warning in result["warnings"]]
+    assert keys == [
+        "record cart, key environment.TOKEN",
+        "record number 3, key (whole record)",
+        "record blog, key listen",
+    ]
+    assert "nowhere" in result["warnings"][0]
+    assert check(tmp_path, [undefined, record])["failed"] is True
+
+
+@pytest.mark.parametrize("records", ["no list", {"name": "shop"}])
+def test_what_is_no_list_of_records_is_refused(tmp_path: Path, records: object) -> None:
+    assert "record (all), key wsgi_apps: " in check(tmp_path, records)["msg"]
+
+
+def test_a_service_without_a_list_of_records_is_refused(tmp_path: Path, record: dict[str, Any]) -> None:
+    assert "record number 2, key (whole record): " in check(tmp_path, [record], cart_apps="no list")["msg"]

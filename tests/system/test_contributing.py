@@ -93,10 +93,21 @@ def test_a_key_that_is_added_as_the_page_says_reaches_apache(copied: Path, tmp_p
     assert "Cache-Control" not in sites["wsgi-cart"]
 
 
-@pytest.mark.parametrize(("group", "view"), [("record_make", "build_view"), ("record_run", "apache_view")])
-def test_a_key_is_in_the_view_of_its_group(copied: Path, tmp_path: Path, group: str, view: str) -> None:
+GROUPS = {
+    "install": {"build"},
+    "make": {"build"},
+    "reach": {"apache"},
+    "run": {"apache"},
+    "replace": {"build", "serving"},
+    "limits": {"apache", "build"},
+}
+
+
+def test_a_key_is_in_the_views_of_its_group(copied: Path, tmp_path: Path) -> None:
     specs = copied / "roles/wsgi_app/meta/argument_specs.yml"
-    insert(specs, rf"\n  {group}:\n.*?\n    options:\n", block("yaml"))
+    for group in GROUPS:
+        option = block("yaml").replace("cache_seconds", f"new_{group}")
+        insert(specs, rf"\n  record_{group}:\n.*?\n    options:\n", option)
     run(copied, sys.executable, "docs/reference.py")
     program = f"""
 import sys, yaml
@@ -105,9 +116,12 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 _AnsibleCollectionFinder(paths=[{str(tmp_path)!r}], scan_sys_paths=False)._install()
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records import checking, settings, spec, views
 options = spec.record_spec(yaml.safe_load(open({str(specs)!r}))["argument_specs"])
-record = {{"name": "shop", "source": "shop==1", "entry": {{"module": "a:b"}}, "cache_seconds": 90}}
+record = {{"name": "shop", "source": "shop==1", "entry": {{"module": "a:b"}}}}
+record |= {{f"new_{{group}}": 90 for group in {list(GROUPS)!r}}}
 checked = checking.check_records([record], options, settings.Settings.of({SETTINGS!r}))
 assert not checked.problems, checked.problems
-assert views.{view}(checked.records[0])["cache_seconds"] == 90
+for group, expected in {GROUPS!r}.items():
+    holding = {{name for name, view in views.views(checked.records[0]).items() if view.get(f"new_{{group}}") == 90}}
+    assert holding == expected, group
 """
     run(copied, sys.executable, "-c", program)

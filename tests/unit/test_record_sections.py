@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problems
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import check_sections, render
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import frozen, record_spec
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC = record_spec(
-    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
-)
-SETTINGS = Settings(
-    base="/srv/wsgi",
-    state_base="/var/lib",
-    log_base="/var/log",
-    listen_address="*",
-    door="127.0.0.1:9080",
-    python="/usr/bin/python3",
-    mod_wsgi="6.1.1",
-    mod_wsgi_python="/usr/bin/python3",
-    folders=(),
-    workers_per_server=64,
-)
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import frozen
+from record_settings import SETTINGS, SPEC
 
 
 def test_sections_are_written_as_oslo_config_reads_them() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
-import yaml
+import record_settings
 from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
 from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
 from ansible_collections.grove.wsgi.plugins.filter.mpm import mpm
@@ -18,29 +18,12 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
     record_sections,
 )
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
+from record_settings import SPEC
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC = record_spec(
-    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
-)
-SETTINGS = Settings(
-    base="/srv/wsgi",
-    state_base="/var/lib",
-    log_base="/var/log",
-    listen_address="*",
-    door="127.0.0.1:9080",
-    python="/usr/bin/python3",
-    mod_wsgi="6.1.1",
-    mod_wsgi_python="/usr/bin/python3",
-    folders=("/",),
-    workers_per_server=64,
-    httpd_listen=("8088",),
-    tls_ca_dir="/ca",
-    host_name="web1",
+SETTINGS = dataclasses.replace(
+    record_settings.SETTINGS, folders=("/",), httpd_listen=("8088",), tls_ca_dir="/ca", host_name="web1"
 )
 
 
@@ -79,6 +62,20 @@ def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount(
     assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
     assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
     assert work(*SHARED, only=("blog",))["names"] == ["blog"]
+
+
+def test_a_deployment_of_one_record_opens_no_port_of_another() -> None:
+    assert work(record("shop"), record("blog", listen=8081), only=("shop",))["listen"] == [
+        "127.0.0.1:9080",
+        "8080",
+        "8088",
+    ]
+
+
+def test_mounts_stand_in_the_order_of_paths_without_regard_to_case() -> None:
+    paths = ("/b", "/A/x", "/a", "/")
+    apps = [record(f"app{number}", path=path) for number, path in enumerate(paths)]
+    assert mounts(work(*apps))["wsgi-app0"] == ["app3", "app2", "app1", "app0"]
 
 
 def test_a_faulty_record_without_a_server_name_keeps_the_names_of_files() -> None:
@@ -169,9 +166,7 @@ def test_secrets_of_a_record_by_its_name() -> None:
 @pytest.mark.parametrize(("servers", "cores", "expected"), [(0, 1, 2), (0, 8, 8), ("3", 8, 3)])
 def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> None:
     size = mpm(servers, "64", cores)
-    assert size == {
-        "servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64
-    }
+    assert size == {"servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64}
     assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
 
 
@@ -179,7 +174,7 @@ def test_the_plan_of_a_build() -> None:
     sections = {"DEFAULT": {"password": "sesame"}}
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])
-    plan = build_plan(view, "0123456789ab")
+    plan = json.loads(build_plan(view, "0123456789ab"))
     assert plan == {
         "release": "0123456789ab",
         "account": "shop",
@@ -194,6 +189,7 @@ def test_the_plan_of_a_build() -> None:
         "expanded": ["shop.conf"],
         "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
     }
+    assert "sesame" not in str(view)
     content = commands(view, {"TOKEN": "sesame"})
     assert content == {
         "migrate": "true",
@@ -205,3 +201,26 @@ def test_the_plan_of_a_build() -> None:
         "extras": False,
         "timers": {},
     }
+
+
+def test_a_build_and_apache_number_static_folders_in_the_same_order() -> None:
+    shop = check(record("shop", static={"/public": "a", "/assets": "b", "/images": "c"})).records[0]
+    plan = json.loads(build_plan(build_view(shop), "0123456789ab"))
+    assert list(plan["static"]) == list(apache_view(shop)["static"]) == ["/public", "/assets", "/images"]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "expected"),
+    [
+        ({}, {}, {}),
+        ({"lang": "C.UTF-8", "locale": "C.UTF-8"}, {}, {}),
+        ({"lang": "de_DE.UTF-8"}, {}, {"LANG": "de_DE.UTF-8"}),
+        ({"locale": "de_DE.UTF-8"}, {"A": "b"}, {"LC_ALL": "de_DE.UTF-8", "A": "b"}),
+        ({"lang": "de_DE.UTF-8"}, {"LANG": "fr_FR.UTF-8"}, {"LANG": "fr_FR.UTF-8"}),
+    ],
+)
+def test_all_programs_of_a_release_have_the_locale_of_its_daemon_processes(
+    options: dict[str, str], environment: dict[str, str], expected: dict[str, str]
+) -> None:
+    view = build_view(check(record("shop", daemon_options=options)).records[0])
+    assert commands(view, environment)["environment"] == expected

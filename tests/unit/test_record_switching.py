@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records import mod_wsgi_options
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SPEC = record_spec(
-    yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"]
-)
+from record_settings import SETTINGS, SPEC
 
 
 def check(mod_wsgi: str = "6.1.1", **more: Any) -> Checked:
-    settings = Settings(
-        base="/srv/wsgi",
-        state_base="/var/lib",
-        log_base="/var/log",
-        listen_address="*",
-        door="127.0.0.1:9080",
-        python="/usr/bin/python3",
-        mod_wsgi=mod_wsgi,
-        mod_wsgi_python="/usr/bin/python3",
-        folders=(),
-        workers_per_server=64,
-    )
+    settings = dataclasses.replace(SETTINGS, mod_wsgi=mod_wsgi)
     record = {"name": "shop", "source": "shop==1", "entry": {"module": "shop:application"}, **more}
     return check_records([record], SPEC, settings)
 

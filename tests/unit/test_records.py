@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,13 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.completing impo
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import SERVING, apache_view, build_view, views
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view, views
+from record_settings import ENTRY_POINTS, PYTHON, SETTINGS, SPEC
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SPECS = yaml.safe_load((REPOSITORY / "roles/wsgi_app/meta/argument_specs.yml").read_text())
-SPEC = record_spec(SPECS["argument_specs"])
 KEYS = [key for group in SPEC.values() for key in group]
-PYTHON = "/usr/bin/python3"
 Host = dict[str, Any]
 
 
@@ -40,18 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(project: Path) -> Settings:
-    return Settings(
-        base="/srv/wsgi",
-        state_base="/var/lib",
-        log_base="/var/log",
-        listen_address="*",
-        door="127.0.0.1:9080",
-        python=PYTHON,
-        mod_wsgi="6.1.1",
-        mod_wsgi_python=PYTHON,
-        folders=(str(project),),
-        workers_per_server=64,
-    )
+    return dataclasses.replace(SETTINGS, folders=(str(project),))
 
 
 @pytest.fixture
@@ -130,7 +118,7 @@ def test_a_good_record_is_completed(project: Path, settings: Settings, host: Hos
     assert (build["home"], build["python"]) == ("/var/lib/shop", PYTHON)
     assert "startup-timeout" not in apache["daemon_options"]
     assert apache["daemon_options"]["queue-timeout"] == "45"
-    assert list(views(shop)["serving"]) == list(SERVING)
+    assert set(views(shop)["serving"]) == SERVED
 
 
 def test_a_record_cannot_be_changed(settings: Settings, host: Host) -> None:
@@ -341,6 +329,11 @@ def other(**more: Any) -> dict[str, Any]:
     return record(**{"name": "other", **more})
 
 
+# The keys of app.json, which hosts keep from one deployment to the next.
+SERVED = {
+    *("name", "folder", "account", "processes", "health_path", "start_timeout", "idle", "drain_timeout"),
+    *("address", "port", "server_name", "tls", "url", "door", "doors"),
+}
 NAMED = {"server_name": "shop.example.org"}
 
 
@@ -497,7 +490,7 @@ def test_the_records_of_the_local_inventory(settings: Settings, host: Host) -> N
 
 @pytest.mark.parametrize("group", [f"record_{group}" for group in SPEC])
 def test_the_example_of_each_group_is_a_good_record(settings: Settings, host: Host, group: str) -> None:
-    example = SPECS["argument_specs"][group]["examples"]
+    example = ENTRY_POINTS[group]["examples"]
     [written] = yaml.safe_load(example)["wsgi_apps"]
     assert problems([written], settings, host) == []
     assert set(written) & set(SPEC[group.removeprefix("record_")]) - {"name", "source"}
@@ -569,12 +562,54 @@ def test_faults_of_other_records_are_warnings(
             assert ("other" in [one.name for one in checked.records]) is in_apache
 
 
+@pytest.mark.parametrize(
+    ("first", "faulty"),
+    [
+        # Both conflict with shop, and the problem that the check reports names only the first record.
+        (other(server_name="b"), other(name="third", server_name="c", tls="private_ca")),
+        (other(server_name="b"), other(name="third", server_name="c", listen="127.0.0.1:8080")),
+        (other(path="/b", **NAMED), other(name="third", path="/c", tls="private_ca", **NAMED)),
+        (
+            other(path="/b", **NAMED),
+            other(name="third", path="/c", server_name="c", server_aliases=["shop.example.org"]),
+        ),
+    ],
+)
+def test_a_conflict_with_the_record_stops_it_in_every_order(
+    settings: Settings, host: Host, first: dict[str, Any], faulty: dict[str, Any]
+) -> None:
+    for written in itertools.permutations((record(**NAMED), first, faulty)):
+        assert problems(list(written), settings, host, only=("shop",)), [one["name"] for one in written]
+
+
+@pytest.mark.parametrize(
+    ("failed", "named", "expected"),
+    [
+        ({"source": "no"}, True, [("other", "source")]),
+        ({"environment.TOKEN": "no", "path": "no"}, True, [("other", "environment.TOKEN"), ("other", "path")]),
+        ({"name": "no"}, False, [("number 2", "name")]),
+        ({"(whole record)": "no"}, False, [("number 2", "(whole record)")]),
+    ],
+)
+def test_a_record_with_templates_that_fail(
+    settings: Settings, host: Host, failed: dict[str, str], named: bool, expected: list[tuple[str, str]]
+) -> None:
+    faulty = {key: value for key, value in other(listen=8081).items() if key not in failed and (named or key != "name")}
+    if "(whole record)" in failed:
+        faulty = {}
+    written = [record(), {**faulty, FAILED_TEMPLATES: failed}]
+    assert problems(written, settings, host) == expected
+    checked = check(written, settings, host, only=("shop",))
+    assert checked.problems == ()
+    assert [(problem.record, problem.key) for problem in checked.warnings] == expected
+
+
 def test_two_other_records_that_conflict_with_each_other(settings: Settings, host: Host) -> None:
     pair = [other(listen=8081), other(name="third", listen=8081)]
     checked = check([*pair, record()], settings, host, only=("shop",))
     assert checked.problems == ()
     assert [(problem.record, problem.key) for problem in checked.warnings] == [("third", "listen")]
-    assert steps(checked, settings, host)["listen"] == ["127.0.0.1:9080", "8080", "8081"]
+    assert steps(checked, settings, host)["listen"] == ["127.0.0.1:9080", "8080"]
 
 
 def test_faults_of_the_record_itself_and_of_settings_stop_its_deployment(settings: Settings, host: Host) -> None:

@@ -26,11 +26,10 @@ def load(path: str) -> Any:
 
 
 def options(role: str) -> dict[str, Any]:
-    """Return the options of the role's own entry point: "check" where it is a service, "common" what these share."""
+    """Return the role's variables: the options of all entry points that are not keys of a record."""
     points = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
-    own = next(point for point in ("main", "check", "common") if point in points)
-    found: dict[str, Any] = points[own].get("options", {})
-    return found
+    own = [point for name, point in points.items() if not name.startswith("record_")]
+    return {key: option for point in own for key, option in point.get("options", {}).items()}
 
 
 def test_every_role_has_specs() -> None:
@@ -163,3 +162,8 @@ def test_ansible_reads_the_documentation() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert sorted(json.loads(done.stdout)) == names
+
+
+def test_ansible_does_not_read_all_records_before_groves_own_check() -> None:
+    # It would end the deployment of one application for a failed template of another.
+    assert "wsgi_apps" not in load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"]["main"]["options"]

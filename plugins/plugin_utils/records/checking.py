@@ -1,4 +1,4 @@
-"""Checking the records of a host: their keys, ranges, relations, and the host. Completing each is a part of that.
+"""Checking the records of a host: each record, the relations between them, and the host.
 
 Where only some records are deployed, the problems that concern none of these are warnings, and a record with a fault in
 what Apache gets takes no part in Apache's configuration.
@@ -57,13 +57,13 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     if not check_addresses(settings, problems):
         return Checked(problems=tuple(problems))
     completed = [complete(one.keys, settings, host) for one in written]
-    right = [record for record, one in zip(completed, written, strict=True) if one.is_right]
-    _check_each(right, settings, host, problems)
-    check_relations(right, settings, problems)
+    valid = [record for record, one in zip(completed, written, strict=True) if one.is_valid]
+    _check_each(valid, settings, host, problems)
+    check_relations(valid, settings, problems)
     if host is not None:
-        check_host(right, settings, host, problems)
-    unreadable = {one.name for one in written if not one.is_right}
-    return _result(completed, unreadable, spec, settings, problems)
+        check_host(valid, settings, host, problems)
+    invalid = {one.name for one in written if not one.is_valid}
+    return _result(completed, invalid, spec, settings, problems)
 
 
 def _check_only(written: Sequence[Written], settings: Settings, problems: Problems) -> None:
@@ -87,14 +87,14 @@ def _check_each(
 
 
 def _result(
-    completed: Sequence[Record], unreadable: set[str], spec: Spec, settings: Settings, problems: Problems
+    completed: Sequence[Record], invalid: set[str], spec: Spec, settings: Settings, problems: Problems
 ) -> Checked:
-    """Divide the problems. ``unreadable`` names the records that were only checked against the specs."""
+    """Divide the problems. ``invalid`` names the records that the specs refuse, and that no other check has seen."""
     if not settings.only:
         records = tuple(completed)
         return Checked(records, records, records, tuple(problems))
-    beside = {key for group in NOT_APACHE for key in spec.get(group, {})} - {"name"}
-    in_apache = [problem for problem in problems if problem.record in unreadable or _top(problem.key) not in beside]
+    not_apache = {key for group in NOT_APACHE for key in spec.get(group, {})} - {"name"}
+    in_apache = [problem for problem in problems if problem.record in invalid or _top(problem.key) not in not_apache]
     chosen = [record for record in completed if record.name in settings.only]
     stopping: list[Problem] = []
     warnings: list[Problem] = []

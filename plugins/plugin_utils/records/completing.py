@@ -111,8 +111,8 @@ def source_of(text: str, folders: Iterable[str]) -> Source:
     """Return the source of a record; its path is None unless it is a folder or a wheel that exists."""
     kind = source_kind(text)
     path = find(text, folders) if kind in ("folder", "wheel") else None
-    is_right = os.path.isdir if kind == "folder" else os.path.isfile
-    return Source(kind, text, path if path is not None and is_right(path) else None)
+    has_kind = os.path.isdir if kind == "folder" else os.path.isfile
+    return Source(kind, text, path if path is not None and has_kind(path) else None)
 
 
 def find(path: str, folders: Iterable[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .limits import SHOWN_LENGTH
@@ -34,10 +34,12 @@ class Problems(list[Problem]):
     """Problems in the order in which they were noticed, each once."""
 
     def add(self, record: str, key: str, actual: str, remedy: str, others: tuple[str, ...] = ()) -> None:
-        """Add a problem that is not there yet."""
-        problem = Problem(record, key, actual, remedy, others)
-        if problem not in self:
-            self.append(problem)
+        """Add a problem. Where the list has the same problem, that one gets the further ``others``."""
+        for position, problem in enumerate(self):
+            if (problem.record, problem.key, problem.actual, problem.remedy) == (record, key, actual, remedy):
+                self[position] = replace(problem, others=tuple(dict.fromkeys((*problem.others, *others))))
+                return
+        self.append(Problem(record, key, actual, remedy, others))
 
 
 def plain(value: object) -> Any:
@@ -45,7 +47,7 @@ def plain(value: object) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
+        return {str(key) if isinstance(key, str) else key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value

@@ -1,6 +1,6 @@
 """Checking the records of a host against each other: names, ports, host names, paths, TLS.
 
-A problem of two records stands at the later one, and names the other.
+A problem of several records stands at a later one. Its remedy names the first of the others, and ``others`` names all.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ def _check_host_names(records: Sequence[Record], problems: Problems) -> None:
                 owner = f"{first.name}, whose server_name is {first.server_name},"
                 remedy = f"{owner} has that name too; give both the same server_name"
                 actual = f"port {port} and the name {host_name}"
-                problems.add(record.name, "server_name", actual, remedy, (first.name,))
+                others = tuple(one.name for one in sharing if one.site != record.site)
+                problems.add(record.name, "server_name", actual, remedy, others)
             elif _tls(record) != _tls(first):
                 remedy = f"{first.name} shares the VirtualHost and says {_tls(first)}; both have to say the same"
-                problems.add(record.name, "tls", _tls(record), remedy, (first.name,))
+                others = tuple(one.name for one in sharing if _tls(one) != _tls(record))
+                problems.add(record.name, "tls", _tls(record), remedy, others)
 
 
 def _tls(record: Record) -> str:
@@ -65,11 +67,18 @@ def _check_port(records: Sequence[Record], problems: Problems) -> None:
         if (record.tls == "off") != (first.tls == "off"):
             actual = f"{record.tls} on port {port}"
             remedy = f"{first.name} says {first.tls} there; a port is with TLS or without, not both"
-            problems.add(record.name, "tls", actual, remedy, (first.name,))
+            others = tuple(one.name for one in records if (one.tls == "off") != (record.tls == "off"))
+            problems.add(record.name, "tls", actual, remedy, others)
     everywhere = next((record for record in records if every_address(record.address)), None)
     if everywhere is None:
         return
     for record in records:
         if record.address != everywhere.address:
             remedy = f"{everywhere.name} listens on every address of that port; use one or the other"
-            problems.add(record.name, "listen", f"{record.address}:{port}", remedy, (everywhere.name,))
+            others = tuple(one.name for one in records if _listens_twice(one.address, record.address))
+            problems.add(record.name, "listen", f"{record.address}:{port}", remedy, others)
+
+
+def _listens_twice(one: str, other: str) -> bool:
+    """Return whether a port cannot have sockets of both addresses."""
+    return one != other and (every_address(one) or every_address(other))

@@ -17,6 +17,10 @@ from .problems import Problems, plain, shown
 # The options of the role's entry points record_*, by group.
 Spec = Mapping[str, Mapping[str, Mapping[str, Any]]]
 PREFIX = "record_"
+# In the place of a key's name: the problem concerns the record as a whole.
+WHOLE_RECORD = "(whole record)"
+# The key under which a record has the keys whose templates fail, each with the reason. See the filter resolved_records.
+FAILED_TEMPLATES = "(failed templates)"
 TYPE_NAMES = {
     "str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"
 }  # fmt: skip
@@ -26,13 +30,13 @@ EMPTY: Mapping[str, Any] = {"str": "", "path": "", "int": 0, "bool": False, "dic
 
 @dataclass(frozen=True)
 class Written:
-    """A record as it was written, with defaults. ``is_right`` says that the specs refuse no key.
+    """A record as it was written, with defaults.
 
-    A key that they refuse has its default.
+    is_valid: the specs refuse no key, and no template fails. A key with such a fault has its default.
     """
 
     keys: keys.Keys
-    is_right: bool
+    is_valid: bool
 
     @property
     def name(self) -> str:
@@ -54,13 +58,19 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
     """
     if not isinstance(raw, Mapping):
         remedy = "it has to be a dictionary with name, source and entry"
-        problems.add(f"number {position}", "(whole record)", shown(raw), remedy)
+        problems.add(f"number {position}", WHOLE_RECORD, shown(raw), remedy)
         return None
+    failures = raw.get(FAILED_TEMPLATES, {})
     has_name = isinstance(raw.get("name"), str)
     name = str(raw["name"]) if has_name else f"number {position}"
     own = Problems()
     options = {key: option for group in spec.values() for key, option in group.items()}
-    values = _values(raw, options, name, "", own)
+    written = {key: value for key, value in raw.items() if key != FAILED_TEMPLATES}
+    values = _values(written, options, name, "", own)
+    # A key whose template fails is not missing, and nothing is known of a record that is one failed template.
+    own[:] = [problem for problem in own if problem.key not in failures and WHOLE_RECORD not in failures]
+    for key, reason in failures.items():
+        own.add(name, key, f"a template that fails ({reason})", "define what it reads, or correct it")
     for problem in own:
         problems.add(problem.record, problem.key, problem.actual, problem.remedy)
     if not has_name:
@@ -68,7 +78,7 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
     groups = {
         group: getattr(keys, group.title())(**{key: values[key] for key in members}) for group, members in spec.items()
     }
-    return Written(keys.Keys(**groups), is_right=not own)
+    return Written(keys.Keys(**groups), is_valid=not own)
 
 
 def frozen(value: object) -> Any:

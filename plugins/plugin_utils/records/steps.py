@@ -21,10 +21,10 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     private = [record for record in deployed if record.tls == "private_ca"]
     return {
         "names": [record.name for record in deployed],
-        "system_packages": _each(package for record in deployed for package in record.keys.install.system_packages),
+        "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
         "folders": [record.state for record in deployed] + [record.logs for record in deployed],
-        "ports": _each([*(record.port for record in deployed), settings.door_port]),
-        "listen": sorted({*(record.listen_line for record in checked.records), settings.door, *settings.httpd_listen}),
+        "ports": _unique([*(record.port for record in deployed), settings.door_port]),
+        "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
         "sites": site_files(checked),
         "certificates": [_certificate(record, settings) for record in private],
@@ -55,7 +55,7 @@ def site_files(checked: Checked) -> dict[str, dict[str, Any]]:
         for record in sharing:
             is_first = record is sharing[0]
             if record in checked.deployed or (is_first and any(other in checked.deployed for other in sharing)):
-                mounts = sorted(sharing, key=lambda other: other.path) if is_first else []
+                mounts = sorted(sharing, key=lambda other: other.path.lower()) if is_first else []
                 is_default = record.port in named_ports and not record.server_name
                 files[f"wsgi-{'0-' if is_default else ''}{record.name}"] = {
                     "record": apache_view(record),
@@ -105,9 +105,7 @@ def stale_units(records: Iterable[Record], units: Iterable[str]) -> list[str]:
     """Return the units on the host, by path, of timers and agents that no record has."""
     current = {_unit(record, name)["unit"] for record in records for name in (*record.timers, *record.agents)}
     return [
-        path
-        for path in units
-        if os.path.basename(path).removesuffix(".service").removesuffix(".timer") not in current
+        path for path in units if os.path.basename(path).removesuffix(".service").removesuffix(".timer") not in current
     ]
 
 
@@ -147,6 +145,6 @@ def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _each(values: Iterable[Any]) -> list[Any]:
+def _unique(values: Iterable[Any]) -> list[Any]:
     """Return the values in their order, each once."""
     return list(dict.fromkeys(values))

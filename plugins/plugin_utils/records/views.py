@@ -1,8 +1,8 @@
 """Translating a record into the plain dictionaries that its three consumers get.
 
-Apache's templates get the groups reach, run and limits; a build gets install, make, replace and limits. A new key of a
-group is in the group's views without a change here. No view holds the environment or the sections of configuration
-files, which may be secrets.
+Apache's templates get the groups reach, run and limits. A build gets install, make, replace and limits. Switching gets
+replace without the commands. A new key of a group is in the group's views without a change here. No view holds the
+environment or the sections of configuration files, which may be secrets.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home
 SECRET = "environment"
 # Keys of the group reach that a release needs: what Apache serves from it, and the path that its trial asks for.
 REACH_OF_A_RELEASE = ("static", "health")
-# What is kept on the host for status, rollback and switches, in app.json.
+# What the host keeps in app.json for status, rollback and switches: these fields, and the group replace without its
+# commands, which may be secrets and which the release has.
 SERVING = (
-    *("name", "folder", "account", "processes", "health_path", "start_timeout", "idle", "drain_timeout"),
+    *("name", "folder", "account", "processes", "health_path"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
+COMMANDS = ("migrate", "migrate_on", "contract", "after")
 
 
 def views(record: Record) -> dict[str, dict[str, Any]]:
@@ -48,8 +50,8 @@ def build_view(record: Record) -> dict[str, Any]:
 
 def serving_view(record: Record) -> dict[str, Any]:
     """Return what switching the traffic gets."""
-    values = _view(record, ("reach", "replace"), PLACES)
-    return {key: values[key] for key in SERVING}
+    values = _view(record, ("replace",), SERVING)
+    return {key: value for key, value in values.items() if key not in COMMANDS}
 
 
 def _view(record: Record, groups: Iterable[str], fields: Iterable[str]) -> dict[str, Any]:
