@@ -64,6 +64,12 @@ def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount(
     assert work(*SHARED, only=("blog",))["names"] == ["blog"]
 
 
+def test_apps_that_share_a_virtual_host_with_a_deployed_one() -> None:
+    assert work(*SHARED, only=("shop",))["mounted_beside"] == ["/srv/wsgi/cart"]
+    assert work(*SHARED, only=("blog",))["mounted_beside"] == []
+    assert work(*SHARED)["mounted_beside"] == []
+
+
 def test_a_deployment_of_one_record_opens_no_port_of_another() -> None:
     assert work(record("shop"), record("blog", listen=8081), only=("shop",))["listen"] == [
         "127.0.0.1:9080",

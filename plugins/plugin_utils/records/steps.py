@@ -19,6 +19,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
     private = [record for record in deployed if record.tls == "private_ca"]
+    sites = site_files(checked)
     return {
         "names": [record.name for record in deployed],
         "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
@@ -26,7 +27,8 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "ports": _unique([*(record.port for record in deployed), settings.door_port]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
-        "sites": site_files(checked),
+        "sites": sites,
+        "mounted_beside": mounted_beside(sites, deployed),
         "certificates": [_certificate(record, settings) for record in private],
         "certificate_files": certificate_files(private, settings),
         "migrate": _hooks(deployed, "migrate"),
@@ -62,6 +64,15 @@ def site_files(checked: Checked) -> dict[str, dict[str, Any]]:
                     "mounts": [apache_view(mount) for mount in mounts],
                 }
     return files
+
+
+def mounted_beside(sites: Mapping[str, Mapping[str, Any]], deployed: Iterable[Record]) -> list[str]:
+    """Return the folders of applications that this run does not deploy and whose mounts are in the files of ``sites``.
+
+    Their folders may be from an older Grove, which called the script that Apache loads otherwise.
+    """
+    folders = {mount["folder"] for site in sites.values() for mount in site["mounts"]}
+    return sorted(folders - {record.folder for record in deployed})
 
 
 def certificate_files(records: Iterable[Record], settings: Settings) -> dict[str, str]:
