@@ -21,7 +21,7 @@ from served import Host
 
 REPOSITORY = Path(__file__).parents[2]
 APP = "load"
-"""The application that is replaced; its record is in records.yml."""
+"""The application that is replaced; its record is in records.yml.j2."""
 BASE = f"/srv/wsgi/{APP}"
 SLOWEST_FAST = 0.5
 """Seconds that the slowest fast request may take; beyond this it is reported."""
