@@ -34,8 +34,8 @@ def post(meter_name: str, samples: list[OldSample], direct: bool) -> list[OldSam
     notifier = pecan.request.notifier
     if notifier is not None and not direct:
         messages = [message(sample) for sample in samples]
-        for message in messages:
-            message["message_signature"] = signing.sign(message, secret)
+        for unsigned in messages:
+            unsigned["message_signature"] = signing.sign(unsigned, secret)
         notifier.send(messages, identity.user_id(), identity.project_id())
     else:
         pecan.request.stores.metering.record_samples([record(sample, secret) for sample in samples])
