@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import main_job
 import pytest
 from cloud import Cloud
 from served import Host
 
 pytest_plugins = ["control_plane_fixtures"]
-SHIPPED = main_job.REPOSITORY / "inventory" / "openstack" / "group_vars" / "all" / "main.yml"
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +39,6 @@ def server(admin: Cloud, member: Cloud) -> Iterator[dict[str, Any]]:
     yield details
     member.run("openstack server delete --wait first")
     assert member.show("openstack server list") == []
-
-
-def test_the_inventory_is_the_one_that_is_shipped() -> None:
-    """The scenario uses every variable of inventory/openstack except the CA bundle: each test host has its own."""
-    scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "molecule.yml").read_text()
-    names = set(re.findall(r"(?m)^(\w+):", SHIPPED.read_text())) - {"uv_ca_bundle"}
-    assert names == set(re.findall(r"shipped\.(\w+)", scenario))
 
 
 def test_a_token(admin: Cloud) -> None:

@@ -99,3 +99,12 @@ def test_a_service_has_the_entry_point_that_wsgi_app_includes(role: str) -> None
     assert (REPOSITORY / "roles" / role / "tasks" / "check.yml").is_file()
     assert "check" in load(role, "meta/argument_specs.yml")["argument_specs"]
     assert f"{role}_service" in load(role, "vars/main.yml")
+
+
+def test_the_scenarios_use_the_inventory_that_is_shipped() -> None:
+    """They read every variable of inventory/openstack except the CA bundle: each test host has its own."""
+    shipped = yaml.safe_load((REPOSITORY / "inventory/openstack/group_vars/all/main.yml").read_text())
+    scenarios = yaml.safe_load((REPOSITORY / ".config/molecule/config.yml").read_text())
+    variables = scenarios["provisioner"]["inventory"]["group_vars"]["control_plane"]
+    read = {name for name in shipped if variables.get(name) == f"{{{{ shipped.{name} }}}}"}
+    assert read == set(shipped) - {"uv_ca_bundle"}
