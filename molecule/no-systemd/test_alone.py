@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import machine
 import pytest
 from served import Host
 
@@ -25,7 +26,7 @@ def alone(hosts: dict[str, Host]) -> Host:
     pack = ["tar", "--create", "--null", "--files-from=-"]
     archive = subprocess.run(pack, cwd=REPOSITORY, input=files, capture_output=True, check=True).stdout
     host.run("mkdir", "/root/grove")
-    unpack = ["podman", "exec", "--interactive", host.container, "tar", "-x", "--no-same-owner", "-C", "/root/grove"]
+    unpack = [*machine.enter(host.container), "tar", "-x", "--no-same-owner", "-C", "/root/grove"]
     subprocess.run(unpack, input=archive, check=True)
     return host
 

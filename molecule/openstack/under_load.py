@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import machine
 from cloud import Cloud
 from served import Host
 
@@ -34,9 +35,9 @@ def constant_requests(admin: Cloud) -> Iterator[dict[str, Any]]:
     token = watcher(admin).show("openstack token issue")["id"]
     stop = "/run/load-stops"
     admin.host.run("rm", "-f", stop)
-    podman = ["podman", "exec", "--interactive", admin.host.container, "python3", "-", token, stop, *URLS]
+    command = [*machine.enter(admin.host.container), "python3", "-", token, stop, *URLS]
     counts: dict[str, Any] = {}
-    with LOAD.open() as program, subprocess.Popen(podman, stdin=program, stdout=subprocess.PIPE, text=True) as load:
+    with LOAD.open() as program, subprocess.Popen(command, stdin=program, stdout=subprocess.PIPE, text=True) as load:
         try:
             yield counts
         finally:

@@ -33,7 +33,7 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
     source = image.ensure(release)
     _remove_orphans()
     destroy(name)
-    folder = _folder(name)
+    folder = machine.folder(name)
     archives, wheels = folder / f"apt-{release}", machine.cache() / f"uv-{release}"
     archives.mkdir(parents=True)
     wheels.mkdir(exist_ok=True)
@@ -47,6 +47,7 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
         *(f"--volume={volume}" for volume in volumes),
         *(("--systemd=always", source) if systemd else ("--systemd=false", source, *PLAIN_INIT)),
     )
+    machine.note_pid_file(name)
     if systemd:
         _wait_until_booted(name)
     else:
@@ -58,7 +59,7 @@ def destroy(name: str) -> None:
     """Remove the host, its volumes and its folder. Later hosts use the Debian packages that it fetched."""
     _check(name)
     machine.podman("rm", "--force", "--ignore", "--time=0", "--volumes", name)
-    folder = _folder(name)
+    folder = machine.folder(name)
     for archives in folder.glob("apt-*"):
         _link_packages(archives, machine.cache() / archives.name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -67,10 +68,6 @@ def destroy(name: str) -> None:
 def _check(name: str) -> None:
     if not re.fullmatch(r"grove-[a-z0-9-]{1,57}", name):
         raise machine.HostError(f"the name of a host is grove- and lower-case letters, digits and hyphens, not {name}")
-
-
-def _folder(name: str) -> Path:
-    return machine.cache() / "hosts" / name
 
 
 def _link_packages(source: Path, target: Path) -> None:

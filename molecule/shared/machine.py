@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import resource
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TOOLS = ("podman", "runc", "mmdebstrap", "iptables")
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APT_SETTINGS = re.compile(r"Acquire::(https?|Check-Date|Check-Valid-Until|Retries)\b")
 
 
@@ -61,12 +61,55 @@ def podman(*arguments: str, timeout: float = 120) -> str:
     return completed.stdout
 
 
+def note_pid_file(name: str) -> None:
+    """Note in which file podman keeps the process id of the host, for enter()."""
+    (folder(name) / "pid_file").write_text(podman("inspect", "--format", "{{.PidFile}}", name).strip())
+
+
+def enter(name: str, **environment: str) -> list[str]:
+    """Return the words that, before a command, run it on the host as root, with these variables in its environment.
+
+    The command gets the namespaces, capabilities and limits that ``podman exec`` would give it. A call of podman takes
+    0.3 s of the processor, this one 0.005 s, and a scenario runs thousands of commands. Raises HostError.
+    """
+    process = _proc(name)
+    status = (process / "status").read_text()
+    bounding_set = int(re.findall(r"(?m)^CapBnd:\s*(\w+)", status)[0], 16)
+    capabilities = "".join(f",+cap_{bit}" for bit in range(64) if bounding_set >> bit & 1)
+    variables = {"PATH": HOST_PATH, "HOME": "/root", "TERM": "xterm", "container": "podman", "HOSTNAME": name}
+    return [
+        *("env", "--ignore-environment", *(f"{key}={value}" for key, value in (variables | environment).items())),
+        *("prlimit", *(f"--{limit}={value}:{value}" for limit, value in _limits().items())),
+        *("nsenter", f"--target={process.name}", "--all", "--root", "--wd"),
+        *("setpriv", f"--bounding-set=-all{capabilities}"),
+    ]
+
+
+def folder(name: str) -> Path:
+    """Return the host's folder on the controller."""
+    return cache() / "hosts" / name
+
+
+def _proc(name: str) -> Path:
+    try:
+        process = Path("/proc", Path((folder(name) / "pid_file").read_text()).read_text())
+    except OSError:
+        raise HostError(f"{name} does not run") from None
+    if not process.exists():
+        raise HostError(f"{name} does not run")
+    return process
+
+
+def _limits() -> dict[str, int]:
+    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": 4096}
+
+
 def _containers_conf() -> Path:
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limits = ", ".join(f'"{limit}={value}:{value}"' for limit, value in _limits().items())
     text = f"""\
 [containers]
 base_hosts_file = "none"
-default_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]
+default_ulimits = [{limits}]
 [engine]
 runtime = "runc"
 [network]
@@ -109,5 +152,6 @@ def apt_settings() -> list[str]:
 
 def address(name: str) -> str:
     """Return the IPv4 address of the running host."""
-    networks = json.loads(podman("inspect", "--format", "{{json .NetworkSettings}}", name))
-    return str(networks["IPAddress"])
+    routes = (_proc(name) / "net" / "fib_trie").read_text()
+    addresses: list[str] = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", routes)
+    return next(item for item in addresses if not item.startswith("127."))

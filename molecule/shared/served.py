@@ -58,9 +58,8 @@ class Host:
 
     def try_run(self, *command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the host as root."""
-        variables = [f"--env={name}={value}" for name, value in environment.items()]
-        podman = ["podman", "exec", "--interactive", *variables, self.container]
-        return subprocess.run([*podman, *command], input=stdin, capture_output=True, text=True, check=False)
+        entered = machine.enter(self.container, **environment)
+        return subprocess.run([*entered, *command], input=stdin, capture_output=True, text=True, check=False)
 
     def run(self, *command: str, stdin: str = "", **environment: str) -> str:
         """Run a command on the host as root and return what it prints; fail with its errors."""

@@ -135,7 +135,7 @@ def test_refused_before_anything_is_touched(host: Host, client: Client, case: st
 def test_a_port_that_another_program_holds(host: Host, client: Client) -> None:
     program = "import socket, time; s = socket.create_server(('', 8099)); print('held', flush=True); time.sleep(120)"
     holder = subprocess.Popen(
-        ["podman", "exec", host.container, "python3", "-c", program], stdout=subprocess.PIPE, text=True
+        [*machine.enter(host.container), "python3", "-c", program], stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
