@@ -1,7 +1,9 @@
-"""The argument specs of a record's keys, and the settings of a host, for the tests of records."""
+"""Records for tests: the argument specs of their keys, the settings of a host, and the part that switching reads."""
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +28,24 @@ SETTINGS = Settings(
     folders=(),
     workers_per_server=64,
 )
+
+
+def switching_part(base: Path, port: int) -> dict[str, Any]:
+    """Return what switching reads of the record of an app named shop, with nothing that listens on its port."""
+    return {
+        "name": "shop",
+        "folder": str(base / "shop"),
+        "account": pwd.getpwuid(os.getuid()).pw_name,
+        "processes": 2,
+        "health_path": "/",
+        "start_timeout": 1,
+        "idle": "cold",
+        "drain_timeout": 60,
+        "address": "127.0.0.1",
+        "port": port,
+        "server_name": None,
+        "tls": "off",
+        "url": f"http://127.0.0.1:{port}/",
+        "door": f"127.0.0.1:{port}",
+        "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
+    }

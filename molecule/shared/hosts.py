@@ -10,7 +10,7 @@ from served import Host
 
 
 def _hosts() -> list[Host]:
-    return [Host(name, **values) for name, values in json.loads(os.environ["GROVE_HOSTS"]).items()]
+    return [Host(*values) for values in json.loads(os.environ["GROVE_HOSTS"])]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import shutil
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted, StepError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.rollback import Rollback
+from record_settings import switching_part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
@@ -27,21 +26,7 @@ RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
 
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
-    return {
-        "name": "shop",
-        "folder": str(tmp_path / "shop"),
-        "account": pwd.getpwuid(os.getuid()).pw_name,
-        "processes": 2,
-        "health_path": "/",
-        "start_timeout": 1,
-        "address": "127.0.0.1",
-        "port": 1,
-        "server_name": None,
-        "tls": "off",
-        "url": "http://127.0.0.1:1/",
-        "door": "127.0.0.1:1",
-        "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
-    }
+    return switching_part(tmp_path, 1)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import socket
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
+from record_settings import switching_part
 
 
 def free_port() -> int:
@@ -28,24 +28,7 @@ def free_port() -> int:
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
     """The serving part of a record whose application does not run."""
-    port = free_port()
-    return {
-        "name": "shop",
-        "folder": str(tmp_path / "shop"),
-        "account": pwd.getpwuid(os.getuid()).pw_name,
-        "processes": 2,
-        "health_path": "/",
-        "start_timeout": 5,
-        "idle": "cold",
-        "drain_timeout": 60,
-        "address": "127.0.0.1",
-        "port": port,
-        "server_name": None,
-        "tls": "off",
-        "url": f"http://127.0.0.1:{port}/",
-        "door": "127.0.0.1:9080",
-        "doors": {"blue": "blue.shop.door", "green": "green.shop.door"},
-    }
+    return switching_part(tmp_path, free_port())
 
 
 @pytest.fixture
