@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import http.server
 import json
 import os
 import pwd
@@ -14,7 +12,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +26,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs imp
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from local_index import Index, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
 
@@ -36,6 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 UV = Path(sys.prefix, "bin", "uv")
 PYTHON = "/usr/bin/python3"
 ACCOUNT = "nobody"
+WHEEL = "shop-1-py3-none-any.whl"
 ENTRY = """
 import json, os, sys
 here = os.path.dirname(os.path.realpath(__file__))
@@ -522,34 +521,20 @@ def is_locked(one: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def index(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An index on the loopback address that serves the folder ``index``; its URL."""
-    folder = place.base / "index"
-    folder.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{url}/simple")
-        yield url
-        server.shutdown()
-        thread.join()
+def index(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """The index from which uv takes packages."""
+    place.tools = Tools(str(UV))
+    with serving(place.base / "index") as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.simple)
+        yield index
 
 
-def offer(place: Place, name: str, module: str, *, promised: bytes = b"") -> str:
-    """Put a wheel into the index, with the hash of ``promised`` or of itself; return that hash."""
-    wheel = place.wheel(name, module)
-    folder = place.base / "index" / "simple" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel.rename(folder / wheel.name)
-    digest = hashlib.sha256(promised or (folder / wheel.name).read_bytes()).hexdigest()
-    (folder / "index.html").write_text(f'<a href="{wheel.name}#sha256={digest}">{wheel.name}</a>')
-    return digest
+def genuine_wheel(place: Place) -> bytes:
+    """Return a wheel of the application. Making it again gives other bytes, since a wheel has times in it."""
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    wheel = place.wheel("shop", SHOP).read_bytes()
+    place.tools = Tools(str(UV))
+    return wheel
 
 
 def test_a_release_lists_what_it_is_made_of(place: Place) -> None:
@@ -621,10 +606,9 @@ def test_a_wheel_of_the_controller_has_its_hash(place: Place) -> None:
     assert "externalReferences" not in shop
 
 
-def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: str) -> None:
+def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: Index) -> None:
     """The record of it can be the lock of the next release."""
-    place.tools = Tools(str(UV))
-    digest = offer(place, "shop", SHOP)
+    digest = index.offer("shop", WHEEL, genuine_wheel(place))
     release = place.build(place.order("requirement", "shop"))
     assert (release / "resolved.txt").read_text() == f"shop==1 \\\n    --hash=sha256:{digest}\n"
     shop = component(release, "shop")
@@ -637,22 +621,20 @@ def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: 
 
 
 @pytest.mark.parametrize("kind", ["lock", "index", "address"])
-def test_a_file_that_was_tampered_with_is_refused(place: Place, index: str, kind: str) -> None:
+def test_a_file_that_was_tampered_with_is_refused(place: Place, index: Index, kind: str) -> None:
     """The hash stands in the record's lock, in the index, or in the record's source."""
-    place.tools = Tools(str(UV))
-    genuine = place.wheel("shop", SHOP).read_bytes()
-    digest = hashlib.sha256(genuine).hexdigest()
-    offer(place, "shop", SHOP + "# changed\n", promised=genuine)
-    orders = {
+    genuine = genuine_wheel(place)
+    digest = index.offer("shop", WHEEL, genuine + b"more", promised=genuine)
+    text, lock = {
         "lock": ("shop", f"shop==1 --hash=sha256:{digest}\n"),
         "index": ("shop", None),
-        "address": (f"shop @ {index}/simple/shop/shop-1-py3-none-any.whl#sha256={digest}", None),
-    }
-    message = place.refused(place.order("requirement", *orders[kind]))
+        "address": (f"shop @ {index.simple}/shop/{WHEEL}#sha256={digest}", None),
+    }[kind]
+    message = place.refused(place.order("requirement", text, lock))
     assert "Hash mismatch" in message
     assert digest in message
-    (place.base / "index" / "simple" / "shop" / "shop-1-py3-none-any.whl").write_bytes(genuine)
-    place.build(place.order("requirement", *orders[kind]))
+    index.offer("shop", WHEEL, genuine)
+    place.build(place.order("requirement", text, lock))
 
 
 @pytest.mark.debian_packages("git")
@@ -673,11 +655,10 @@ def test_a_tag_is_recorded_as_its_commit(place: Place) -> None:
     assert "installing the application failed" in place.refused(place.order("vcs", f"git+file://{repository}@{wrong}"))
 
 
-def test_accounts_of_addresses_stay_out_of_the_bill(place: Place, index: str) -> None:
-    place.tools = Tools(str(UV))
-    offer(place, "shop", SHOP)
-    address = index.replace("//", "//user:secret@")
-    release = place.build(place.order("requirement", f"shop @ {address}/simple/shop/shop-1-py3-none-any.whl"))
+def test_accounts_of_addresses_stay_out_of_the_bill(place: Place, index: Index) -> None:
+    index.offer("shop", WHEEL, genuine_wheel(place))
+    address = index.simple.replace("//", "//user:secret@")
+    release = place.build(place.order("requirement", f"shop @ {address}/shop/{WHEEL}"))
     bill(release)
     assert "secret" not in (release / sbom.FILE).read_text()
     assert "download_url=http" in component(release, "shop")["purl"]
