@@ -29,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             accepted = acceptance.read(arguments.get("accepted") or [])
         except OperatorError as error:
             raise AnsibleActionFail(str(error)) from error
-        hosts = {**arguments["hosts"], report.CONTROLLER: {"parts": [controller()]}}
+        hosts = {**arguments["hosts"], report.CONTROLLER: controller()}
         service = Service(arguments.get("service") or "pypi", arguments.get("osv_url") or "")
         today = datetime.datetime.now(datetime.UTC).date()
         advisories = look_up(report.questions(hosts), service)
@@ -40,9 +40,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def controller() -> dict[str, Any]:
-    """Return the packages of the virtualenv that runs Ansible, as the module ``software`` returns those of a tool."""
+    """Return the software of the virtualenv that runs Ansible, as the module ``software`` returns that of a host."""
+    if sys.prefix == sys.base_prefix:
+        problem = "Ansible runs in no virtualenv here, so its packages were not looked up; use ./grove audit"
+        return {"parts": [], "problems": [problem]}
     packages = installed(Path(sys.prefix))
-    return {
+    part = {
         "part": "ansible",
         "release": None,
         "serves": True,
@@ -51,3 +54,4 @@ def controller() -> dict[str, Any]:
         "packages": {package.name: package.version for package in packages if package.from_index},
         "own": {package.name: package.version for package in packages if not package.from_index},
     }
+    return {"parts": [part]}

@@ -637,6 +637,25 @@ def test_a_file_that_was_tampered_with_is_refused(place: Place, index: Index, ki
     place.build(place.order("requirement", text, lock))
 
 
+def test_a_build_backend_can_be_locked_on_the_host(
+    place: Place, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    genuine, other = (place.wheel("backend", text).read_bytes() for text in (BACKEND, BACKEND + "# more"))
+    place.tools = Tools(str(UV))
+    (place.source / "code").mkdir()
+    (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    pyproject = PYPROJECT.replace("requires = []", 'requires = ["backend"]').replace('backend-path = ["."]', "")
+    (place.source / "pyproject.toml").write_text(pyproject)
+    constraints = place.base / "build.lock"
+    constraints.write_text(f"backend==1 --hash=sha256:{hashlib.sha256(genuine).hexdigest()}\n")
+    monkeypatch.setenv("UV_BUILD_CONSTRAINT", str(constraints))
+    index.offer("backend", "backend-1-py3-none-any.whl", other)
+    assert "Hash mismatch" in place.refused(place.order())
+    index.offer("backend", "backend-1-py3-none-any.whl", genuine)
+    place.build(place.order())
+
+
 @pytest.mark.debian_packages("git")
 def test_a_tag_is_recorded_as_its_commit(place: Place) -> None:
     repository = place.base / "repository"

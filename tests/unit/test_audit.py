@@ -55,6 +55,7 @@ def accept(**changes: Any) -> dict[str, Any]:
         (host(part(), problems=["apt's lists are old"]), VULNERABLE, "vulnerable"),
         (host(part(), others=3), Advisories(), "clean"),
         ({"parts": [part()]}, Advisories(), "clean"),
+        ({"parts": [], "problems": ["no virtualenv"]}, Advisories(), "unknown"),
     ],
 )
 def test_the_verdict_of_a_host(software: dict[str, Any], advisories: Advisories, verdict: str) -> None:

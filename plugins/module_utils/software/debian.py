@@ -28,7 +28,7 @@ def updates(mapped: Mapping[str, Set[str]], lists_days: float, info: Path = INFO
         import apt
         import apt_pkg
     except ImportError:
-        problem = "the host's /usr/bin/python3 cannot read apt's lists; on Debian, install python3-apt"
+        problem = "the host's Python cannot read apt's lists; on Debian, install python3-apt"
         return {**result, "problems": [problem]}
     apt_pkg.init_config()
     # The cache is made in memory, not in the files that apt keeps.

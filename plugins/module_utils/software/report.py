@@ -36,6 +36,7 @@ def mapped_by_user(apps: list[str]) -> dict[str, set[str]]:
     mapped: dict[str, set[str]] = {}
     for pid in list(processes.pids()):
         user = accounts.get(processes.owner(pid) or 0) or ("Apache" if processes.program(pid) in APACHE else None)
-        if user:
+        # Processes of containers may have the same account numbers.
+        if user and processes.is_local(pid):
             mapped.setdefault(user, set()).update(processes.mapped_files(pid))
     return mapped

@@ -9,7 +9,8 @@ from typing import Any
 from . import acceptance, limits
 from .advisories import Advisories, Pinned
 
-CONTROLLER = "controller"
+CONTROLLER = "(controller)"
+"""In the place of a host's name."""
 CLEAN, UNKNOWN, VULNERABLE = "clean", "unknown", "vulnerable"
 HEAD = ("part", "release", "package", "installed", "finding", "without it")
 
@@ -64,7 +65,7 @@ def _host(
         {**update, "accepted": _acceptance(accepted, [f"debian:{update['package']}"], "", today)}
         for update in (debian or {}).get("security", [])
     ]
-    problems = list((debian or {}).get("problems", []))
+    problems = [*software.get("problems", []), *(debian or {}).get("problems", [])]
     open_findings = [one for part in serving for one in part["vulnerable"] if one["accepted"] is None]
     open_updates = [update for update in updates if update["accepted"] is None]
     changed = [part for part in serving if part["changed"]]
