@@ -45,7 +45,7 @@ def controller() -> dict[str, Any]:
         problem = "Ansible runs in no virtualenv here, so its packages were not looked up; use ./grove audit"
         return {"parts": [], "problems": [problem]}
     packages = installed(Path(sys.prefix))
-    part = {
+    part: dict[str, Any] = {
         "part": "ansible",
         "release": None,
         "serves": True,

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.plugin_utils.audit.advisories import KNOWN, Service, look_up
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 COLLECTIONS = next(str(Path(path)) for path in sys.path if Path(path, "ansible_collections").is_dir())
 READ_UPDATES = """
 import json, pathlib, sys
@@ -229,3 +231,104 @@ def test_reading_leaves_apts_files_as_they_are(root: Root) -> None:
     before = files()
     root.updates()
     assert files() == before
+
+
+class Audit:
+    """The playbook on this machine, with applications and archives that are made here."""
+
+    def __init__(self, root: Root, database: Database) -> None:
+        self.root = root
+        self.apps = root.folder / "apps"
+        self.settings: dict[str, Any] = {
+            "wsgi_app_base": str(self.apps),
+            "uv_folder": "/none",
+            "mod_wsgi_folder": "/none",
+            "openstack_client_folder": "/none",
+            "json": str(root.folder / "audit.json"),
+            "audit_service": "osv",
+            "audit_osv_url": database.service.osv_url,
+        }
+
+    def deploy(self, app: str, release: str, **versions: str) -> None:
+        """Make a release with packages in its virtualenv, which serves."""
+        folder = AppFolder(app, self.apps / app)
+        for name, version in versions.items():
+            about = folder.release(release) / f"venv/lib/python3.11/site-packages/{name}-{version}.dist-info"
+            about.mkdir(parents=True)
+            (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (folder.release(release) / "RELEASE.json").write_text(json.dumps({"id": release}))
+        (folder.path / "app.json").write_text("{}")
+        folder.point("blue", release)
+        folder.flip("blue")
+
+    def run(self, *options: str, **variables: Any) -> tuple[int, str, dict[str, Any]]:
+        """Return exit status, output and report."""
+        inventory = self.root.folder / "hosts.yml"
+        inventory.write_text("wsgi: {hosts: {web1: {ansible_connection: local}}}\n")
+        file = self.root.folder / "audit.json"
+        file.unlink(missing_ok=True)
+        command = ["ansible-playbook", str(REPOSITORY / "playbooks/audit.yml"), "--inventory", str(inventory)]
+        done = subprocess.run(
+            [*command, "--extra-vars", json.dumps({**self.settings, **variables}), *options],
+            env=os.environ
+            | {"APT_CONFIG": str(self.root.configuration), "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        report = json.loads(file.read_text()) if file.exists() else {}
+        return done.returncode, done.stdout + done.stderr, report
+
+
+@pytest.fixture
+def audit(root: Root, database: Database) -> Audit:
+    root.archive("Debian-Security", "stable-security", ("window", "1.0"))
+    return Audit(root, database)
+
+
+@pytest.mark.debian_packages("python3-apt")
+def test_without_a_finding_the_exit_status_is_0(audit: Audit) -> None:
+    audit.deploy("shop", "0123", counter="2.0")
+    status, output, report = audit.run("--check")
+    assert (status, report["verdict"]) == (0, "clean"), output
+
+
+@pytest.mark.debian_packages("python3-apt")
+def test_a_vulnerable_package_is_named_with_its_app_and_release(audit: Audit) -> None:
+    audit.deploy("shop", "0123", counter="2.0")
+    audit.deploy("shop", "0124", counter="1.0")
+    status, output, report = audit.run()
+    assert (status, report["verdict"]) == (2, "vulnerable")
+    rows = [line.split() for line in output.splitlines()]
+    assert ["shop", "0124", "counter", "1.0", "PYSEC-2027-1", "(CVE-2027-0001)", "2.0"] in rows
+    assert report["hosts"]["web1"]["parts"][0]["release"] == "0124"
+
+
+@pytest.mark.debian_packages("python3-apt")
+def test_what_is_accepted_is_shown_and_does_not_fail(audit: Audit) -> None:
+    audit.deploy("shop", "0124", counter="1.0")
+    entry = {"id": "CVE-2027-0001", "package": "counter", "reason": "not reached", "until": "9999-12-31"}
+    status, output, report = audit.run(audit_accepted=[entry])
+    assert (status, report["verdict"]) == (0, "clean")
+    assert "accepted until 9999-12-31: not reached" in output
+    status, output, report = audit.run(audit_accepted=[{**entry, "until": "some day"}])
+    assert (status, report) == (2, {})
+    assert "audit_accepted[0].until" in output
+
+
+@pytest.mark.debian_packages("python3-apt")
+def test_a_database_that_is_not_there_is_not_clean(audit: Audit) -> None:
+    audit.deploy("shop", "0123", counter="2.0")
+    status, output, report = audit.run(audit_osv_url="http://127.0.0.1:9/v1/query")
+    assert (status, report["verdict"]) == (2, "unknown")
+    assert "PROBLEM: Python packages were not looked up: the database cannot be reached" in output
+
+
+@pytest.mark.debian_packages("python3-apt")
+def test_lists_are_updated_when_it_is_allowed(audit: Audit) -> None:
+    audit.deploy("shop", "0123", counter="2.0")
+    lists = audit.root.folder / "var/lib/apt/lists"
+    for path in (lists / "partial", lists):
+        os.utime(path, (1, 1))
+    assert audit.run()[2]["verdict"] == "unknown"
+    assert audit.run(audit_refresh=True)[2]["verdict"] == "clean"
