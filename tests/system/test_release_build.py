@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import pwd
@@ -11,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -635,6 +637,35 @@ def test_a_file_that_was_tampered_with_is_refused(place: Place, index: Index, ki
     assert digest in message
     index.offer("shop", WHEEL, genuine)
     place.build(place.order("requirement", text, lock))
+
+
+def test_source_archives_of_a_lock_are_built_by_what_the_lock_names(place: Place, index: Index) -> None:
+    """The index has a newer backend, which nothing has checked."""
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    backend = BACKEND.replace('wheel.write("code/shop.py", "shop.py")', 'wheel.writestr("shop.py", SHOP)')
+    genuine = place.wheel("backend", f"SHOP = {SHOP!r}\n{backend}").read_bytes()
+    place.tools = Tools(str(UV))
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        text = b'[build-system]\nrequires = ["backend"]\nbuild-backend = "backend"\n'
+        info = tarfile.TarInfo("shop-1/pyproject.toml")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    digest = index.offer("shop", "shop-1.tar.gz", content.getvalue())
+    newer = io.BytesIO()
+    with zipfile.ZipFile(newer, "w") as wheel:
+        wheel.writestr("backend.py", "raise SystemExit('the newer backend')\n")
+        wheel.writestr("backend-2.dist-info/METADATA", "Metadata-Version: 2.1\nName: backend\nVersion: 2\n")
+        wheel.writestr("backend-2.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("backend-2.dist-info/RECORD", "")
+    index.offer("backend", "backend-2-py3-none-any.whl", newer.getvalue())
+    page = index.folder / "simple" / "backend" / "index.html"
+    of_newer = page.read_text()
+    index.offer("backend", "backend-1-py3-none-any.whl", genuine)
+    page.write_text(page.read_text() + of_newer)
+    lock = f"shop==1 --hash=sha256:{digest}\nbackend==1 --hash=sha256:{hashlib.sha256(genuine).hexdigest()}\n"
+    release = place.build(place.order("requirement", "shop", lock))
+    assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
 
 
 def test_a_build_backend_can_be_locked_on_the_host(

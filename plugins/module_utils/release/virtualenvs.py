@@ -65,7 +65,7 @@ def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group:
         _make_empty(temporary, python, tools)
         tools.run(
             *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
-            *("--strict", *tools.sources),
+            *("--strict", *tools.sources, *_build_constraints(lock)),
             str(lock),
             step="installing the locked requirements",
         )
@@ -108,6 +108,14 @@ def site_packages(virtualenv: Path) -> Path:
 def remove_uv_lock(virtualenv: Path) -> None:
     """Remove the file by which uv guards a virtualenv while it installs, since everybody may write to that file."""
     (virtualenv / ".lock").unlink(missing_ok=True)
+
+
+def _build_constraints(lock: Path) -> list[str]:
+    """Return the options that make a source archive of a lock be built by what the lock names, with its hashes.
+
+    A file that the operator has named in the environment comes in the lock's place.
+    """
+    return [] if os.environ.get("UV_BUILD_CONSTRAINT") else ["--build-constraints", str(lock)]
 
 
 def _abi(python: str) -> str:
