@@ -531,10 +531,10 @@ def index(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         yield index
 
 
-def genuine_wheel(place: Place) -> bytes:
+def wheel_of(place: Place, module: str = SHOP) -> bytes:
     """Return a wheel of the application. Making it again gives other bytes, since a wheel has times in it."""
     place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
-    wheel = place.wheel("shop", SHOP).read_bytes()
+    wheel = place.wheel("shop", module).read_bytes()
     place.tools = Tools(str(UV))
     return wheel
 
@@ -610,7 +610,7 @@ def test_a_wheel_of_the_controller_has_its_hash(place: Place) -> None:
 
 def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: Index) -> None:
     """The record of it can be the lock of the next release."""
-    digest = index.offer("shop", WHEEL, genuine_wheel(place))
+    digest = index.offer("shop", WHEEL, wheel_of(place))
     release = place.build(place.order("requirement", "shop"))
     assert (release / "resolved.txt").read_text() == f"shop==1 \\\n    --hash=sha256:{digest}\n"
     shop = component(release, "shop")
@@ -625,8 +625,8 @@ def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: 
 @pytest.mark.parametrize("kind", ["lock", "index", "address"])
 def test_a_file_that_was_tampered_with_is_refused(place: Place, index: Index, kind: str) -> None:
     """The hash stands in the record's lock, in the index, or in the record's source."""
-    genuine = genuine_wheel(place)
-    digest = index.offer("shop", WHEEL, genuine + b"more", promised=genuine)
+    genuine = wheel_of(place)
+    digest = index.offer("shop", WHEEL, wheel_of(place, SHOP + "# changed\n"), promised=genuine)
     text, lock = {
         "lock": ("shop", f"shop==1 --hash=sha256:{digest}\n"),
         "index": ("shop", None),
@@ -706,7 +706,7 @@ def test_a_tag_is_recorded_as_its_commit(place: Place) -> None:
 
 
 def test_accounts_of_addresses_stay_out_of_the_bill(place: Place, index: Index) -> None:
-    index.offer("shop", WHEEL, genuine_wheel(place))
+    index.offer("shop", WHEEL, wheel_of(place))
     address = index.simple.replace("//", "//user:secret@")
     release = place.build(place.order("requirement", f"shop @ {address}/shop/{WHEEL}"))
     bill(release)

@@ -21,10 +21,11 @@ INSTALL = re.compile(r"pip (?:install|sync)\b.*?(?=\n *(?:\w|$)|\Z)", re.DOTALL)
 
 
 def sources() -> Iterator[Path]:
+    """Yield the project's files, without tests: they make archives and indexes of their own."""
     for folder in FOLDERS:
         for parent, below, names in os.walk(REPOSITORY / folder):
             below[:] = [name for name in below if name not in ("__pycache__", ".venv")]
-            yield from (Path(parent, name) for name in names if not name.endswith((".pyc", ".lock")))
+            yield from (Path(parent, name) for name in names if not name.startswith("test_"))
     yield from (REPOSITORY / name for name in FILES)
 
 
