@@ -20,7 +20,7 @@ from served import Host
 KNOWN = "jinja2"
 SOURCE = "/etc/apt/sources.list.d/test-security.list"
 ARCHIVE = """
-import gzip, hashlib, os, pathlib, subprocess
+import hashlib, os, pathlib, subprocess
 place = pathlib.Path("/srv/test-security/dists/test-security/main/binary-amd64")
 place.mkdir(parents=True)
 packages = place / "Packages"
@@ -36,7 +36,9 @@ release.write_text("Origin: Debian\\nLabel: Debian-Security\\nSuite: test-securi
                    "Architectures: amd64\\nComponents: main\\nSHA256:\\n"
                    f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/Packages\\n")
 pathlib.Path(arguments[0]).write_text("deb [trusted=yes] copy:/srv/test-security test-security main\\n")
-subprocess.run(["apt-get", "--quiet", "update"], check=True, stdout=subprocess.DEVNULL)
+only = {"Dir::Etc::sourcelist": arguments[0], "Dir::Etc::sourceparts": "-", "APT::Get::List-Cleanup": "0"}
+options = [word for name, value in only.items() for word in ("-o", f"{name}={value}")]
+subprocess.run(["apt-get", "--quiet", *options, "update"], check=True, stdout=subprocess.DEVNULL)
 print(json.dumps(name))
 """
 
@@ -126,7 +128,6 @@ def test_an_audit_of_a_host_without_findings(host: Host, database: Database, tmp
     variables["audit_accepted"] += accepted
     status, report, output = audit(host, tmp_path, "--check", **variables)
     assert (status, report["verdict"], report["database"]["problem"]) == (0, "clean", None), output
-    assert "changed=0" in output.replace("changed=1", "changed=0")
     database.vulnerable.clear()
     status, report, _ = audit(host, tmp_path, **variables)
     assert (status, report["verdict"]) == (2, "unknown")
@@ -139,7 +140,7 @@ def test_a_security_update_names_who_uses_the_package(host: Host, database: Data
     try:
         status, report, _ = audit(host, tmp_path, **osv(database))
     finally:
-        host.run("sh", "-c", f"rm -r {SOURCE} /srv/test-security && apt-get --quiet update")
+        host.run("sh", "-c", f"rm -r {SOURCE} /srv/test-security /var/lib/apt/lists/*test-security*")
     assert status == 2
     updates = {one["package"]: one for one in report["hosts"][host.name]["debian"]["security"]}
     assert updates[name]["available"] == "99:1"
