@@ -21,6 +21,7 @@ ROLES = (
     "mod_wsgi",
     "httpd",
     "uv",
+    "audit",
     "telemetry",
     "openstack",
     "keystone",

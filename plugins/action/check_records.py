@@ -73,5 +73,6 @@ def problem_text(checked: Checked) -> str:
 
 
 def warning_texts(checked: Checked) -> list[str]:
-    """Return the problems that concern no application of this run."""
-    return [f"{problem} (not a part of this deployment)" for problem in checked.warnings]
+    """Return the problems that concern no application of this run, and the advice for those that it deploys."""
+    others = [f"{problem} (not a part of this deployment)" for problem in checked.warnings]
+    return [*others, *(str(problem) for problem in checked.advice)]

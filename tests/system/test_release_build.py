@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import pwd
@@ -11,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -20,10 +22,13 @@ from typing import Any
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
-from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, output
+from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, output, sbom
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from local_index import Index, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
 
@@ -31,6 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 UV = Path(sys.prefix, "bin", "uv")
 PYTHON = "/usr/bin/python3"
 ACCOUNT = "nobody"
+WHEEL = "shop-1-py3-none-any.whl"
 ENTRY = """
 import json, os, sys
 here = os.path.dirname(os.path.realpath(__file__))
@@ -125,7 +131,7 @@ class Place:
         payload.members.append(Member("plan.json", content=json.dumps(dataclasses.asdict(plan)).encode()))
         archive = self.base / "payload.tar.gz"
         with archive.open("wb") as stream:
-            payload.write(stream, {"app": "shop"})
+            payload.write(stream, {"app": "shop", "made_from": text or "./shop"})
         return Order(plan, archive)
 
     def contents(self) -> list[str]:
@@ -498,3 +504,215 @@ def test_an_overlay_that_does_not_fit_the_package_is_refused(
 )
 def test_the_line_that_names_an_error(text: str, line: str) -> None:
     assert output.error_line(text) == line
+
+
+def bill(release: Path) -> dict[str, Any]:
+    """Return a release's bill of materials, which the official schema of CycloneDX accepts."""
+    text = (release / sbom.FILE).read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def component(release: Path, name: str) -> dict[str, Any]:
+    return next(one for one in bill(release)["components"] if one["name"] == name)
+
+
+def is_locked(one: dict[str, Any]) -> bool:
+    return {"name": "grove:locked", "value": "true"} in one["properties"]
+
+
+@pytest.fixture
+def index(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """The index from which uv takes packages."""
+    place.tools = Tools(str(UV))
+    with serving(place.base / "index") as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.simple)
+        yield index
+
+
+def wheel_of(place: Place, module: str = SHOP) -> bytes:
+    """Return a wheel of the application. Making it again gives other bytes, since a wheel has times in it."""
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    wheel = place.wheel("shop", module).read_bytes()
+    place.tools = Tools(str(UV))
+    return wheel
+
+
+def test_a_release_lists_what_it_is_made_of(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP_WITH_DEPENDENCY)
+    lock = place.lock()
+    release = place.build(place.order(lock=lock, files={"extras/counting/__init__.py": COUNTING}))
+    document = bill(release)
+    about = document["metadata"]["component"]
+    assert (about["name"], about["version"]) == ("shop", release.name)
+    properties = {one["name"]: one["value"] for one in about["properties"]}
+    inputs = json.loads((release / "RELEASE.json").read_text())["inputs"]
+    assert properties["grove:input source"] == inputs["source"]
+    assert properties["grove:input lock"] == inputs["lock"]
+    assert not [name for name in properties if "config" in name]
+    counter = component(release, "counter")
+    assert (counter["version"], counter["purl"], is_locked(counter)) == ("1", "pkg:pypi/counter@1", True)
+    assert counter["hashes"] == [{"alg": "SHA-256", "content": lock.split("sha256:")[1].strip()}]
+    assert document["dependencies"] == [{"ref": "release", "dependsOn": [counter["purl"]]}]
+    assert stat.S_IMODE((release / sbom.FILE).stat().st_mode) == 0o640
+    assert sbom.listed_packages(release) == {"counter": "1"}
+
+
+def test_the_same_release_has_the_same_bill(place: Place) -> None:
+    lock = place.lock()
+    release = place.build(place.order(lock=lock))
+    before = (release / sbom.FILE).read_bytes()
+    shutil.rmtree(release)
+    shutil.rmtree(place.folder.virtualenvs)
+    assert place.build(place.order(lock=lock)) == release
+    assert (release / sbom.FILE).read_bytes() == before
+    other = place.build(place.order())
+    assert bill(other)["serialNumber"] != json.loads(before)["serialNumber"]
+
+
+def test_licences_are_those_of_the_metadata(place: Place) -> None:
+    texts = {
+        "one": "License-Expression: MIT OR Apache-2.0\n",
+        "two": "License: BSD\n",
+        "three": "License: Permission is hereby granted\n  to any person\n"
+        "Classifier: License :: OSI Approved :: MIT License\nClassifier: Topic :: Shops\n",
+        "four": "",
+    }
+    lock = ""
+    for name, text in texts.items():
+        wheel = place.wheel(name, "")
+        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1\n{text}"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(f"{name}.py", "")
+            archive.writestr(f"{name}-1.dist-info/METADATA", metadata)
+            archive.writestr(f"{name}-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+            archive.writestr(f"{name}-1.dist-info/RECORD", "")
+        lock += f"{name}==1 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    release = place.build(place.order(lock=lock))
+    assert {name: component(release, name).get("licenses") for name in texts} == {
+        "one": [{"expression": "MIT OR Apache-2.0"}],
+        "two": [{"license": {"name": "BSD"}}],
+        "three": [{"license": {"name": "License :: OSI Approved :: MIT License"}}],
+        "four": None,
+    }
+
+
+def test_a_wheel_of_the_controller_has_its_hash(place: Place) -> None:
+    wheel = place.wheel("shop", SHOP)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    release = place.build(place.order("wheel", str(wheel)))
+    shop = component(release, "shop")
+    assert (shop["hashes"], is_locked(shop)) == ([{"alg": "SHA-256", "content": digest}], True)
+    assert (release / "resolved.txt").read_text() == ""
+    assert "externalReferences" not in shop
+
+
+def test_a_release_without_a_lock_records_what_was_fetched(place: Place, index: Index) -> None:
+    """The record of it can be the lock of the next release."""
+    digest = index.offer("shop", WHEEL, wheel_of(place))
+    release = place.build(place.order("requirement", "shop"))
+    assert (release / "resolved.txt").read_text() == f"shop==1 \\\n    --hash=sha256:{digest}\n"
+    shop = component(release, "shop")
+    assert (shop["version"], is_locked(shop)) == ("1", False)
+    assert shop["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert not (release / "wanted.txt").exists()
+    locked = place.build(place.order("requirement", "shop", (release / "resolved.txt").read_text()))
+    assert is_locked(component(locked, "shop"))
+    assert not (locked / "resolved.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["lock", "index", "address"])
+def test_a_file_that_was_tampered_with_is_refused(place: Place, index: Index, kind: str) -> None:
+    """The hash stands in the record's lock, in the index, or in the record's source."""
+    genuine = wheel_of(place)
+    digest = index.offer("shop", WHEEL, wheel_of(place, SHOP + "# changed\n"), promised=genuine)
+    text, lock = {
+        "lock": ("shop", f"shop==1 --hash=sha256:{digest}\n"),
+        "index": ("shop", None),
+        "address": (f"shop @ {index.simple}/shop/{WHEEL}#sha256={digest}", None),
+    }[kind]
+    message = place.refused(place.order("requirement", text, lock))
+    assert "Hash mismatch" in message
+    assert digest in message
+    index.offer("shop", WHEEL, genuine)
+    place.build(place.order("requirement", text, lock))
+
+
+def test_source_archives_of_a_lock_are_built_by_what_the_lock_names(place: Place, index: Index) -> None:
+    """The index has a newer backend, which nothing has checked."""
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    backend = BACKEND.replace('wheel.write("code/shop.py", "shop.py")', 'wheel.writestr("shop.py", SHOP)')
+    genuine = place.wheel("backend", f"SHOP = {SHOP!r}\n{backend}").read_bytes()
+    place.tools = Tools(str(UV))
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        text = b'[build-system]\nrequires = ["backend"]\nbuild-backend = "backend"\n'
+        info = tarfile.TarInfo("shop-1/pyproject.toml")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    digest = index.offer("shop", "shop-1.tar.gz", content.getvalue())
+    newer = io.BytesIO()
+    with zipfile.ZipFile(newer, "w") as wheel:
+        wheel.writestr("backend.py", "raise SystemExit('the newer backend')\n")
+        wheel.writestr("backend-2.dist-info/METADATA", "Metadata-Version: 2.1\nName: backend\nVersion: 2\n")
+        wheel.writestr("backend-2.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("backend-2.dist-info/RECORD", "")
+    index.offer("backend", "backend-2-py3-none-any.whl", newer.getvalue())
+    page = index.folder / "simple" / "backend" / "index.html"
+    of_newer = page.read_text()
+    index.offer("backend", "backend-1-py3-none-any.whl", genuine)
+    page.write_text(page.read_text() + of_newer)
+    lock = f"shop==1 --hash=sha256:{digest}\nbackend==1 --hash=sha256:{hashlib.sha256(genuine).hexdigest()}\n"
+    release = place.build(place.order("requirement", "shop", lock))
+    assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
+
+
+def test_a_build_backend_can_be_locked_on_the_host(
+    place: Place, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
+    genuine, other = (place.wheel("backend", text).read_bytes() for text in (BACKEND, BACKEND + "# more"))
+    place.tools = Tools(str(UV))
+    (place.source / "code").mkdir()
+    (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    pyproject = PYPROJECT.replace("requires = []", 'requires = ["backend"]').replace('backend-path = ["."]', "")
+    (place.source / "pyproject.toml").write_text(pyproject)
+    constraints = place.base / "build.lock"
+    constraints.write_text(f"backend==1 --hash=sha256:{hashlib.sha256(genuine).hexdigest()}\n")
+    monkeypatch.setenv("UV_BUILD_CONSTRAINT", str(constraints))
+    index.offer("backend", "backend-1-py3-none-any.whl", other)
+    assert "Hash mismatch" in place.refused(place.order())
+    index.offer("backend", "backend-1-py3-none-any.whl", genuine)
+    place.build(place.order())
+
+
+@pytest.mark.debian_packages("git")
+def test_a_tag_is_recorded_as_its_commit(place: Place) -> None:
+    repository = place.base / "repository"
+    (repository / "code").mkdir(parents=True)
+    (repository / "code" / "shop.py").write_text(SHOP)
+    (repository / "backend.py").write_text(BACKEND)
+    (repository / "pyproject.toml").write_text(PYPROJECT)
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "x"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    release = place.build(place.order("vcs", f"git+file://{repository}@v1"))
+    assert head in (release / "resolved.txt").read_text()
+    assert head in component(release, "shop")["purl"]
+    wrong = head[:-4] + ("0000" if head[-4:] != "0000" else "1111")
+    assert "installing the application failed" in place.refused(place.order("vcs", f"git+file://{repository}@{wrong}"))
+
+
+def test_accounts_of_addresses_stay_out_of_the_bill(place: Place, index: Index) -> None:
+    index.offer("shop", WHEEL, wheel_of(place))
+    address = index.simple.replace("//", "//user:secret@")
+    release = place.build(place.order("requirement", f"shop @ {address}/shop/{WHEEL}"))
+    bill(release)
+    assert "secret" not in (release / sbom.FILE).read_text()
+    assert "download_url=http" in component(release, "shop")["purl"]
+
+
+def test_a_release_of_an_older_grove_has_no_bill(tmp_path: Path) -> None:
+    assert sbom.listed_packages(tmp_path) is None

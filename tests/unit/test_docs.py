@@ -57,3 +57,11 @@ def test_the_verbs_of_the_command_line_exist(page: Path) -> None:
 def test_the_page_on_tests_names_all_parts_and_scenarios() -> None:
     named = set(re.findall(r"`([a-z-]+)`", " ".join(first_cells((REPOSITORY / "docs/testing.md").read_text()))))
     assert set(PARTS) - named == set()
+
+
+def test_the_tests_that_the_page_on_security_names_exist() -> None:
+    text = (REPOSITORY / "docs/security.md").read_text()
+    files = [*REPOSITORY.glob("tests/**/test_*.py"), *REPOSITORY.glob("molecule/**/test_*.py")]
+    functions = {name for file in files for name in re.findall(r"(?m)^def (test_\w+)", file.read_text())}
+    assert set(re.findall(r"`(test_\w+)`", text)) - functions == set()
+    assert [path for path in re.findall(r"`(tests/[\w/.]+)`", text) if not (REPOSITORY / path).exists()] == []

@@ -626,3 +626,50 @@ def test_a_record_that_nobody_has_cannot_be_deployed(settings: Settings, host: H
     assert (problem.record, problem.key) == ("(all)", "wsgi_app_only")
     assert "shpo" in problem.actual
     assert "shop" in problem.remedy
+
+
+COMMIT = "8f3c" * 10
+DIGEST = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("source", "lock", "advised", "refused"),
+    [
+        (f"git+https://git.example.org/shop@{COMMIT}", "shop.lock", [], []),
+        (f"git+https://git.example.org/shop@{COMMIT}", None, [], ["lock"]),
+        (f"git+https://git.example.org/shop@{COMMIT}#subdirectory=a", "shop.lock", [], []),
+        ("git+https://git.example.org/shop", "shop.lock", ["source"], ["source"]),
+        ("git+https://git.example.org/shop@v1", "shop.lock", ["source"], ["source"]),
+        ("git+https://git.example.org/shop@8f3c8f3c", "shop.lock", ["source"], ["source"]),
+        (f"git+https://{COMMIT}@git.example.org/shop", "shop.lock", ["source"], ["source"]),
+        ("shop @ https://example.org/shop.whl", None, ["source"], ["source", "lock"]),
+        ("shop @ https://example.org/shop.whl", "shop.lock", [], []),
+        (f"shop @ https://example.org/shop.whl#sha256={DIGEST}", None, [], ["lock"]),
+        (f"https://example.org/shop-1.whl#egg=shop&sha256={DIGEST}", None, [], ["lock"]),
+        ("https://example.org/shop-1.whl#md5=0", None, ["source"], ["source", "lock"]),
+        ("shop==1", None, [], ["lock"]),
+        ("./shop", None, [], ["lock"]),
+        ("./shop", "shop.lock", [], []),
+    ],
+)
+def test_what_is_fetched_is_named_exactly(
+    settings: Settings, source: str, lock: str | None, advised: list[str], refused: list[str]
+) -> None:
+    """An operator is advised to it, and can require it."""
+    entry = {"module": "shop:application"}
+    written = [record(source=source, entry=entry, **({"lock": lock} if lock else {}))]
+    checked = check(written, settings)
+    assert (checked.problems, [problem.key for problem in checked.advice]) == ((), advised)
+    assert [key for _, key in problems(written, settings, require_hashes=True)] == refused
+    assert check(written, settings, require_hashes=True).advice == ()
+
+
+def test_advice_is_for_what_is_deployed_and_shows_no_password(settings: Settings) -> None:
+    entry = {"module": "shop:application"}
+    both = [
+        record(source="git+https://user:secret@git.example.org/shop@main", entry=entry),
+        {**record(source="git+https://git.example.org/cart@main", entry=entry), "name": "cart", "listen": 8081},
+    ]
+    (advice,) = check(both, settings, only=("shop",)).advice
+    assert advice.record == "shop"
+    assert "secret" not in str(advice)

@@ -191,3 +191,13 @@ def _holders(inodes: set[str]) -> dict[str, int]:
             if inode in inodes:
                 holders.setdefault(inode, pid)
     return holders
+
+
+def mapped_files(pid: int) -> set[str]:
+    """Return the files that ``pid`` has mapped, such as its program and its libraries; empty when it is gone."""
+    try:
+        lines = (PROC / str(pid) / "maps").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    fields = (line.split(maxsplit=5) for line in lines)
+    return {each[5] for each in fields if len(each) == 6 and each[5].startswith("/")}

@@ -19,7 +19,14 @@ from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import account_of
-from ansible_collections.grove.wsgi.plugins.module_utils.release import layout, limits, permissions, trial, virtualenvs
+from ansible_collections.grove.wsgi.plugins.module_utils.release import (
+    layout,
+    limits,
+    permissions,
+    sbom,
+    trial,
+    virtualenvs,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 
@@ -47,8 +54,10 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
             with _timed(seconds, "dependencies"):
                 shared = virtualenvs.make_shared(folder.virtualenvs, lock, plan.python, tools, account.pw_gid)
                 (temporary / virtualenvs.DEPENDENCIES).symlink_to(os.path.relpath(shared, temporary))
+        wheels = sbom.wheel_hashes(temporary)
         with _timed(seconds, "application"):
             virtualenvs.install(temporary, shared, plan, tools)
+        sbom.write(temporary, plan, wheels)
         layout.complete(temporary, plan)
         templates = layout.templates(temporary, plan)
         layout.write_expanded(templates, temporary, temporary, plan)

@@ -9,7 +9,10 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import remove_uv_lock
 
 GROUP_FOLDERS = ("src", "etc", "runtime", "extras", "venv")
-GROUP_FILES = ("RELEASE.json", "app.wsgi", "commands.json", "lock.txt", "paste.json", "plan.json")
+GROUP_FILES = (
+    *("RELEASE.json", "app.wsgi", "commands.json", "lock.txt", "paste.json", "plan.json"),
+    *("resolved.txt", "sbom.cdx.json"),
+)
 
 
 def make_folders(folder: AppFolder, group: int) -> None:

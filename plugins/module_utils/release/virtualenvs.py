@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Bui
 
 LOCK = "lock.txt"
 DEPENDENCIES = "dependencies"
+RESOLVED = "resolved.txt"
+"""What a release without a lock was made of: versions, commits, and the hashes that the index gave for each file."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group:
         _make_empty(temporary, python, tools)
         tools.run(
             *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
-            *("--strict", *tools.sources),
+            *("--strict", *tools.sources, *_build_constraints(lock)),
             str(lock),
             step="installing the locked requirements",
         )
@@ -107,6 +110,14 @@ def remove_uv_lock(virtualenv: Path) -> None:
     (virtualenv / ".lock").unlink(missing_ok=True)
 
 
+def _build_constraints(lock: Path) -> list[str]:
+    """Return the options that make a source archive of a lock be built by what the lock names, with its hashes.
+
+    A file that the operator has named in the environment comes in the lock's place.
+    """
+    return [] if os.environ.get("UV_BUILD_CONSTRAINT") else ["--build-constraints", str(lock)]
+
+
 def _abi(python: str) -> str:
     command = [python, "-I", "-c", "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var('SOABI'))"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -130,18 +141,38 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
         packages = [str(path) for path in release.glob("*.whl")]
     else:
         packages = [plan.requirement]
-    no_dependencies = ["--no-deps"] if shared is not None else []
-    # Do not cache the project's own wheel: each is used once, and the cache would grow.
-    no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" and shared is not None else []
-    tools.run(
-        *("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode"),
-        *(*no_dependencies, *no_cache, *tools.sources),
-        *packages,
-        step="installing the application",
-    )
+    install_into = ("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode", *tools.sources)
+    if shared is None:
+        resolved = _resolve(release, virtualenv, packages, tools)
+        tools.run(*install_into, "--requirements", str(resolved), step="installing the application")
+        _forget_files(resolved, release)
+    else:
+        # Do not cache the project's own wheel: each is used once, and the cache would grow.
+        no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" else []
+        tools.run(*install_into, "--no-deps", *no_cache, *packages, step="installing the application")
     for wheel in release.glob("*.whl"):
         wheel.unlink()
     shutil.rmtree(release / "wheel", ignore_errors=True)
+
+
+def _resolve(release: Path, virtualenv: Path, packages: list[str], tools: Tools) -> Path:
+    """Return a lock that is made now, for an application that has none: what is fetched then has to have its hashes."""
+    wanted, resolved = release / "wanted.txt", release / RESOLVED
+    wanted.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
+    tools.run(
+        *("pip", "compile", "--quiet", "--python", f"{virtualenv}/bin/python", "--generate-hashes"),
+        *("--no-header", "--no-annotate", *tools.sources, "--output-file", str(resolved), str(wanted)),
+        step="installing the application",
+    )
+    wanted.unlink()
+    return resolved
+
+
+def _forget_files(resolved: Path, release: Path) -> None:
+    """Remove from a lock the files of the release itself, which are gone when it is complete."""
+    requirements = re.split(r"\n(?=\S)", resolved.read_text(encoding="utf-8").strip())
+    kept = [one for one in requirements if one and f"{release}/" not in one]
+    resolved.write_text("".join(f"{one}\n" for one in kept), encoding="utf-8")
 
 
 def _build_wheel(release: Path, shared: Path | None, python: str, tools: Tools) -> str:

@@ -16,6 +16,7 @@ from .daemon import check_daemon
 from .files import check_entry, check_files
 from .hooks import check_hooks
 from .host import check_host
+from .pinning import unlocked, unpinned
 from .places import check_addresses, check_place
 from .problems import ALL, Problem, Problems, shown
 from .record import Record
@@ -33,6 +34,7 @@ class Checked:
 
     written: every record that has a name, also with faults. records: those that Apache's configuration may hold.
     deployed: those of ``records`` that this run deploys. warnings: problems that concern none of these.
+    advice: what the operator should change in deployed records, and what the run does not refuse.
     """
 
     written: tuple[Record, ...] = ()
@@ -40,6 +42,7 @@ class Checked:
     deployed: tuple[Record, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    advice: tuple[Problem, ...] = ()
 
 
 def check_records(records: object, spec: Spec, settings: Settings, host: Mapping[str, Any] | None = None) -> Checked:
@@ -62,8 +65,13 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     check_relations(valid, settings, problems)
     if host is not None:
         check_host(valid, settings, host, problems)
+    if settings.require_hashes:
+        for record in valid:
+            problems += [*unpinned(record), *unlocked(record)]
     invalid = {one.name for one in written if not one.is_valid}
-    return _result(completed, invalid, spec, settings, problems)
+    result = _result(completed, invalid, spec, settings, problems)
+    advice = [] if settings.require_hashes else [one for record in result.deployed for one in unpinned(record)]
+    return dataclasses.replace(result, advice=tuple(advice))
 
 
 def _check_only(written: Sequence[Written], settings: Settings, problems: Problems) -> None:

@@ -29,6 +29,7 @@ class Settings:
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
+    require_hashes: whether every record needs a lock, a commit and hashes for what is fetched.
     """
 
     base: str
@@ -49,6 +50,7 @@ class Settings:
     tls_ca_dir: str = ""
     only: tuple[str, ...] = ()
     host_name: str = "localhost"
+    require_hashes: bool = False
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Settings:

@@ -1,0 +1,34 @@
+"""Checking that a record names exactly what is fetched for it, so that a changed file at its origin is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .problems import Problem
+from .record import Record
+
+COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?:#.*)?$")
+FILE_HASH = re.compile(r"#(?:.*&)?sha(?:256|384|512)=[0-9a-f]{64,128}(?:&|$)")
+LOCK_REMEDY = "give it a lock with hashes; resolved.txt in a release that was built without one can be that lock"
+
+
+def unpinned(record: Record) -> Iterator[Problem]:
+    """Yield what may become other code under the same record, and so under the same release id."""
+    source = record.source
+    if source.kind == "vcs" and not COMMIT.search(source.text):
+        remedy = "a branch or a tag can be moved; name the full commit after the @"
+        yield Problem(record.name, "source", _shown(source.text), remedy)
+    if source.kind == "requirement" and "://" in source.text and not record.lock and not FILE_HASH.search(source.text):
+        remedy = "the file at this address can be replaced; add #sha256= and its hash"
+        yield Problem(record.name, "source", _shown(source.text), remedy)
+
+
+def unlocked(record: Record) -> Iterator[Problem]:
+    """Yield the lack of a lock: without one, each build of the release takes the newest versions that fit."""
+    if not record.keys.install.lock:
+        yield Problem(record.name, "lock", "nothing", LOCK_REMEDY)
+
+
+def _shown(source: str) -> str:
+    return repr(re.sub(r"(?<=://)[^/@]*@", "", source))
