@@ -157,7 +157,7 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ({"listen": "127.0.0.1:8080"}, {"address": "127.0.0.1", "listen_line": "127.0.0.1:8080"}),
         ({"listen": "[::1]:8080"}, {"listen_line": "[::1]:8080", "url": "http://[::1]:8080/"}),
         ({"listen": "::1:8080"}, {"listen_line": "[::1]:8080"}),
-        ({"path": "shop/"}, {"path": "/shop", "health_path": "/shop/"}),
+        ({"path": "/shop/"}, {"path": "/shop", "health_path": "/shop/"}),
         ({"path": "/shop", "health": "/up"}, {"health_path": "/shop/up", "url": "http://127.0.0.1:8080/shop"}),
         ({"listen": 80, "server_name": "shop.example.org"}, {"url": "http://shop.example.org/"}),
         ({"listen": 443, "tls": "private_ca"}, {"tls_key": "/etc/apache2/grove-tls/shop.key"}),

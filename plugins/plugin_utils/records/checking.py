@@ -94,17 +94,24 @@ def _result(
         records = tuple(completed)
         return Checked(records, records, records, tuple(problems))
     not_apache = {key for group in NOT_APACHE for key in spec.get(group, {})} - {"name"}
-    in_apache = [problem for problem in problems if problem.record in invalid or _top(problem.key) not in not_apache]
+    in_apache = {problem for problem in problems if problem.record in invalid or _top(problem.key) not in not_apache}
+    faulty_keys: dict[str, set[str]] = {}
+    for problem in in_apache:
+        faulty_keys.setdefault(problem.record, set()).add(_top(problem.key))
+    by_name: dict[str, list[Record]] = {}
+    for record in completed:
+        by_name.setdefault(record.name, []).append(record)
     chosen = [record for record in completed if record.name in settings.only]
+    sharing = {
+        name: sorted({one.name for one in chosen for other in by_name.get(name, ()) if _may_share(other, keys, one)})
+        for name, keys in faulty_keys.items()
+    }
     stopping: list[Problem] = []
     warnings: list[Problem] = []
     for problem in problems:
         concerned = problem
         if problem in in_apache:
-            faulty = [record for record in completed if record.name == problem.record]
-            keys = {_top(other.key) for other in in_apache if other.record == problem.record}
-            sharing = {one.name for one in chosen for other in faulty if _may_share(other, keys, one)}
-            concerned = dataclasses.replace(problem, others=(*problem.others, *sorted(sharing)))
+            concerned = dataclasses.replace(problem, others=(*problem.others, *sharing[problem.record]))
         (stopping if concerned.concerns(settings.only) else warnings).append(problem)
     left_out = {problem.record for problem in in_apache}
     records = tuple(record for record in completed if record.name not in left_out)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .places import every_address, ip_address
+from . import syntax
+from .places import NAME, every_address
 from .problems import ALL, Problems
 from .record import Record
 from .settings import Settings
@@ -18,22 +19,33 @@ def host_questions(records: Sequence[object], settings: Settings) -> dict[str, l
     """Return the arguments of the module ``host_info`` for these records, which are not checked yet."""
     dictionaries = [record for record in records if isinstance(record, Mapping)]
 
-    def texts(key: str) -> list[str]:
-        return sorted({record[key] for record in dictionaries if isinstance(record.get(key), str) and record[key]})
+    def texts(key: str, usable: Callable[[str], object]) -> list[str]:
+        """Return the key's texts that the check lets pass: the module starts Pythons and opens files as root."""
+        values = (record.get(key) for record in dictionaries)
+        return sorted({str(value) for value in values if isinstance(value, str) and value and usable(value)})
 
-    addresses = [str(record.get("listen", "")).rpartition(":")[0] for record in dictionaries]
+    def is_file(path: str) -> bool:
+        return not syntax.quoted_path(path)
+
+    names = texts("name", NAME.fullmatch)
+    listens = [record.get("listen") for record in dictionaries]
+    addresses = [listen.rpartition(":")[0] for listen in listens if isinstance(listen, str)]
     addresses += [settings.listen_address, settings.door_address]
     pairs = [
         [record["tls_certificate"], record["tls_key"]]
         for record in dictionaries
-        if isinstance(record.get("tls_certificate"), str) and isinstance(record.get("tls_key"), str)
+        if all(isinstance(record.get(key), str) and is_file(record[key]) for key in ("tls_certificate", "tls_key"))
     ]
     return {
-        "pythons": sorted({settings.python, settings.mod_wsgi_python, *texts("python")}),
-        "accounts": texts("name"),
-        "addresses": sorted({address.strip("[]") for address in addresses if ip_address(address) is not None}),
-        "folders": [f"{base}/{name}" for name in texts("name") for base in (settings.state_base, settings.log_base)],
-        "files": sorted({*texts("tls_certificate"), *texts("tls_key")}),
+        "pythons": sorted(
+            path
+            for path in {settings.python, settings.mod_wsgi_python, *texts("python", bool)}
+            if not syntax.plain_path(path)
+        ),
+        "accounts": names,
+        "addresses": sorted({address.strip("[]") for address in addresses if not syntax.address(address)}),
+        "folders": [f"{base}/{name}" for name in names for base in (settings.state_base, settings.log_base)],
+        "files": sorted({*texts("tls_certificate", is_file), *texts("tls_key", is_file)}),
         "key_pairs": pairs,
     }
 
@@ -70,6 +82,8 @@ def _check_foreign_sites(settings: Settings, httpd: Mapping[str, Any], problems:
 
 
 def _check_python(record: Record, settings: Settings, host: Mapping[str, Any], problems: Problems) -> None:
+    if syntax.plain_path(record.python):
+        return
     own = host["pythons"].get(record.python)
     linked = host["pythons"].get(settings.mod_wsgi_python)
     if own is None and record.python != settings.mod_wsgi_python:
@@ -102,7 +116,9 @@ def _check_certificate(record: Record, host: Mapping[str, Any], problems: Proble
         return
     present = True
     for name, path in (("tls_certificate", certificate), ("tls_key", key)):
-        if not host["files"].get(path, False):
+        if syntax.quoted_path(path):
+            present = False
+        elif not host["files"].get(path, False):
             problems.add(record.name, name, f"{path!r}, which is not on the host", "the file has to be there")
             present = False
     reason = host["key_pairs"].get(f"{certificate}|{key}")

@@ -41,11 +41,40 @@ AGENT_STOP_TIMEOUT = 60
 AGENT_SETTLE = 4
 # TCP ports.
 PORTS = Range(1, 65_535)
+# Digits of a port as text.
+PORT_DIGITS = 5
 # Characters of an application's name: an account's name has 32, and cron and process titles add to it.
 NAME_LENGTH = 30
 # Characters of a timer's or an agent's name: together with an application's name it makes the name of a unit.
 UNIT_NAME_LENGTH = 31
 # Characters of a value that a message shows.
 SHOWN_LENGTH = 80
+# Characters of a record's or key's name, of the actual value, and of a remedy in a message. The longest remedy lists
+# all keys of a record.
+NAME_SHOWN_LENGTH = 120
+ACTUAL_SHOWN_LENGTH = 400
+REMEDY_SHOWN_LENGTH = 1000
+# Problems that a message lists; it counts the others. Who mends so many starts again with a new list.
+PROBLEMS_SHOWN = 50
+# Characters of an unknown key for which a similar known one is looked for: the comparison takes quadratic time.
+COMPARED_LENGTH = 40
+# Characters of a host name, and of a part of it between two dots (RFC 1035).
+HOST_NAME_LENGTH = 253
+HOST_LABEL_LENGTH = 63
+# Characters of a URL path: an eighth of what Apache reads in a request line (LimitRequestLine).
+URL_PATH_LENGTH = 1024
+# Bytes of a path, and of a name in it (PATH_MAX and NAME_MAX of Linux).
+PATH_BYTES = 4095
+FILE_NAME_BYTES = 255
+# Bytes of one argument or variable with the NUL at its end (MAX_ARG_STRLEN of Linux).
+ARGUMENT_BYTES = 131_072
+# Bytes of all variables of a record: half of what the kernel has for arguments and environment with its usual stack.
+ENVIRONMENT_BYTES = 1 << 20
+# The largest number in a dictionary: JSON, SQL and C's long have 64 bits.
+LARGEST_NUMBER = (1 << 63) - 1
+# The largest value of an option of WSGIDaemonProcess: mod_wsgi reads it into an int.
+LARGEST_OPTION = (1 << 31) - 1
+# The priorities of Linux, for cpu-priority.
+CPU_PRIORITIES = Range(-20, 19)
 # Threads of a process, for records without the key: 3 are the best for Pecan by measurement, 5 the advice of mod_wsgi.
 THREADS = {"pecan": 3, "paste": 5, "module": 5}

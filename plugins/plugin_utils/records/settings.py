@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..mpm import Mpm
-from .limits import PORTS
+from .limits import PORT_DIGITS, PORTS
 
 TEXT_LISTS = ("folders", "httpd_listen", "only")
 NUMBERS = ("servers", "workers_per_server", "processes")
@@ -63,10 +63,17 @@ class Settings:
         return self.door.rpartition(":")[0].strip("[]")
 
     @property
+    def door_host(self) -> str:
+        """The address of the doors, as it was written."""
+        return self.door.rpartition(":")[0]
+
+    @property
     def door_port(self) -> int:
         """The port of the doors; 0 where the variable has none that can be used."""
         port = self.door.rpartition(":")[2]
-        return int(port) if port.isascii() and port.isdigit() and int(port) in PORTS else 0
+        if not port.isascii() or not port.isdigit() or len(port) > PORT_DIGITS:
+            return 0
+        return int(port) if int(port) in PORTS else 0
 
     def mpm(self, cores: int) -> Mpm:
         """Return the MPM of a host with so many cores."""
