@@ -16,16 +16,21 @@ ASK_PYTHON = (
     "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
 )
 
+PYTHON_SECONDS = 30
+"""Seconds in which an interpreter answers, also on a busy host."""
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
 def python(path: str) -> dict[str, str] | None:
-    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run."""
+    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run or is no Python."""
+    command = [path, "-I", "-c", ASK_PYTHON]
     try:
-        done = subprocess.run([path, "-I", "-c", ASK_PYTHON], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=PYTHON_SECONDS
+        )
+        version, abi, prefix = json.loads(done.stdout)
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
         return None
-    version, abi, prefix = json.loads(done.stdout)
     return {"version": version, "abi": abi, "prefix": prefix}
 
 

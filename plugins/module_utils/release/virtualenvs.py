@@ -63,7 +63,7 @@ def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group:
         tools.run(
             *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
             *("--strict", *tools.sources),
-            str(lock),
+            *("--", str(lock)),
             step="installing the locked requirements",
         )
         remove_uv_lock(temporary)
@@ -118,7 +118,7 @@ def _abi(python: str) -> str:
 def _make_empty(target: Path, python: str, tools: Tools) -> None:
     # Relocatable: the virtualenv is built under a temporary name and then renamed.
     tools.run(
-        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, str(target)),
+        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, "--", str(target)),
         step="making the virtualenv",
     )
 
@@ -136,7 +136,7 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
     tools.run(
         *("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode"),
         *(*no_dependencies, *no_cache, *tools.sources),
-        *packages,
+        *("--", *packages),
         step="installing the application",
     )
     for wheel in release.glob("*.whl"):
@@ -150,7 +150,7 @@ def _build_wheel(release: Path, shared: Path | None, python: str, tools: Tools) 
     tools.run(
         *("build", "--wheel", "--python", f"{shared}/bin/python" if has_backend else python),
         *(["--no-build-isolation"] if has_backend else []),
-        *(*tools.sources, "--out-dir", str(release / "wheel"), str(release / "src")),
+        *(*tools.sources, "--out-dir", str(release / "wheel"), "--", str(release / "src")),
         step="building the application's wheel",
     )
     return str(next(iter((release / "wheel").glob("*.whl"))))

@@ -21,7 +21,7 @@ from .problems import ALL, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
 from .settings import Settings
-from .spec import Spec, Written, read_record
+from .spec import FAILED_TEMPLATES, Spec, Written, read_record
 
 # Groups of keys that have no part in Apache's configuration. The name has, although it stands in one of them.
 NOT_APACHE = ("install", "make", "replace")
@@ -48,6 +48,10 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     ``host`` is what the module ``host_info`` returns. Without it only what the controller can see is checked.
     """
     problems = Problems()
+    if isinstance(records, Mapping) and FAILED_TEMPLATES in records:
+        [reason] = records[FAILED_TEMPLATES].values()
+        problems.add(ALL, "wsgi_apps", f"a template that fails ({reason})", "define what it reads, or correct it")
+        return Checked(problems=tuple(problems))
     if not isinstance(records, (list, tuple)):
         problems.add(ALL, "wsgi_apps", shown(records), "it has to be a list of records")
         return Checked(problems=tuple(problems))

@@ -24,7 +24,8 @@ class Problem:
 
     def __str__(self) -> str:
         record, key = readable(self.record, NAME_SHOWN_LENGTH), readable(self.key, NAME_SHOWN_LENGTH)
-        return f"record {record}, key {key}: found {readable(self.actual, ACTUAL_SHOWN_LENGTH)}; {readable(self.remedy, REMEDY_SHOWN_LENGTH)}"
+        actual, remedy = readable(self.actual, ACTUAL_SHOWN_LENGTH), readable(self.remedy, REMEDY_SHOWN_LENGTH)
+        return f"record {record}, key {key}: found {actual}; {remedy}"
 
     def concerns(self, names: Collection[str]) -> bool:
         """Return whether the problem concerns one of the records ``names``."""
@@ -58,6 +59,11 @@ def readable(text: str, length: int) -> str:
     """Return ``text`` on one line, without characters that a terminal obeys, and with ``length`` characters at most."""
     short = text if len(text) <= length else text[: length - 3] + "..."
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
+
+
+def template_fault(error: BaseException) -> str:
+    """Return why a template fails. Further lines of Ansible's message may show values, which may be secrets."""
+    return readable(str(error).partition("\n")[0], ACTUAL_SHOWN_LENGTH // 2)
 
 
 def plain(value: object) -> Any:

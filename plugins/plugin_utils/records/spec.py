@@ -64,7 +64,8 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
         remedy = "it has to be a dictionary with name, source and entry"
         problems.add(f"number {position}", WHOLE_RECORD, shown(raw), remedy)
         return None
-    failures = raw.get(FAILED_TEMPLATES, {})
+    failures = raw.get(FAILED_TEMPLATES)
+    failures = failures if isinstance(failures, Mapping) else {}
     has_name = isinstance(raw.get("name"), str) and raw["name"] != ""
     name = str(raw["name"]) if has_name else f"number {position}"
     own = Problems()
