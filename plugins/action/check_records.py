@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
+from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_folders
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import PROBLEMS_SHOWN
@@ -30,7 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the records' views, the work of each step and the host's state, or fail with every problem."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self._task.args
-        settings = Settings.of(arguments["settings"])
+        settings = dataclasses.replace(Settings.of(arguments["settings"]), inventories=inventory_folders())
         services = {name: as_list(records) for name, records in (arguments.get("services") or {}).items()}
         records = all_records(arguments["records"], services)
         spec = yaml.safe_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]

@@ -12,7 +12,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
 
 
-def service_record(record: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def service_record(record: Mapping[str, Any], changes: object) -> dict[str, Any]:
     """Return a service's record with what an operator's NAME_record changes.
 
     Dictionaries are merged key by key at every depth. Everything else, lists too, is replaced. Changes that are no

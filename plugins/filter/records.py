@@ -12,7 +12,6 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAI
 from jinja2 import TemplateError, Undefined
 
 
-@accept_args_markers
 def resolved_records(records: Any) -> Any:
     """Return ``records`` with the values of their templates; what is no list stays as it is.
 
@@ -101,7 +100,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
-            "resolved_records": resolved_records,
+            "resolved_records": accept_args_markers(resolved_records),
             "record_environment": record_environment,
             "record_sections": record_sections,
             "agent_applications": agent_applications,

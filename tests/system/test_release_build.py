@@ -302,7 +302,7 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
 
 def test_the_trial_runs_as_the_account_in_the_environment_of_the_release(place: Place) -> None:
     uid = pwd.getpwnam(ACCOUNT).pw_uid
-    release = 'os.path.dirname(os.path.dirname(os.path.abspath(__file__)))'
+    release = "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))"
     checks = f"""
 import os, sys
 assert os.getuid() == {uid}, os.getuid()
@@ -404,7 +404,9 @@ pipeline = shop
 paste.app_factory = shop:factory
 oslo_config_project = shop
 """
-PASTE_ENTRY = ENTRY.replace("from shop import application", """
+PASTE_ENTRY = ENTRY.replace(
+    "from shop import application",
+    """
 sys.path.append(here + "/extras")
 from counting import Counting
 text = open(here + "/etc/api.ini").read()
@@ -413,7 +415,8 @@ assert "pipeline = count shop" in text, text
 assert open(here + "/etc/shop.conf").read() == f"state = /var/lib/shop\\n{here}/etc {{other}}\\n"
 from shop import application
 application = Counting(application)
-""")
+""",
+)
 COUNTING = """
 class Counting:
     def __init__(self, application):

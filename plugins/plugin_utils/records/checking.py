@@ -16,7 +16,7 @@ from .daemon import check_daemon
 from .files import check_entry, check_files
 from .hooks import check_hooks
 from .host import check_host
-from .places import check_addresses, check_place
+from .places import check_addresses, check_authority, check_place
 from .problems import ALL, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
@@ -64,6 +64,7 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     valid = [record for record, one in zip(completed, written, strict=True) if one.is_valid]
     _check_each(valid, settings, host, problems)
     check_relations(valid, settings, problems)
+    check_authority(valid, settings, problems)
     if host is not None:
         check_host(valid, settings, host, problems)
     invalid = {one.name for one in written if not one.is_valid}

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 
+from ..inventory import read_as_inventory
 from . import syntax
 from .completing import ENTRY_KINDS, find
 from .paste import check_paste
-from .problems import Problems, kind_of_value, shown
+from .problems import INVENTORY_REMEDY, Problems, kind_of_value, shown
 from .record import Record
 from .sections import check_sections
 from .settings import Settings
@@ -79,6 +80,7 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     for package in record.keys.install.system_packages:
         if remedy := syntax.package(package):
             problems.add(record.name, "system_packages", shown(package), remedy)
+    _check_inventories(record, settings, problems)
     _check_source(record, settings, searched, problems)
     lock = record.keys.install.lock
     if lock:
@@ -95,6 +97,15 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
             _check_entry_file(record, file, problems)
     for url, value in record.keys.reach.static.items():
         _check_static(record, str(url), value, problems)
+
+
+def _check_inventories(record: Record, settings: Settings, problems: Problems) -> None:
+    """Refuse files that Ansible reads as inventories, and runs where they are executable."""
+    paths = [("source", record.source.path), ("lock", record.lock), *(("extras", path) for path in record.extras)]
+    paths += [(f"config.{file}", path) for file, path in record.config.items()]
+    for key, path in paths:
+        if path and (file := read_as_inventory(path, settings.inventories)):
+            problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
 
 
 def _check_static(record: Record, url: str, value: object, problems: Problems) -> None:

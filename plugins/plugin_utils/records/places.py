@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from collections.abc import Sequence
 
+from ..inventory import read_as_inventory
 from . import syntax
 from .limits import NAME_LENGTH, PORT_DIGITS, PORTS
-from .problems import ALL, Problems, shown
+from .problems import ALL, INVENTORY_REMEDY, Problems, shown
 from .record import Record
 from .settings import Settings
 
@@ -60,6 +63,15 @@ def _check_tls(record: Record, problems: Problems) -> None:
     if record.tls == "off" and any(pair):
         key = "tls_certificate" if pair[0] else "tls_key"
         problems.add(record.name, key, shown(pair[0] or pair[1]), "it goes with tls: given only")
+
+
+def check_authority(records: Sequence[Record], settings: Settings, problems: Problems) -> None:
+    """Check that Ansible does not read the keys of the private certificate authority as inventories."""
+    folder = settings.tls_ca_dir
+    if not folder or all(record.tls != "private_ca" for record in records):
+        return
+    if read_as_inventory(os.path.join(folder, "ca.key"), settings.inventories):
+        problems.add(ALL, "wsgi_app_tls_ca_dir", f"{folder}, which Ansible reads as an inventory", INVENTORY_REMEDY)
 
 
 def check_addresses(settings: Settings, problems: Problems) -> bool:

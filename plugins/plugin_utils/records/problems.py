@@ -10,6 +10,10 @@ from .limits import ACTUAL_SHOWN_LENGTH, NAME_SHOWN_LENGTH, REMEDY_SHOWN_LENGTH,
 
 # In the place of a record's name: the problem concerns every record of the host.
 ALL = "(all)"
+INVENTORY_REMEDY = (
+    "Ansible runs executable files there, and shows lines of others; name the inventory's file (-i FOLDER/hosts.yml),"
+    " copy the section [inventory] of Grove's ansible.cfg into yours, or move the file out of the inventory's folder"
+)
 
 
 @dataclass(frozen=True)

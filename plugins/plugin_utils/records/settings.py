@@ -29,6 +29,7 @@ class Settings:
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
+    inventories: the folders on the controller that Ansible reads as inventories.
     """
 
     base: str
@@ -49,6 +50,7 @@ class Settings:
     tls_ca_dir: str = ""
     only: tuple[str, ...] = ()
     host_name: str = "localhost"
+    inventories: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Settings:
