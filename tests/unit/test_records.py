@@ -475,6 +475,7 @@ def test_questions_to_the_host(settings: Settings) -> None:
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
         "addresses": ["127.0.0.1"],
+        "mounts": ["/srv/wsgi", "/var/lib", "/var/log"],
         "folders": ["/var/lib/shop", "/var/log/shop"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
@@ -626,3 +627,20 @@ def test_a_record_that_nobody_has_cannot_be_deployed(settings: Settings, host: H
     assert (problem.record, problem.key) == ("(all)", "wsgi_app_only")
     assert "shpo" in problem.actual
     assert "shop" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("folder", "option", "key"),
+    [
+        ("/srv/wsgi", "read-only", "wsgi_app_base"),
+        ("/srv/wsgi", "noexec", "wsgi_app_base"),
+        ("/var/lib", "read-only", "wsgi_app_state_base"),
+        ("/var/log", "read-only", "wsgi_app_log_base"),
+        ("/var/lib", "noexec", None),
+    ],
+)
+def test_file_systems_on_which_nothing_can_work(
+    settings: Settings, host: Host, folder: str, option: str, key: str | None
+) -> None:
+    host["mounts"] = {folder: [option]}
+    assert problems([record()], settings, host) == ([("(all)", key)] if key else [])

@@ -18,6 +18,7 @@ ASK_PYTHON = (
 
 PYTHON_SECONDS = 30
 """Seconds in which an interpreter answers, also on a busy host."""
+MOUNT_FLAGS = {"read-only": os.ST_RDONLY, "noexec": os.ST_NOEXEC}
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
@@ -32,6 +33,14 @@ def python(path: str) -> dict[str, str] | None:
     except (OSError, ValueError, TypeError, subprocess.SubprocessError):
         return None
     return {"version": version, "abi": abi, "prefix": prefix}
+
+
+def mount_options(path: str) -> list[str]:
+    """Return which of ``read-only`` and ``noexec`` the file system has that holds a path, or is going to hold it."""
+    while not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    flags = os.statvfs(path).f_flag
+    return [name for name, flag in MOUNT_FLAGS.items() if flags & flag]
 
 
 def account(name: str) -> dict[str, Any] | None:

@@ -42,6 +42,7 @@ def host_questions(records: Sequence[object], settings: Settings) -> dict[str, l
             for path in {settings.python, settings.mod_wsgi_python, *texts("python", bool)}
             if not syntax.plain_path(path)
         ),
+        "mounts": [settings.base, settings.state_base, settings.log_base],
         "accounts": names,
         "addresses": sorted({address.strip("[]") for address in addresses if not syntax.address(address)}),
         "folders": [f"{base}/{name}" for name in names for base in (settings.state_base, settings.log_base)],
@@ -55,6 +56,7 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
     if host["pythons"].get(settings.mod_wsgi_python) is None:
         actual = f"{settings.mod_wsgi_python!r}, which cannot be run"
         problems.add(ALL, "mod_wsgi_python", actual, "it has to be a Python on the host")
+    _check_mounts(settings, host.get("mounts", {}), problems)
     for record in records:
         _check_python(record, settings, host, problems)
         _check_account(record, host, problems)
@@ -68,6 +70,21 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
             problems.add(record.name, "listen", actual, "use one of its own, or a port alone for all of them")
     _check_ports(records, settings, host, problems)
     _check_foreign_sites(settings, host["httpd"], problems)
+
+
+def _check_mounts(settings: Settings, mounts: Mapping[str, Sequence[str]], problems: Problems) -> None:
+    """Check the file systems of the applications' folders. Programs run from the releases, and nowhere else."""
+    for key, path in (
+        ("wsgi_app_base", settings.base),
+        ("wsgi_app_state_base", settings.state_base),
+        ("wsgi_app_log_base", settings.log_base),
+    ):
+        if "read-only" in mounts.get(path, ()):
+            remedy = "mount it for writing, or choose another folder"
+            problems.add(ALL, key, f"{path}, whose file system is mounted read-only", remedy)
+        elif "noexec" in mounts.get(path, ()) and key == "wsgi_app_base":
+            remedy = "mount it without noexec, or choose another folder: virtualenvs have programs and libraries"
+            problems.add(ALL, key, f"{path}, whose file system is mounted with noexec", remedy)
 
 
 def _check_foreign_sites(settings: Settings, httpd: Mapping[str, Any], problems: Problems) -> None:
