@@ -8,6 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.grove.wsgi.plugins.filter.records import resolved_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import template_fault
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
 from jinja2 import TemplateError
@@ -49,7 +50,29 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         values: list[Any] = []
         for name in terms:
             try:
-                values += lookup.run([name], variables)
+                [value] = lookup.run([name], variables)
             except (AnsibleError, TemplateError) as error:
-                values.append([{FAILED_TEMPLATES: {WHOLE_RECORD: f"{name}: {template_fault(error)}"}}])
+                values.append([failed(name, template_fault(error))])
+            else:
+                values.append(named(name, resolved_records(value)))
         return values
+
+
+def failed(name: str, reason: str) -> dict[str, Any]:
+    """Return what stands in the place of a record whose template fails."""
+    return {FAILED_TEMPLATES: {WHOLE_RECORD: f"{name}: {reason}"}}
+
+
+def named(name: str, records: Any) -> Any:
+    """Return resolved records of the variable ``name``; where one of them fails as a whole, the reason names it."""
+    whole = records.get(FAILED_TEMPLATES) if isinstance(records, Mapping) else None
+    if whole:
+        return [failed(name, whole[WHOLE_RECORD])]
+    if not isinstance(records, list):
+        return records
+    return [failed(name, record[FAILED_TEMPLATES][WHOLE_RECORD]) if is_failed(record) else record for record in records]
+
+
+def is_failed(record: object) -> bool:
+    """Return whether a resolved record is one failed template."""
+    return isinstance(record, Mapping) and WHOLE_RECORD in (record.get(FAILED_TEMPLATES) or {})

@@ -78,3 +78,30 @@ LARGEST_OPTION = (1 << 31) - 1
 CPU_PRIORITIES = Range(-20, 19)
 # Threads of a process, for records without the key: 3 are the best for Pecan by measurement, 5 the advice of mod_wsgi.
 THREADS = {"pecan": 3, "paste": 5, "module": 5}
+# Numbers of the roles' variables. Those without an entry are any whole numbers.
+RANGES_OF_VARIABLES = {
+    # Percent; 0 would build a release that nothing asks for.
+    "wsgi_app_percent": Range(1, 100),
+    "wsgi_app_keep_releases": Range(0, 1000),
+    "wsgi_app_processes": Range(0, 512),
+    # Days: browsers refuse certificates of more than 398 days, and ten years is what the authority has itself.
+    "wsgi_app_tls_days": Range(1, 3650),
+    # Apache compiles in these limits of ServerLimit (a quarter of it, see mpm.py) and ThreadLimit.
+    "httpd_server_limit": Range(0, 5000),
+    "httpd_threads_per_child": Range(1, 20_000),
+    # Seconds, a day at most.
+    "httpd_timeout": Range(1, 86_400),
+    "httpd_keepalive_timeout": Range(0, 86_400),
+    "httpd_log_days": Range(1, 36_500),
+    "httpd_apt_valid_time": Range(0, 31_536_000),
+    # Connections, and megabytes: a terabyte is more than a host has.
+    "database_max_connections": Range(1, 100_000),
+    "database_expected_connections": Range(0, 100_000),
+    "database_buffer_pool": Range(1, 1 << 20),
+    "message_bus_memory": Range(1, 1 << 20),
+    "message_bus_disk_free": Range(1, 1 << 20),
+    "message_bus_open_files": Range(1, 1 << 20),
+    "message_bus_unread_notifications": Range(0, LARGEST_OPTION),
+    "cache_memory": Range(1, 1 << 20),
+    "cache_max_connections": Range(1, 1 << 20),
+}

@@ -13,7 +13,7 @@ from ansible.module_utils.common.validation import check_type_bool
 
 from . import keys, syntax
 from .limits import COMPARED_LENGTH
-from .problems import Problems, plain, shown
+from .problems import Problems, kind_of_value, plain, shown
 
 # The options of the role's entry points record_*, by group.
 Spec = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -139,6 +139,21 @@ def _values(
                 problems.keep(known)
             values[key] = getattr(keys, key.title().replace("_", ""))(**below)
     return values
+
+
+def value_faults(value: Any, option: Mapping[str, Any], key: str) -> list[tuple[str, str, str]]:
+    """Return key, actual and remedy of each fault of a value that has a spec of its own: of a role's variable, too."""
+    if option.get("type") in ("str", "path") and isinstance(value, int) and not isinstance(value, bool):
+        return list(syntax.faults(value, key))  # Ansible writes it as a text
+    try:
+        typed = _typed(value, option)
+    except (TypeError, ValueError):
+        # A dictionary or a list may hold passwords.
+        actual = kind_of_value(value) if isinstance(value, (Mapping, list)) else shown(value)
+        return [(key, actual, f"it has to be {_type_name(option)}: {_first_sentence(option)}")]
+    if option.get("choices") and typed not in option["choices"]:
+        return [(key, shown(value), f"it has to be one of {', '.join(option['choices'])}")]
+    return list(syntax.faults(value, key))
 
 
 def _without_value(option: Mapping[str, Any]) -> Any:
