@@ -24,5 +24,4 @@ EXAMPLES = r"""
     roles: [httpd]
 """
 
-RETURN = r"""
-"""
+RETURN = "{}"

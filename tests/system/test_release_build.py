@@ -359,6 +359,14 @@ def test_a_requirement_that_is_nowhere(place: Place) -> None:
     assert "no-such-package" in message
 
 
+@pytest.mark.parametrize("text", ["--help", "--version", "--index-url=http://127.0.0.1:9", "-h"])
+def test_a_requirement_is_no_option_of_uv(place: Place, text: str) -> None:
+    """The check of records refuses such a source. As an option, each of these would let uv install nothing."""
+    message = place.refused(place.order("requirement", text))
+    assert message.startswith("installing the application failed: ")
+    assert text in message
+
+
 def test_a_static_folder_that_is_not_there(place: Place) -> None:
     message = place.refused(place.order(static={"/public": "public"}))
     assert message == "static: the application has no folder public"
@@ -371,9 +379,7 @@ def test_what_the_host_lacks(place: Place) -> None:
     assert place.refused(other_python).startswith("key python: /bin/false cannot be run")
     order = place.order(lock=place.lock())
     tools, place.tools = place.tools, Tools("/nonexistent/uv", place.tools.wheelhouse)
-    assert place.refused(order) == (
-        "building the release failed: [Errno 2] No such file or directory: '/nonexistent/uv'"
-    )
+    assert place.refused(order) == "building the release failed: /nonexistent/uv is not there"
     place.tools = tools
     order.payload.write_bytes(order.payload.read_bytes()[:300])
     assert place.refused(order).startswith("the archive of the release cannot be read: ")
