@@ -6,7 +6,7 @@ import difflib
 import re
 
 from . import mod_wsgi_options
-from .limits import COMPARED_LENGTH, CPU_PRIORITIES, LARGEST_OPTION, RANGES
+from .limits import COMPARED_LENGTH, CPU_PRIORITIES, LARGEST_OPTION, PROBLEMS_SHOWN, RANGES
 from .problems import Problems, shown
 from .record import Record
 from .settings import Settings
@@ -57,7 +57,9 @@ def _check_options(record: Record, settings: Settings, problems: Problems) -> No
         if option in mod_wsgi_options.SET_BY_GROVE:
             problems.add(record.name, key, shown(value), "Grove sets it; use the record's own keys")
         elif option not in known:
-            remedy = _remedy_for_unknown(option, known, settings.mod_wsgi)
+            # Nobody reads the remedies of so many, and a comparison takes a millisecond.
+            compared = option if len(problems) <= PROBLEMS_SHOWN or option in mod_wsgi_options.SINCE_6 else ""
+            remedy = _remedy_for_unknown(compared, known, settings.mod_wsgi)
             problems.add(record.name, key, "an unknown option", remedy)
         elif remedy := _remedy_for_value(option, value):
             problems.add(record.name, key, shown(value), remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from ansible.module_utils.common.validation import check_type_bool
 
 from . import keys, syntax
-from .limits import COMPARED_LENGTH
+from .limits import COMPARED_LENGTH, PROBLEMS_SHOWN
 from .problems import Problems, kind_of_value, plain, shown
 
 # The options of the role's entry points record_*, by group.
@@ -107,9 +108,9 @@ def _values(
 ) -> dict[str, Any]:
     for key in raw:
         if key not in options:
-            near = difflib.get_close_matches(str(key)[:COMPARED_LENGTH], list(options), n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(options)}"
-            problems.add(name, f"{prefix}{key}", "an unknown key", remedy)
+            # Nobody reads the remedies of so many, and a comparison takes a millisecond.
+            compared = str(key)[:COMPARED_LENGTH] if len(problems) <= PROBLEMS_SHOWN else ""
+            problems.add(name, f"{prefix}{key}", "an unknown key", _unknown_key(compared, tuple(options)))
     values: dict[str, Any] = {}
     for key, option in options.items():
         value = raw.get(key)
@@ -139,6 +140,13 @@ def _values(
                 problems.keep(known)
             values[key] = getattr(keys, key.title().replace("_", ""))(**below)
     return values
+
+
+# The same slip often stands in many records.
+@functools.lru_cache(maxsize=1024)
+def _unknown_key(key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
 
 
 def value_faults(value: Any, option: Mapping[str, Any], key: str) -> list[tuple[str, str, str]]:
