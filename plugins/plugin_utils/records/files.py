@@ -10,7 +10,7 @@ from ..inventory import read_as_inventory
 from . import syntax
 from .completing import ENTRY_KINDS, find
 from .paste import check_paste
-from .problems import INVENTORY_REMEDY, Problems, kind_of_value, shown
+from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
 from .record import Record
 from .sections import check_sections
 from .settings import Settings
@@ -119,7 +119,7 @@ def _check_static(record: Record, url: str, value: object, problems: Problems) -
         # The source itself would be public with its code and its configuration.
         problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
     elif folder and not os.path.isdir(os.path.join(folder, value)):
-        problems.add(record.name, key, f"{shown(value)}, which is not there", "it has to be a folder of the source")
+        problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
 
 
 def _check_source(record: Record, settings: Settings, searched: str, problems: Problems) -> None:
@@ -141,12 +141,12 @@ def _check_source(record: Record, settings: Settings, searched: str, problems: P
     remedy = f"it has to be a {source.kind} {searched}"
     if not exists and source.kind == "folder":
         remedy += "; a requirement has no slash in it"
-    problems.add(record.name, "source", f"{shown(source.text)}, which {fault}", remedy)
+    problems.add(record.name, "source", f"{quoted(source.text)}, which {fault}", remedy)
 
 
 def _check_file(record: Record, key: str, text: str, path: str | None, searched: str, problems: Problems) -> None:
     if path is None or not os.path.isfile(path):
-        actual = f"{shown(text)}, which is not there" if path is None else f"{shown(path)}, which is no file"
+        actual = f"{quoted(text)}, which is not there" if path is None else f"{quoted(path)}, which is no file"
         problems.add(record.name, key, actual, f"it has to be a file {searched}")
 
 
@@ -162,7 +162,7 @@ def _check_extras(record: Record, settings: Settings, searched: str, problems: P
         if path is None or not os.path.isfile(os.path.join(path, "__init__.py")):
             fault = "is not there" if path is None else "is no package: it has no __init__.py"
             remedy = f"it has to be the folder of a Python package {searched}"
-            problems.add(record.name, "extras", f"{shown(text)}, which {fault}", remedy)
+            problems.add(record.name, "extras", f"{quoted(text)}, which {fault}", remedy)
 
 
 def _check_config(record: Record, searched: str, problems: Problems) -> None:
@@ -186,7 +186,7 @@ def _check_config(record: Record, searched: str, problems: Problems) -> None:
 
 def _check_entry_file(record: Record, file: str, problems: Problems) -> None:
     key = f"entry.{record.kind}"
-    actual = shown(file)
+    actual = quoted(file)
     if remedy := syntax.file_below(file):
         problems.add(record.name, key, actual, f"a file of config or of the source, by its path there: {remedy}")
     elif record.source.kind != "folder":

@@ -81,6 +81,12 @@ def plain(value: object) -> Any:
     return value
 
 
+def quoted(text: str) -> str:
+    """Return a text in quotes, shortened only where it is longer than most paths."""
+    length = ACTUAL_SHOWN_LENGTH // 2
+    return repr(str(text)) if len(text) <= length else repr(text[: length - 3]) + "..."
+
+
 def shown(value: object) -> str:
     """Return ``value`` as text, shortened, with the kind that YAML made of it."""
     try:
