@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
+from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_folders
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import PROBLEMS_SHOWN
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problem
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
@@ -27,15 +32,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the records' views, the work of each step and the host's state, or fail with every problem."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self._task.args
-        settings = Settings.of(arguments["settings"])
+        settings = dataclasses.replace(Settings.of(arguments["settings"]), inventories=inventory_folders())
         services = {name: as_list(records) for name, records in (arguments.get("services") or {}).items()}
         records = all_records(arguments["records"], services)
+        spec = yaml.safe_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        # Of the host nothing is asked for so many faults: it would have to look up each record's account and Python.
+        alone = check_records(records, record_spec(spec), settings)
+        if len(alone.problems) > PROBLEMS_SHOWN:
+            return {**result, "failed": True, "msg": problem_text(alone), "warnings": warning_texts(alone)}
         questions = host_questions(records if isinstance(records, list) else [], settings)
         request = {"layout": arguments["layout"], **questions}
         answer = self._execute_module("grove.wsgi.host_info", module_args=request, task_vars=task_vars)
         if answer.get("failed"):
             return {**result, **answer}
-        spec = yaml.safe_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
         checked = check_records(records, record_spec(spec), settings, answer["host"])
         if checked.problems:
             return {**result, "failed": True, "msg": problem_text(checked), "warnings": warning_texts(checked)}
@@ -66,13 +75,21 @@ def as_list(records: object) -> list[Any]:
 
 
 def problem_text(checked: Checked) -> str:
-    """Return the message of a check that failed."""
-    lines = [f"- {problem}" for problem in checked.problems]
-    count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return "\n".join([f"{count} in wsgi_apps, nothing was changed:", *lines])
+    """Return the message of a check that failed: the first problems, and a count."""
+    count = "1 problem" if len(checked.problems) == 1 else f"{len(checked.problems)} problems"
+    return "\n".join(
+        [f"{count} in wsgi_apps, nothing was changed:", *(f"- {line}" for line in first(checked.problems))]
+    )
 
 
 def warning_texts(checked: Checked) -> list[str]:
-    """Return the problems that concern no application of this run, and the advice for those that it deploys."""
-    others = [f"{problem} (not a part of this deployment)" for problem in checked.warnings]
-    return [*others, *(str(problem) for problem in checked.advice)]
+    """Return the first problems that concern no application of this run, a count, and the advice for what it deploys."""
+    lines = [f"{problem} (not a part of this deployment)" for problem in checked.warnings[:PROBLEMS_SHOWN]]
+    return [*lines, *first(checked.warnings)[PROBLEMS_SHOWN:], *first(checked.advice)]
+
+
+def first(problems: Sequence[Problem]) -> list[str]:
+    """Return the first ``PROBLEMS_SHOWN`` problems as texts, and one that counts the others where there are any."""
+    lines = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
+    more = len(problems) - len(lines)
+    return [*lines, f"and {more} more; mend these first, and run again"] if more else lines

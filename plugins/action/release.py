@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             payload = self._payload(record, variables)
         except (OSError, ValueError, AnsibleError) as error:
-            raise AnsibleActionFail(f"record {record['name']}: {error}") from error
+            raise AnsibleActionFail(f"record {record['name']}: {explain(error)}") from error
         arguments = self._arguments(record, payload)
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         if result.get("failed") or not result.get("missing") or self._task.check_mode:

@@ -8,13 +8,18 @@ from typing import Any
 from ansible.utils.vars import merge_hash
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.addresses import bracketed
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.connections import expected_connections
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import shown
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
 
 
-def service_record(record: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def service_record(record: Mapping[str, Any], changes: object) -> dict[str, Any]:
     """Return a service's record with what an operator's NAME_record changes.
 
-    Dictionaries are merged key by key at every depth. Everything else, lists too, is replaced.
+    Dictionaries are merged key by key at every depth. Everything else, lists too, is replaced. Changes that are no
+    dictionary make a record that the check of records refuses.
     """
+    if not isinstance(changes, Mapping):
+        return {**record, FAILED_TEMPLATES: {WHOLE_RECORD: f"the changes of a service are {shown(changes)}"}}
     merged: dict[str, Any] = merge_hash(record, changes, recursive=True, list_merge="replace")
     return merged
 

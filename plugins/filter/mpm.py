@@ -12,7 +12,10 @@ def mpm(servers: int | str, threads: int | str, cores: int | str) -> dict[str, i
     """Return processes, threads and limits for httpd_server_limit, httpd_threads_per_child and the host's cores."""
     size = Mpm.sized(int(servers), int(threads), int(cores))
     return {
-        "servers": size.servers, "server_limit": size.server_limit, "threads": size.threads, "workers": size.workers
+        "servers": size.servers,
+        "server_limit": size.server_limit,
+        "threads": size.threads,
+        "workers": size.workers,
     }
 
 

@@ -6,16 +6,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.template import accept_args_markers
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import template_fault
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
-from jinja2 import TemplateError
+from jinja2 import TemplateError, Undefined
 
 
 def resolved_records(records: Any) -> Any:
     """Return ``records`` with the values of their templates; what is no list stays as it is.
 
+    Ansible passes a value that is undefined as jinja2's Undefined, which raises when it is read.
+
     A key whose template fails is left out. The record names it, with the reason, in ``FAILED_TEMPLATES``, so that one
     record's fault is found by the check and does not end the run of another.
     """
+    if isinstance(records, Undefined):
+        try:
+            bool(records)
+        except (AnsibleError, TemplateError) as error:
+            return {FAILED_TEMPLATES: {WHOLE_RECORD: template_fault(error)}}
     if not isinstance(records, list):
         return records
     return [_resolved_record(records, position) for position in range(len(records))]
@@ -26,7 +35,7 @@ def _resolved_record(records: list[Any], position: int) -> Any:
     try:
         record = _resolved(records[position], "", failures)
     except (AnsibleError, TemplateError) as error:
-        return {FAILED_TEMPLATES: {WHOLE_RECORD: str(error)}}
+        return {FAILED_TEMPLATES: {WHOLE_RECORD: template_fault(error)}}
     return {**record, FAILED_TEMPLATES: failures} if failures else record
 
 
@@ -40,7 +49,7 @@ def _resolved(value: Any, key: str, failures: dict[str, str]) -> Any:
                 # Ansible renders a template when it is read here.
                 members[name] = _resolved(value[name], path, failures)
             except (AnsibleError, TemplateError) as error:
-                failures[path] = str(error)
+                failures[path] = template_fault(error)
         return members
     if isinstance(value, list):
         return [_resolved(value[index], f"{key}[{index}]", failures) for index in range(len(value))]
@@ -91,7 +100,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
-            "resolved_records": resolved_records,
+            "resolved_records": accept_args_markers(resolved_records),
             "record_environment": record_environment,
             "record_sections": record_sections,
             "agent_applications": agent_applications,

@@ -42,6 +42,4 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         self.set_options(var_options=variables, direct=kwargs)
         lookup = lookup_loader.get("ansible.builtin.file", loader=self._loader, templar=self._templar)
         [files] = terms
-        return [
-            {name: str(lookup.run([path], variables=variables, rstrip=False)[0]) for name, path in files.items()}
-        ]
+        return [{name: str(lookup.run([path], variables=variables, rstrip=False)[0]) for name, path in files.items()}]

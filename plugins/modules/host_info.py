@@ -27,6 +27,11 @@ options:
     type: list
     elements: str
     default: []
+  mounts:
+    description: Folders whose file systems matter, whether they exist or not.
+    type: list
+    elements: str
+    default: []
   folders:
     description: Folders whose owners matter.
     type: list
@@ -55,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
+  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs),
     C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
     (whether apt knows any package).
   type: dict
@@ -80,6 +85,7 @@ def main() -> None:
             "pythons": {"type": "list", "elements": "str", "default": []},
             "accounts": {"type": "list", "elements": "str", "default": []},
             "addresses": {"type": "list", "elements": "str", "default": []},
+            "mounts": {"type": "list", "elements": "str", "default": []},
             "folders": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
@@ -94,6 +100,7 @@ def main() -> None:
             "pythons": {path: info.python(path) for path in params["pythons"]},
             "accounts": {name: info.account(name) for name in params["accounts"]},
             "addresses": {text: info.has_address(text) for text in params["addresses"]},
+            "mounts": {path: info.mount_options(path) for path in params["mounts"]},
             "folders": {path: info.owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
             "key_pairs": {"|".join(pair): info.key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},

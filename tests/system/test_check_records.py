@@ -124,3 +124,58 @@ def test_what_is_no_list_of_records_is_refused(tmp_path: Path, records: object) 
 
 def test_a_service_without_a_list_of_records_is_refused(tmp_path: Path, record: dict[str, Any]) -> None:
     assert "record number 2, key (whole record): " in check(tmp_path, [record], cart_apps="no list")["msg"]
+
+
+def deploy(folder: Path, variables: dict[str, Any]) -> list[str]:
+    """Return the problems that the role itself reports in check mode, before it does anything."""
+    play = {"hosts": "localhost", "gather_facts": False, "roles": ["grove.wsgi.wsgi_app"]}
+    (folder / "play.yml").write_text(yaml.safe_dump([play]))
+    (folder / "variables.yml").write_text(yaml.safe_dump({"telemetry_auth_strategy": "noauth", **variables}))
+    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", "--check"]
+    more = [
+        "-e",
+        f"@{folder}/variables.yml",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+        f"{folder}/play.yml",
+    ]
+    completed = subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert completed.returncode == 2, completed.stdout + completed.stderr
+    assert "nothing was changed:" in completed.stdout
+    assert "censored" not in completed.stdout
+    result = completed.stdout.partition("fatal: ")[2]
+    return [line.strip().removeprefix("- ") for line in result.splitlines() if line.strip().startswith("- record ")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "keys"),
+    [
+        ({"wsgi_apps": "{{ no_variable }}"}, ["record (all), key wsgi_apps"]),
+        (
+            {"wsgi_apps": [None, "text", [["a"]], "{{ no_variable }}"]},
+            [f"record number {number}, key (whole record)" for number in (1, 2, 3, 4)],
+        ),
+        (
+            {"wsgi_apps": [], "wsgi_services": ["telemetry"], "telemetry_record": "{{ no_variable }}"},
+            ["record number 1, key (whole record)"],
+        ),
+        (
+            {"wsgi_apps": [], "wsgi_services": ["telemetry"], "telemetry_record": {"path": "/../", "home": "x"}},
+            ["record telemetry, key home", "record telemetry, key path"],
+        ),
+        (
+            {"wsgi_apps": [], "uv_cache": "{{ no_variable }}", "httpd_server_name": "${X}", "mod_wsgi_version": "6; x"},
+            ["record (all), key uv_cache", "record (all), key httpd_server_name", "record (all), key mod_wsgi_version"],
+        ),
+    ],
+)
+def test_the_role_says_in_its_own_words_what_is_broken(
+    tmp_path: Path, variables: dict[str, Any], keys: list[str]
+) -> None:
+    assert [line.partition(": ")[0] for line in deploy(tmp_path, variables)] == keys
+
+
+def test_thousands_of_broken_records_have_fifty_messages(tmp_path: Path) -> None:
+    records = [{"name": f"shop{number}", "source": "--x", "entry": {}, "path": "/../"} for number in range(2000)]
+    lines = deploy(tmp_path, {"wsgi_apps": records})
+    assert len(lines) == 50

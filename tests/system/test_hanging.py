@@ -57,9 +57,7 @@ def _own_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def watched(**seconds: float) -> Watch:
     watch = Watch(10.0, turn.Turn())
-    watch.running = {
-        name: hanging.Request(time.monotonic() - ago, 0, f"GET /{name}") for name, ago in seconds.items()
-    }
+    watch.running = {name: hanging.Request(time.monotonic() - ago, 0, f"GET /{name}") for name, ago in seconds.items()}
     return watch
 
 

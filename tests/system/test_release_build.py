@@ -308,7 +308,7 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
 
 def test_the_trial_runs_as_the_account_in_the_environment_of_the_release(place: Place) -> None:
     uid = pwd.getpwnam(ACCOUNT).pw_uid
-    release = 'os.path.dirname(os.path.dirname(os.path.abspath(__file__)))'
+    release = "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))"
     checks = f"""
 import os, sys
 assert os.getuid() == {uid}, os.getuid()
@@ -365,6 +365,14 @@ def test_a_requirement_that_is_nowhere(place: Place) -> None:
     assert "no-such-package" in message
 
 
+@pytest.mark.parametrize("text", ["--help", "--version", "--index-url=http://127.0.0.1:9", "-h"])
+def test_a_requirement_is_no_option_of_uv(place: Place, text: str) -> None:
+    """The check of records refuses such a source. As an option, each of these would let uv install nothing."""
+    message = place.refused(place.order("requirement", text))
+    assert message.startswith("installing the application failed: ")
+    assert text in message
+
+
 def test_a_static_folder_that_is_not_there(place: Place) -> None:
     message = place.refused(place.order(static={"/public": "public"}))
     assert message == "static: the application has no folder public"
@@ -377,9 +385,7 @@ def test_what_the_host_lacks(place: Place) -> None:
     assert place.refused(other_python).startswith("key python: /bin/false cannot be run")
     order = place.order(lock=place.lock())
     tools, place.tools = place.tools, Tools("/nonexistent/uv", place.tools.wheelhouse)
-    assert place.refused(order) == (
-        "building the release failed: [Errno 2] No such file or directory: '/nonexistent/uv'"
-    )
+    assert place.refused(order) == "building the release failed: /nonexistent/uv is not there"
     place.tools = tools
     order.payload.write_bytes(order.payload.read_bytes()[:300])
     assert place.refused(order).startswith("the archive of the release cannot be read: ")
@@ -410,7 +416,9 @@ pipeline = shop
 paste.app_factory = shop:factory
 oslo_config_project = shop
 """
-PASTE_ENTRY = ENTRY.replace("from shop import application", """
+PASTE_ENTRY = ENTRY.replace(
+    "from shop import application",
+    """
 sys.path.append(here + "/extras")
 from counting import Counting
 text = open(here + "/etc/api.ini").read()
@@ -419,7 +427,8 @@ assert "pipeline = count shop" in text, text
 assert open(here + "/etc/shop.conf").read() == f"state = /var/lib/shop\\n{here}/etc {{other}}\\n"
 from shop import application
 application = Counting(application)
-""")
+""",
+)
 COUNTING = """
 class Counting:
     def __init__(self, application):

@@ -258,6 +258,18 @@ def test_what_is_no_url_of_keystone_is_refused(settings: dict[str, Any], url: st
     assert wrong(settings, keystone_url=url) == ["openstack_keystone_url"]
 
 
+@pytest.mark.parametrize("region", ["", "--bootstrap-password=x", "a b", "a\n", "a" * 256, "\0"])
+def test_regions_that_keystone_cannot_take(settings: dict[str, Any], region: str) -> None:
+    assert wrong(settings, region=region) == ["openstack_region"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a b:5000", "http://a:5000/\\x", "http://a\n:5000", 'http://a/"', "http://a/{x}"]
+)
+def test_urls_with_other_characters(settings: dict[str, Any], url: str) -> None:
+    assert wrong(settings, keystone_url=url) == ["openstack_keystone_url"]
+
+
 @pytest.mark.parametrize("overrides", [{"nova": "1.0"}, {"heat": "34.0.0"}])
 def test_a_version_without_a_lock_is_refused(settings: dict[str, Any], overrides: dict[str, str]) -> None:
     assert wrong(settings, version_overrides=overrides) == ["openstack_version_overrides"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.action import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment as deployments
 from ansible_collections.grove.wsgi.plugins.module_utils.app import lease, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
@@ -81,3 +82,14 @@ def test_runs_that_have_ended() -> None:
     mine = deployment.this_run()
     assert mine["pid"] == os.getppid()
     assert dataclasses.asdict(Run(**mine)) == mine
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", "", ".", "..", "Shop", "-x", "a b", "a\n", "/etc"])
+def test_a_name_that_is_none_makes_no_folder(tmp_path: Path, name: str) -> None:
+    """The name comes from the command line of a rollback, and begins as root."""
+    base = tmp_path / "wsgi"
+    base.mkdir()
+    with pytest.raises(FolderError):
+        deployments.begin([AppFolder(name, base / name)], ONE, (), dry=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["wsgi"]
+    assert list(base.iterdir()) == []

@@ -157,7 +157,7 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ({"listen": "127.0.0.1:8080"}, {"address": "127.0.0.1", "listen_line": "127.0.0.1:8080"}),
         ({"listen": "[::1]:8080"}, {"listen_line": "[::1]:8080", "url": "http://[::1]:8080/"}),
         ({"listen": "::1:8080"}, {"listen_line": "[::1]:8080"}),
-        ({"path": "shop/"}, {"path": "/shop", "health_path": "/shop/"}),
+        ({"path": "/shop/"}, {"path": "/shop", "health_path": "/shop/"}),
         ({"path": "/shop", "health": "/up"}, {"health_path": "/shop/up", "url": "http://127.0.0.1:8080/shop"}),
         ({"listen": 80, "server_name": "shop.example.org"}, {"url": "http://shop.example.org/"}),
         ({"listen": 443, "tls": "private_ca"}, {"tls_key": "/etc/apache2/grove-tls/shop.key"}),
@@ -475,6 +475,7 @@ def test_questions_to_the_host(settings: Settings) -> None:
         "pythons": ["/opt/python3.13", PYTHON],
         "accounts": ["shop"],
         "addresses": ["127.0.0.1"],
+        "mounts": ["/srv/wsgi", "/var/lib", "/var/log"],
         "folders": ["/var/lib/shop", "/var/log/shop"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
@@ -673,3 +674,20 @@ def test_advice_is_for_what_is_deployed_and_shows_no_password(settings: Settings
     (advice,) = check(both, settings, only=("shop",)).advice
     assert advice.record == "shop"
     assert "secret" not in str(advice)
+
+
+@pytest.mark.parametrize(
+    ("folder", "option", "key"),
+    [
+        ("/srv/wsgi", "read-only", "wsgi_app_base"),
+        ("/srv/wsgi", "noexec", "wsgi_app_base"),
+        ("/var/lib", "read-only", "wsgi_app_state_base"),
+        ("/var/log", "read-only", "wsgi_app_log_base"),
+        ("/var/lib", "noexec", None),
+    ],
+)
+def test_file_systems_on_which_nothing_can_work(
+    settings: Settings, host: Host, folder: str, option: str, key: str | None
+) -> None:
+    host["mounts"] = {folder: [option]}
+    assert problems([record()], settings, host) == ([("(all)", key)] if key else [])

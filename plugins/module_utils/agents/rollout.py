@@ -22,6 +22,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.step import (
     interruptible,
 )
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Rollout:
             written = write_units(folder.name, application.units, dry=self.dry)
             late = to_restart(folder, release, self.restart)
         except (OperatorError, OSError, ValueError) as error:
-            raise StepError(f"record {folder.name}: {error}") from error
+            raise StepError(f"record {folder.name}: {explain(error)}") from error
         if self.dry and self.restart == "after":
             late = sorted({*late, *written})
         return written, Change(folder, release, late)
@@ -94,7 +95,7 @@ class Rollout:
                 try:
                     start(change)
                 except (AgentError, OSError) as error:
-                    problems[change.folder.name] = str(error)
+                    problems[change.folder.name] = explain(error)
         # Without the locks: a run that is interrupted may be followed by another one while this waits.
         problems |= wait([change for change in changes if change.folder.name not in problems], self.seconds)
         failed = [change for change in changes if change.folder.name in problems]
@@ -105,7 +106,7 @@ class Rollout:
             with held([change.folder for change in failed], self.run):
                 errors = [self._fail(change, problems[change.folder.name]) for change in failed]
         except (OperatorError, OSError) as error:
-            raise StepError(f"{texts}{error}") from error
+            raise StepError(f"{texts}{explain(error)}") from error
         for application in self.applications:
             lease.end(application.folder, self.run)
         raise StepError("\n".join(str(error) for error in errors))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import lease
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
+NAME = re.compile(r"[a-z_][a-z0-9_-]*")
+"""The name of an application, as the check of records takes it. It is also the name of its folder."""
 
 
 class BlockedError(OperatorError):
@@ -24,6 +28,11 @@ def begin(folders: Collection[AppFolder], run: lease.Run | None, dead: Collectio
 
     Raises BlockedError when another run has one of the leases, and FolderError.
     """
+    for folder in folders:
+        if not NAME.fullmatch(folder.name):
+            raise FolderError(
+                f"{folder.name!r} is no name of an application; it has lower-case letters, digits, - and _"
+            )
     blocking = {folder.name: lease.blocking(folder, run, dead) for folder in folders}
     others = {name: other for name, other in blocking.items() if other is not None}
     if others:

@@ -23,6 +23,7 @@ from types import FrameType
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -62,15 +63,16 @@ class Step:
 
         With ``noted`` false the history is left alone, as when the step could not even begin.
         """
+        text = explain(error) if isinstance(error, BaseException) else error
         if not self.dry:
             if noted:
-                reason = str(error)[: limits.REASON_CHARACTERS]
+                reason = text[: limits.REASON_CHARACTERS]
                 history.note_failure(self.folder, self.failed, self.release, why=reason, step=self.name)
             with contextlib.suppress(OSError):
                 lease.end(self.folder, self.run)
         aftermath = self.aftermath() if self.aftermath else ""
         ending = f"\n{aftermath}" if aftermath else ""
-        return StepError(f"record {self.folder.name}: {self.prefix}{error}{ending}")
+        return StepError(f"record {self.folder.name}: {self.prefix}{text}{ending}")
 
 
 @contextlib.contextmanager

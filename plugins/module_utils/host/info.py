@@ -16,17 +16,31 @@ ASK_PYTHON = (
     "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
 )
 
+PYTHON_SECONDS = 30
+"""Seconds in which an interpreter answers, also on a busy host."""
+MOUNT_FLAGS = {"read-only": os.ST_RDONLY, "noexec": os.ST_NOEXEC}
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
 def python(path: str) -> dict[str, str] | None:
-    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run."""
+    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run or is no Python."""
+    command = [path, "-I", "-c", ASK_PYTHON]
     try:
-        done = subprocess.run([path, "-I", "-c", ASK_PYTHON], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=PYTHON_SECONDS
+        )
+        version, abi, prefix = json.loads(done.stdout)
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
         return None
-    version, abi, prefix = json.loads(done.stdout)
     return {"version": version, "abi": abi, "prefix": prefix}
+
+
+def mount_options(path: str) -> list[str]:
+    """Return which of ``read-only`` and ``noexec`` the file system has that holds a path, or is going to hold it."""
+    while not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    flags = os.statvfs(path).f_flag
+    return [name for name, flag in MOUNT_FLAGS.items() if flags & flag]
 
 
 def account(name: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 ALL_RIGHTS = {"configure": ".*", "write": ".*", "read": ".*"}
 HASHING = "rabbit_password_hashing_sha256"
@@ -172,7 +173,7 @@ class Broker:
                 timeout=PROCESS_TIMEOUT,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise BrokerError(f"{words[0]}: {error}") from None
+            raise BrokerError(f"{words[0]}: {explain(error)}") from None
         if done.returncode:
             lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip(" :-")]
             raise BrokerError(f"{words[0]}: {' '.join(lines[:3]) or f'exit status {done.returncode}'}")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import account_of
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.release import (
     layout,
     limits,
@@ -74,8 +75,8 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
         if isinstance(error, BuildError):
             raise
         if isinstance(error, OSError):
-            raise BuildError(f"building the release failed: {error}") from error
-        raise BuildError(f"the archive of the release cannot be read: {error}") from error
+            raise BuildError(f"building the release failed: {explain(error)}") from error
+        raise BuildError(f"the archive of the release cannot be read: {explain(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not published and shared is not None and shared not in former_virtualenvs:

@@ -16,6 +16,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
 from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, try_release
@@ -130,7 +131,7 @@ def _read(folder: AppFolder, release_id: str) -> Release:
 
 
 def _unusable(release_id: str, error: Exception) -> HookError:
-    return HookError(f"the commands of release {release_id} cannot be used: {error}")
+    return HookError(f"the commands of release {release_id} cannot be used: {explain(error)}")
 
 
 def _run_line(release: Release, folder: AppFolder, key: str, command: list[str], account: pwd.struct_passwd) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 FILE = "plan.json"
 
@@ -45,4 +46,4 @@ class Plan:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
             return cls(**{**content, "expanded": tuple(content.get("expanded", ()))})
         except (OSError, ValueError, TypeError) as error:
-            raise BuildError(f"the archive's {FILE} cannot be used: {error}") from error
+            raise BuildError(f"the archive's {FILE} cannot be used: {explain(error)}") from error

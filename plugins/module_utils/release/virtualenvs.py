@@ -66,7 +66,7 @@ def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group:
         tools.run(
             *("pip", "sync", "--python", f"{temporary}/bin/python", "--require-hashes", "--compile-bytecode"),
             *("--strict", *tools.sources, *_build_constraints(lock)),
-            str(lock),
+            *("--", str(lock)),
             step="installing the locked requirements",
         )
         remove_uv_lock(temporary)
@@ -129,7 +129,7 @@ def _abi(python: str) -> str:
 def _make_empty(target: Path, python: str, tools: Tools) -> None:
     # Relocatable: the virtualenv is built under a temporary name and then renamed.
     tools.run(
-        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, str(target)),
+        *("venv", "--quiet", "--allow-existing", "--relocatable", "--python", python, "--", str(target)),
         step="making the virtualenv",
     )
 
@@ -149,7 +149,7 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
     else:
         # Do not cache the project's own wheel: each is used once, and the cache would grow.
         no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" else []
-        tools.run(*install_into, "--no-deps", *no_cache, *packages, step="installing the application")
+        tools.run(*install_into, "--no-deps", *no_cache, "--", *packages, step="installing the application")
     for wheel in release.glob("*.whl"):
         wheel.unlink()
     shutil.rmtree(release / "wheel", ignore_errors=True)
@@ -181,7 +181,7 @@ def _build_wheel(release: Path, shared: Path | None, python: str, tools: Tools) 
     tools.run(
         *("build", "--wheel", "--python", f"{shared}/bin/python" if has_backend else python),
         *(["--no-build-isolation"] if has_backend else []),
-        *(*tools.sources, "--out-dir", str(release / "wheel"), str(release / "src")),
+        *(*tools.sources, "--out-dir", str(release / "wheel"), "--", str(release / "src")),
         step="building the application's wheel",
     )
     return str(next(iter((release / "wheel").glob("*.whl"))))

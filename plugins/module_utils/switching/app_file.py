@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import default_pid_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place
@@ -70,4 +71,4 @@ def read(base: Path, name: str) -> tuple[App, dict[str, Any]]:
         server = apache(content["program"], content.get("pid_file"))
         return app_of(content["record"], server), content["record"]
     except (OSError, ValueError, KeyError) as error:
-        raise FolderError(f"{base / name / NAME} cannot be read ({error}); deploy {name} once") from error
+        raise FolderError(f"{base / name / NAME} cannot be read ({explain(error)}); deploy {name} once") from error

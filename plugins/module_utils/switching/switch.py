@@ -16,6 +16,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, draining, health, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -87,7 +88,9 @@ def switch_to(
         try:
             before.restore_fully()
         except OSError as second:
-            raise SwitchError(f"{error}; and what stood there before could not be restored: {second}") from error
+            raise SwitchError(
+                f"{explain(error)}; and what stood there before could not be restored: {explain(second)}"
+            ) from error
         raise
     if percent < 100:
         folder.set_preloaded(app.preloads)
@@ -97,8 +100,8 @@ def switch_to(
         history.append(folder, event, release, seconds=seconds, **{"from": serving})
     except OSError as error:
         raise SwitchError(
-            f"release {release} is live, but the history cannot be written: {error}. Remove the cause; the next run"
-            " with this release completes the switch"
+            f"release {release} is live, but the history cannot be written: {explain(error)}. Remove the cause; the"
+            " next run with this release completes the switch"
         ) from error
     drained = _retire(app, live)
     seconds["drain"] = drained.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from .errors import ControlPlaneError, Problem, wrong
 LOCKS = "roles/openstack/files/locks"
 DATABASE_PORTS = {"mariadb": 3306, "postgresql": 5432}
 BUS_PORT = 5672
+# Keystone's column; a hyphen at the beginning would be an option of keystone-manage.
+REGION_LENGTH = 255
+REGION = re.compile(rf"[^\s\x00-\x20\x7f\ud800-\udfff-][^\s\x00-\x20\x7f\ud800-\udfff]{{0,{REGION_LENGTH - 1}}}")
+# The characters of RFC 3986.
+URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 T = TypeVar("T")
 
 
@@ -83,6 +89,7 @@ def parse_settings(variables: Mapping[str, Any], locks: Path) -> Settings:
     collect = problems.collect
     kind = collect(_database_kind, variables["database_kind"]) or "mariadb"
     address = collect(parse_host, "openstack_address", variables["address"])
+    region = collect(_region, variables["region"])
     keystone_url = collect(_keystone_url, variables["keystone_url"])
     database = collect(parse_address, "openstack_database_address", variables["database_address"], DATABASE_PORTS[kind])
     bus = collect(parse_addresses, "openstack_message_bus_address", variables["message_bus_address"], BUS_PORT)
@@ -92,13 +99,14 @@ def parse_settings(variables: Mapping[str, Any], locks: Path) -> Settings:
     problems.raise_any()
     # Each of them has a value when there is no problem.
     assert address
+    assert region
     assert keystone_url
     assert database
     assert bus
     assert versions is not None
     return Settings(
         address=address,
-        region=str(variables["region"]),
+        region=region,
         keystone_url=keystone_url,
         database_kind=kind,
         database=database,
@@ -114,6 +122,15 @@ def _database_kind(value: object) -> str:
     return str(value)
 
 
+def _region(value: object) -> str:
+    text = str(value)
+    if not REGION.fullmatch(text):
+        raise wrong(
+            "openstack_region", value, f"it has to be a name without spaces, {REGION_LENGTH} characters at most"
+        )
+    return text
+
+
 def _keystone_url(value: object) -> str:
     url = str(value).strip().rstrip("/")
     try:
@@ -121,7 +138,14 @@ def _keystone_url(value: object) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or parts.query or parts.fragment or "@" in parts.netloc or url.endswith("/v3"):
+    if (
+        not usable
+        or not URL.fullmatch(url)
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+        or url.endswith("/v3")
+    ):
         remedy = "it has to be the URL of keystone without the version, such as http://192.0.2.1:5000"
         raise wrong("openstack_keystone_url", value, remedy)
     return url

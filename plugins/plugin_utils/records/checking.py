@@ -17,12 +17,12 @@ from .files import check_entry, check_files
 from .hooks import check_hooks
 from .host import check_host
 from .pinning import unlocked, unpinned
-from .places import check_addresses, check_place
+from .places import check_addresses, check_authority, check_place
 from .problems import ALL, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
 from .settings import Settings
-from .spec import Spec, Written, read_record
+from .spec import FAILED_TEMPLATES, Spec, Written, read_record
 
 # Groups of keys that have no part in Apache's configuration. The name has, although it stands in one of them.
 NOT_APACHE = ("install", "make", "replace")
@@ -51,6 +51,10 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     ``host`` is what the module ``host_info`` returns. Without it only what the controller can see is checked.
     """
     problems = Problems()
+    if isinstance(records, Mapping) and FAILED_TEMPLATES in records:
+        [reason] = records[FAILED_TEMPLATES].values()
+        problems.add(ALL, "wsgi_apps", f"a template that fails ({reason})", "define what it reads, or correct it")
+        return Checked(problems=tuple(problems))
     if not isinstance(records, (list, tuple)):
         problems.add(ALL, "wsgi_apps", shown(records), "it has to be a list of records")
         return Checked(problems=tuple(problems))
@@ -63,6 +67,7 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     valid = [record for record, one in zip(completed, written, strict=True) if one.is_valid]
     _check_each(valid, settings, host, problems)
     check_relations(valid, settings, problems)
+    check_authority(valid, settings, problems)
     if host is not None:
         check_host(valid, settings, host, problems)
     if settings.require_hashes:
@@ -102,17 +107,24 @@ def _result(
         records = tuple(completed)
         return Checked(records, records, records, tuple(problems))
     not_apache = {key for group in NOT_APACHE for key in spec.get(group, {})} - {"name"}
-    in_apache = [problem for problem in problems if problem.record in invalid or _top(problem.key) not in not_apache]
+    in_apache = {problem for problem in problems if problem.record in invalid or _top(problem.key) not in not_apache}
+    faulty_keys: dict[str, set[str]] = {}
+    for problem in in_apache:
+        faulty_keys.setdefault(problem.record, set()).add(_top(problem.key))
+    by_name: dict[str, list[Record]] = {}
+    for record in completed:
+        by_name.setdefault(record.name, []).append(record)
     chosen = [record for record in completed if record.name in settings.only]
+    sharing = {
+        name: sorted({one.name for one in chosen for other in by_name.get(name, ()) if _may_share(other, keys, one)})
+        for name, keys in faulty_keys.items()
+    }
     stopping: list[Problem] = []
     warnings: list[Problem] = []
     for problem in problems:
         concerned = problem
         if problem in in_apache:
-            faulty = [record for record in completed if record.name == problem.record]
-            keys = {_top(other.key) for other in in_apache if other.record == problem.record}
-            sharing = {one.name for one in chosen for other in faulty if _may_share(other, keys, one)}
-            concerned = dataclasses.replace(problem, others=(*problem.others, *sorted(sharing)))
+            concerned = dataclasses.replace(problem, others=(*problem.others, *sharing[problem.record]))
         (stopping if concerned.concerns(settings.only) else warnings).append(problem)
     left_out = {problem.record for problem in in_apache}
     records = tuple(record for record in completed if record.name not in left_out)

@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..mpm import per_core
-from . import mod_wsgi_options
+from . import mod_wsgi_options, syntax
 from .keys import Entry, Keys
-from .limits import PORTS, THREADS
+from .limits import PORT_DIGITS, PORTS, THREADS
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
 from .settings import Settings
 from .spec import frozen
@@ -117,7 +117,10 @@ def source_of(text: str, folders: Iterable[str]) -> Source:
 
 def find(path: str, folders: Iterable[str]) -> str | None:
     """Return the first existing path on the controller that ``path`` may mean; None where there is none."""
-    candidates = [path] if os.path.isabs(path) else [os.path.normpath(os.path.join(folder, path)) for folder in folders]
+    if not path:
+        return None
+    parents = ["/"] if os.path.isabs(path) else folders
+    candidates = (os.path.normpath(os.path.join(folder, path)) for folder in parents)
     return next((candidate for candidate in candidates if os.path.exists(candidate)), None)
 
 
@@ -125,15 +128,16 @@ def listen_address(listen: object, settings: Settings) -> tuple[str, int] | None
     """Return address and port of the key ``listen``, an IPv6 address in brackets; None where it names no port."""
     if isinstance(listen, bool) or not isinstance(listen, (str, int)):
         return None
-    address, _, port = str(listen).rpartition(":")
-    address = (address or settings.listen_address).strip("[]")
-    try:
-        if not port.isascii() or not port.isdigit() or int(port) not in PORTS:
-            return None
-        if address != "*" and ipaddress.ip_address(address).version == 6:
-            address = f"[{address}]"
-    except ValueError:
+    text = str(listen) if isinstance(listen, str) or abs(listen) <= PORTS.greatest else ""
+    address, _, port = text.rpartition(":")
+    address = address or settings.listen_address
+    if not port.isascii() or not port.isdigit() or len(port) > PORT_DIGITS or int(port) not in PORTS:
         return None
+    if address != "*":
+        if syntax.address(address):
+            return None
+        address = address.strip("[]")
+        address = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
     return address, int(port)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
 
 from . import mod_wsgi_options
-from .limits import RANGES
+from .limits import COMPARED_LENGTH, CPU_PRIORITIES, LARGEST_OPTION, PROBLEMS_SHOWN, RANGES
 from .problems import Problems, shown
 from .record import Record
 from .settings import Settings
+from .syntax import LOCALE
 
 # Options whose names end so take a whole number.
 WHOLE_NUMBERS = ("-timeout", "-limit", "-backlog", "-size", "-requests")
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+OCTAL = re.compile(r"0?[0-7]{3}")
+SINGLE_WORD = re.compile(r"[!#%-&(-\[\]-~]+")
 
 
 def check_daemon(record: Record, settings: Settings, cores: int, problems: Problems) -> None:
@@ -54,19 +57,40 @@ def _check_options(record: Record, settings: Settings, problems: Problems) -> No
         if option in mod_wsgi_options.SET_BY_GROVE:
             problems.add(record.name, key, shown(value), "Grove sets it; use the record's own keys")
         elif option not in known:
-            remedy = _remedy_for_unknown(option, known, settings.mod_wsgi)
+            # Nobody reads the remedies of so many, and a comparison takes a millisecond.
+            compared = option if len(problems) <= PROBLEMS_SHOWN or option in mod_wsgi_options.SINCE_6 else ""
+            remedy = _remedy_for_unknown(compared, known, settings.mod_wsgi)
             problems.add(record.name, key, "an unknown option", remedy)
-        elif isinstance(value, (Mapping, tuple, bool)) or not re.fullmatch(r"[^\s\"'\\]+", str(value)):
-            problems.add(record.name, key, shown(value), "it has to be a single word or number")
-        elif option.endswith(WHOLE_NUMBERS) and not (str(value).isascii() and str(value).isdigit()):
-            problems.add(record.name, key, shown(value), "it has to be a whole number")
-        elif option == "queue-timeout" and int(value) == 0:
-            problems.add(record.name, key, str(value), "it has to be 1 or more, or a queue grows without end")
+        elif remedy := _remedy_for_value(option, value):
+            problems.add(record.name, key, shown(value), remedy)
+
+
+def _remedy_for_value(option: str, value: object) -> str:
+    """Return what an option takes where it takes nothing like ``value``.
+
+    Apache splits the line at spaces, reads quotes and backslashes, and replaces ${NAME} everywhere.
+    """
+    text = str(value)
+    number = int(text) if WHOLE_NUMBER.fullmatch(text) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not SINGLE_WORD.fullmatch(text):
+        return "it has to be a single word or number, without quotes, backslashes and $; put on and off in quotes"
+    if option == "umask" and not (isinstance(value, str) and OCTAL.fullmatch(text)):
+        return "it has to be octal digits in quotes, such as '0027'; YAML reads 0027 as the number 23"
+    if option == "cpu-priority" and number not in CPU_PRIORITIES:
+        return f"it has to be {CPU_PRIORITIES}"
+    if option in ("lang", "locale") and not (isinstance(value, str) and LOCALE.fullmatch(text)):
+        return "it has to be the name of a locale, such as C.UTF-8"
+    if option.endswith(WHOLE_NUMBERS):
+        least = 1 if option == "queue-timeout" else 0
+        if number is None or not least <= number <= LARGEST_OPTION:
+            reason = ", or a queue grows without end" if option == "queue-timeout" else ""
+            return f"it has to be a whole number from {least} to {LARGEST_OPTION}{reason}"
+    return ""
 
 
 def _remedy_for_unknown(option: str, known: frozenset[str], version: str) -> str:
     if option in mod_wsgi_options.SINCE_6:
         return f"it came with mod_wsgi 6, and the host's is {version}; remove it, or set mod_wsgi_source: pypi"
-    near = difflib.get_close_matches(option, sorted(known), n=1)
+    near = difflib.get_close_matches(option[:COMPARED_LENGTH], sorted(known), n=1)
     hint = f"did you mean {near[0]}?" if near else "see its documentation of WSGIDaemonProcess"
     return f"mod_wsgi {version} has none of that name; {hint}"

@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Mapping
 
+from ..inventory import read_as_inventory
+from . import syntax
 from .completing import ENTRY_KINDS, find
 from .paste import check_paste
-from .places import PATH_REMEDY, URL_PATH
-from .problems import Problems, kind_of_value, shown
+from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
 from .record import Record
 from .sections import check_sections
 from .settings import Settings
 
-MODULE_ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+ABSOLUTE_REMEDY = "it has to be an absolute path"
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 PLACEHOLDERS = ("etc", "release", "state", "logs")
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -30,24 +31,56 @@ def check_entry(record: Record, problems: Problems) -> None:
         problems.add(name, "entry", actual, f"it has to have exactly one of {', '.join(ENTRY_KINDS)}")
     elif entry.name is not None and record.kind != "paste":
         problems.add(name, "entry.name", shown(entry.name), "it goes with paste only, remove it")
-    if record.kind == "module" and not MODULE_ENTRY.fullmatch(entry.module or ""):
-        problems.add(name, "entry.module", shown(entry.module), "it has to be package.module:attribute")
-    texts = [("argv", value) for value in record.keys.make.argv]
+    elif entry.name is not None and (not entry.name.strip() or set(entry.name) & set("[]")):
+        problems.add(name, "entry.name", shown(entry.name), "it has to be the name of a section, without brackets")
+    if record.kind == "module":
+        module, colon, attribute = (entry.module or "").partition(":")
+        if not colon or syntax.importable(module) or syntax.importable(attribute):
+            problems.add(name, "entry.module", shown(entry.module), "it has to be package.module:attribute")
+    python, home = record.keys.install.python, record.keys.make.home
+    if python is not None and (remedy := syntax.plain_path(python)):
+        problems.add(name, "python", shown(python), remedy)
+    if home is not None and (remedy := syntax.path_length(home) if os.path.isabs(home) else ABSOLUTE_REMEDY):
+        problems.add(name, "home", shown(home), remedy)
+    _check_environment(record, problems)
+    for word in record.keys.make.argv:
+        if remedy := syntax.argument(word):
+            problems.add(name, "argv", shown(word), remedy)
+        _check_placeholders(name, "argv", word, problems)
+
+
+def _check_environment(record: Record, problems: Problems) -> None:
+    """Check the environment. A value may be a secret, and is not shown."""
     for key, value in record.keys.make.environment.items():
-        if value is None or isinstance(value, (Mapping, tuple)) or not VARIABLE.fullmatch(str(key)):
-            # The value may be a secret.
-            actual = f"the name {str(key)!r}" if isinstance(value, (str, int)) else kind_of_value(value)
-            problems.add(name, f"environment.{key}", actual, "it has to be a variable's name and a text")
-        texts.append((f"environment.{key}", str(value)))
-    for key, text in texts:
-        for placeholder in PLACEHOLDER.findall(text):
-            if placeholder not in PLACEHOLDERS:
-                problems.add(name, key, f"{{{placeholder}}}", PLACEHOLDER_REMEDY)
+        where = f"environment.{key}"
+        if not VARIABLE.fullmatch(str(key)):
+            remedy = "the name of a variable has letters, digits and _, and no digit at its beginning"
+            problems.add(record.name, where, f"the name {str(key)!r}", remedy)
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            # The program would get True for true, and 1.1 for 1.10.
+            remedy = "it has to be a text or a whole number; put it in quotes"
+            problems.add(record.name, where, kind_of_value(value), remedy)
+            continue
+        if remedy := syntax.argument(f"{key}={value}"):
+            problems.add(record.name, where, f"{len(str(value))} characters", remedy)
+        _check_placeholders(record.name, where, str(value), problems)
+    if remedy := syntax.environment_size(record.environment):
+        problems.add(record.name, "environment", f"{len(record.environment)} variables", remedy)
+
+
+def _check_placeholders(name: str, key: str, text: str, problems: Problems) -> None:
+    for placeholder in PLACEHOLDER.findall(text):
+        if placeholder not in PLACEHOLDERS:
+            problems.add(name, key, f"{{{placeholder}}}", PLACEHOLDER_REMEDY)
 
 
 def check_files(record: Record, settings: Settings, problems: Problems) -> None:
-    """Check the files that have to be on the controller."""
+    """Check the files that have to be on the controller, and the packages that have to be on the host."""
     searched = f"(looked in {', '.join(settings.folders)})"
+    for package in record.keys.install.system_packages:
+        if remedy := syntax.package(package):
+            problems.add(record.name, "system_packages", shown(package), remedy)
+    _check_inventories(record, settings, problems)
     _check_source(record, settings, searched, problems)
     lock = record.keys.install.lock
     if lock:
@@ -56,54 +89,92 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     check_paste(record, problems)
     _check_extras(record, settings, searched, problems)
     file = getattr(record.keys.make.entry, record.kind) if record.kind in ("pecan", "paste") else None
-    if file is not None and file not in record.config and file not in record.paste:
-        _check_entry_file(record, file, problems)
-    folder = record.source.path if record.source.kind == "folder" else None
+    if file is not None:
+        if record.kind == "paste" and set(file) & set("#%\\"):
+            remedy = "PasteDeploy reads #, % and backslashes of a path in its own way; rename the file"
+            problems.add(record.name, "entry.paste", shown(file), remedy)
+        elif file not in record.config and file not in record.paste:
+            _check_entry_file(record, file, problems)
     for url, value in record.keys.reach.static.items():
-        key = f"static.{url}"
-        if not URL_PATH.fullmatch(str(url)) or "//" in str(url) or str(url).rstrip("/") == "":
-            remedy = f"it has to start with / and to be longer; {PATH_REMEDY}"
-            problems.add(record.name, key, "a URL path that is not usable", remedy)
-        if not isinstance(value, str) or _leaves(value):
-            problems.add(record.name, key, shown(value), "it has to be a folder inside the source")
-        elif folder and not os.path.isdir(os.path.join(folder, value)):
-            problems.add(record.name, key, f"{value!r}, which is not there", "it has to be a folder of the source")
+        _check_static(record, str(url), value, problems)
+
+
+def _check_inventories(record: Record, settings: Settings, problems: Problems) -> None:
+    """Refuse files that Ansible reads as inventories, and runs where they are executable."""
+    paths = [("source", record.source.path), ("lock", record.lock), *(("extras", path) for path in record.extras)]
+    paths += [(f"config.{file}", path) for file, path in record.config.items()]
+    for key, path in paths:
+        if path and (file := read_as_inventory(path, settings.inventories)):
+            problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
+
+
+def _check_static(record: Record, url: str, value: object, problems: Problems) -> None:
+    key = f"static.{url}"
+    folder = record.source.path if record.source.kind == "folder" else None
+    if remedy := syntax.url_path(url) or (
+        "it has to be longer, without a slash at the end" if url.endswith("/") else ""
+    ):
+        problems.add(record.name, key, "a URL path that is not usable", remedy)
+    if not isinstance(value, str) or syntax.file_below(value):
+        # The source itself would be public with its code and its configuration.
+        problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
+    elif folder and not os.path.isdir(os.path.join(folder, value)):
+        problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
 
 
 def _check_source(record: Record, settings: Settings, searched: str, problems: Problems) -> None:
     source = record.source
-    if source.kind not in ("folder", "wheel") or source.path is not None:
+    if source.kind in ("requirement", "vcs"):
+        check = syntax.requirement if source.kind == "requirement" else syntax.vcs_address
+        if remedy := check(source.text):
+            problems.add(record.name, "source", shown(source.text), remedy)
+        return
+    if source.path is not None:
+        if os.path.realpath(source.path) == "/":
+            remedy = "it has to be the application's own folder, not the whole file system"
+            problems.add(record.name, "source", shown(source.text), remedy)
+        elif source.kind == "wheel" and (remedy := syntax.wheel_name(source.path)):
+            problems.add(record.name, "source", shown(source.text), remedy)
         return
     exists = find(source.text, settings.folders) is not None
     fault = f"is no {source.kind}" if exists else "is not there"
     remedy = f"it has to be a {source.kind} {searched}"
     if not exists and source.kind == "folder":
         remedy += "; a requirement has no slash in it"
-    problems.add(record.name, "source", f"{source.text!r}, which {fault}", remedy)
+    problems.add(record.name, "source", f"{quoted(source.text)}, which {fault}", remedy)
 
 
 def _check_file(record: Record, key: str, text: str, path: str | None, searched: str, problems: Problems) -> None:
     if path is None or not os.path.isfile(path):
-        actual = f"{text!r}, which is not there" if path is None else f"{path!r}, which is no file"
+        actual = f"{quoted(text)}, which is not there" if path is None else f"{quoted(path)}, which is no file"
         problems.add(record.name, key, actual, f"it has to be a file {searched}")
 
 
 def _check_extras(record: Record, settings: Settings, searched: str, problems: Problems) -> None:
+    names: set[str] = set()
     for text in record.keys.install.extras:
         path = find(text, settings.folders)
+        name = os.path.basename(path or text)
+        if path is not None and (syntax.importable(name) or "." in name or name in names):
+            remedy = "its name has to be one that Python can import, and that no other folder of the list has"
+            problems.add(record.name, "extras", shown(text), remedy)
+        names.add(name)
         if path is None or not os.path.isfile(os.path.join(path, "__init__.py")):
             fault = "is not there" if path is None else "is no package: it has no __init__.py"
             remedy = f"it has to be the folder of a Python package {searched}"
-            problems.add(record.name, "extras", f"{text!r}, which {fault}", remedy)
+            problems.add(record.name, "extras", f"{quoted(text)}, which {fault}", remedy)
 
 
 def _check_config(record: Record, searched: str, problems: Problems) -> None:
+    targets = {str(file) for file in record.keys.make.config} | {str(file) for file in record.keys.make.paste}
     for file, value in record.keys.make.config.items():
         target = str(file)
         key = f"config.{target}"
-        if _leaves(target):
-            remedy = "it has to stay inside the release's etc folder"
-            problems.add(record.name, key, "a path that leaves etc", remedy)
+        if remedy := syntax.file_below(target):
+            problems.add(record.name, key, "a path that is not usable below the release's folder etc", remedy)
+        for folder in _folders_above(target):
+            if folder in targets:
+                problems.add(record.name, key, f"a file below {folder}", f"{folder} is a file; rename one of them")
         if isinstance(value, Mapping):
             check_sections(record.name, key, value, problems)
         elif isinstance(value, str):
@@ -115,16 +186,16 @@ def _check_config(record: Record, searched: str, problems: Problems) -> None:
 
 def _check_entry_file(record: Record, file: str, problems: Problems) -> None:
     key = f"entry.{record.kind}"
-    if _leaves(file):
-        remedy = "it has to be a file of config or of the source, by its path there"
-        problems.add(record.name, key, f"{file!r}, which leaves etc", remedy)
+    actual = quoted(file)
+    if remedy := syntax.file_below(file):
+        problems.add(record.name, key, actual, f"a file of config or of the source, by its path there: {remedy}")
     elif record.source.kind != "folder":
-        problems.add(record.name, key, f"{file!r}, which is not in config", f"add {file} to config")
+        problems.add(record.name, key, f"{actual}, which is not in config", f"add {file} to config")
     elif record.source.path and not os.path.isfile(os.path.join(record.source.path, file)):
-        actual = f"{file!r}, which is neither in config nor in the source"
+        actual = f"{actual}, which is neither in config nor in the source"
         problems.add(record.name, key, actual, "it has to be in one of the two")
 
 
-def _leaves(path: str) -> bool:
-    """Return whether a relative path leads out of its folder."""
-    return os.path.isabs(path) or ".." in path.split("/")
+def _folders_above(path: str) -> list[str]:
+    names = path.split("/")
+    return ["/".join(names[:count]) for count in range(1, len(names))]

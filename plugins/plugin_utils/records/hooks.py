@@ -11,6 +11,7 @@ from .files import PLACEHOLDER, PLACEHOLDER_REMEDY, PLACEHOLDERS
 from .limits import AGENT_RANGES, UNIT_NAME_LENGTH
 from .problems import Problems, kind_of_value, shown
 from .record import Agent, Record, Timer
+from .syntax import argument
 
 HOOKS = ("migrate", "contract", "after")
 SCHEDULES = ("hourly", "daily", "weekly", "monthly")
@@ -103,8 +104,11 @@ def _check_command(name: str, key: str, text: str, problems: Problems) -> None:
         remedy = "quotes have to be closed, as in a shell"
         problems.add(name, key, f"a command line that cannot be split ({error})", remedy)
         return
-    if not words or "\0" in text:
-        problems.add(name, key, "an empty command line", "it has to name a command, or be left out")
+    if not words or not words[0] or words[0].startswith("-"):
+        actual = "a command line that begins with an option" if words and words[0] else "an empty command line"
+        problems.add(name, key, actual, "it has to name a command, or be left out")
+    for remedy in filter(None, map(argument, words)):
+        problems.add(name, key, "an argument that is too long", remedy)
     for placeholder in PLACEHOLDER.findall(text):
         if placeholder and placeholder not in PLACEHOLDERS:
             problems.add(name, key, f"{{{placeholder}}}", PLACEHOLDER_REMEDY)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .places import every_address, ip_address
+from . import syntax
+from .places import NAME, every_address
 from .problems import ALL, Problems
 from .record import Record
 from .settings import Settings
@@ -18,22 +19,34 @@ def host_questions(records: Sequence[object], settings: Settings) -> dict[str, l
     """Return the arguments of the module ``host_info`` for these records, which are not checked yet."""
     dictionaries = [record for record in records if isinstance(record, Mapping)]
 
-    def texts(key: str) -> list[str]:
-        return sorted({record[key] for record in dictionaries if isinstance(record.get(key), str) and record[key]})
+    def texts(key: str, usable: Callable[[str], object]) -> list[str]:
+        """Return the key's texts that the check lets pass: the module starts Pythons and opens files as root."""
+        values = (record.get(key) for record in dictionaries)
+        return sorted({str(value) for value in values if isinstance(value, str) and value and usable(value)})
 
-    addresses = [str(record.get("listen", "")).rpartition(":")[0] for record in dictionaries]
+    def is_file(path: str) -> bool:
+        return not syntax.quoted_path(path)
+
+    names = texts("name", NAME.fullmatch)
+    listens = [record.get("listen") for record in dictionaries]
+    addresses = [listen.rpartition(":")[0] for listen in listens if isinstance(listen, str)]
     addresses += [settings.listen_address, settings.door_address]
     pairs = [
         [record["tls_certificate"], record["tls_key"]]
         for record in dictionaries
-        if isinstance(record.get("tls_certificate"), str) and isinstance(record.get("tls_key"), str)
+        if all(isinstance(record.get(key), str) and is_file(record[key]) for key in ("tls_certificate", "tls_key"))
     ]
     return {
-        "pythons": sorted({settings.python, settings.mod_wsgi_python, *texts("python")}),
-        "accounts": texts("name"),
-        "addresses": sorted({address.strip("[]") for address in addresses if ip_address(address) is not None}),
-        "folders": [f"{base}/{name}" for name in texts("name") for base in (settings.state_base, settings.log_base)],
-        "files": sorted({*texts("tls_certificate"), *texts("tls_key")}),
+        "pythons": sorted(
+            path
+            for path in {settings.python, settings.mod_wsgi_python, *texts("python", bool)}
+            if not syntax.plain_path(path)
+        ),
+        "mounts": [settings.base, settings.state_base, settings.log_base],
+        "accounts": names,
+        "addresses": sorted({address.strip("[]") for address in addresses if not syntax.address(address)}),
+        "folders": [f"{base}/{name}" for name in names for base in (settings.state_base, settings.log_base)],
+        "files": sorted({*texts("tls_certificate", is_file), *texts("tls_key", is_file)}),
         "key_pairs": pairs,
     }
 
@@ -43,6 +56,7 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
     if host["pythons"].get(settings.mod_wsgi_python) is None:
         actual = f"{settings.mod_wsgi_python!r}, which cannot be run"
         problems.add(ALL, "mod_wsgi_python", actual, "it has to be a Python on the host")
+    _check_mounts(settings, host.get("mounts", {}), problems)
     for record in records:
         _check_python(record, settings, host, problems)
         _check_account(record, host, problems)
@@ -58,6 +72,21 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
     _check_foreign_sites(settings, host["httpd"], problems)
 
 
+def _check_mounts(settings: Settings, mounts: Mapping[str, Sequence[str]], problems: Problems) -> None:
+    """Check the file systems of the applications' folders. Programs run from the releases, and nowhere else."""
+    for key, path in (
+        ("wsgi_app_base", settings.base),
+        ("wsgi_app_state_base", settings.state_base),
+        ("wsgi_app_log_base", settings.log_base),
+    ):
+        if "read-only" in mounts.get(path, ()):
+            remedy = "mount it for writing, or choose another folder"
+            problems.add(ALL, key, f"{path}, whose file system is mounted read-only", remedy)
+        elif "noexec" in mounts.get(path, ()) and key == "wsgi_app_base":
+            remedy = "mount it without noexec, or choose another folder: virtualenvs have programs and libraries"
+            problems.add(ALL, key, f"{path}, whose file system is mounted with noexec", remedy)
+
+
 def _check_foreign_sites(settings: Settings, httpd: Mapping[str, Any], problems: Problems) -> None:
     foreign = [name for name in httpd["foreign_sites"] if name not in PACKAGED_SITES]
     if foreign and not httpd["ports_ours"] and not settings.httpd_listen:
@@ -70,6 +99,8 @@ def _check_foreign_sites(settings: Settings, httpd: Mapping[str, Any], problems:
 
 
 def _check_python(record: Record, settings: Settings, host: Mapping[str, Any], problems: Problems) -> None:
+    if syntax.plain_path(record.python):
+        return
     own = host["pythons"].get(record.python)
     linked = host["pythons"].get(settings.mod_wsgi_python)
     if own is None and record.python != settings.mod_wsgi_python:
@@ -102,7 +133,9 @@ def _check_certificate(record: Record, host: Mapping[str, Any], problems: Proble
         return
     present = True
     for name, path in (("tls_certificate", certificate), ("tls_key", key)):
-        if not host["files"].get(path, False):
+        if syntax.quoted_path(path):
+            present = False
+        elif not host["files"].get(path, False):
             problems.add(record.name, name, f"{path!r}, which is not on the host", "the file has to be there")
             present = False
     reason = host["key_pairs"].get(f"{certificate}|{key}")

@@ -41,11 +41,67 @@ AGENT_STOP_TIMEOUT = 60
 AGENT_SETTLE = 4
 # TCP ports.
 PORTS = Range(1, 65_535)
+# Digits of a port as text.
+PORT_DIGITS = 5
 # Characters of an application's name: an account's name has 32, and cron and process titles add to it.
 NAME_LENGTH = 30
 # Characters of a timer's or an agent's name: together with an application's name it makes the name of a unit.
 UNIT_NAME_LENGTH = 31
 # Characters of a value that a message shows.
 SHOWN_LENGTH = 80
+# Characters of a record's or key's name, of the actual value, and of a remedy in a message. The longest remedy lists
+# all keys of a record.
+NAME_SHOWN_LENGTH = 120
+ACTUAL_SHOWN_LENGTH = 400
+REMEDY_SHOWN_LENGTH = 1000
+# Problems that a message lists; it counts the others. Who mends so many starts again with a new list.
+PROBLEMS_SHOWN = 50
+# Characters of an unknown key for which a similar known one is looked for: the comparison takes quadratic time.
+COMPARED_LENGTH = 40
+# Characters of a host name, and of a part of it between two dots (RFC 1035).
+HOST_NAME_LENGTH = 253
+HOST_LABEL_LENGTH = 63
+# Characters of a URL path: an eighth of what Apache reads in a request line (LimitRequestLine).
+URL_PATH_LENGTH = 1024
+# Bytes of a path, and of a name in it (PATH_MAX and NAME_MAX of Linux).
+PATH_BYTES = 4095
+FILE_NAME_BYTES = 255
+# Bytes of one argument or variable with the NUL at its end (MAX_ARG_STRLEN of Linux).
+ARGUMENT_BYTES = 131_072
+# Bytes of all variables of a record: half of what the kernel has for arguments and environment with its usual stack.
+ENVIRONMENT_BYTES = 1 << 20
+# The largest number in a dictionary: JSON, SQL and C's long have 64 bits.
+LARGEST_NUMBER = (1 << 63) - 1
+# The largest value of an option of WSGIDaemonProcess: mod_wsgi reads it into an int.
+LARGEST_OPTION = (1 << 31) - 1
+# The priorities of Linux, for cpu-priority.
+CPU_PRIORITIES = Range(-20, 19)
 # Threads of a process, for records without the key: 3 are the best for Pecan by measurement, 5 the advice of mod_wsgi.
 THREADS = {"pecan": 3, "paste": 5, "module": 5}
+# Numbers of the roles' variables. Those without an entry are any whole numbers.
+RANGES_OF_VARIABLES = {
+    # Percent; 0 would build a release that nothing asks for.
+    "wsgi_app_percent": Range(1, 100),
+    "wsgi_app_keep_releases": Range(0, 1000),
+    "wsgi_app_processes": Range(0, 512),
+    # Days: browsers refuse certificates of more than 398 days, and ten years is what the authority has itself.
+    "wsgi_app_tls_days": Range(1, 3650),
+    # Apache compiles in these limits of ServerLimit (a quarter of it, see mpm.py) and ThreadLimit.
+    "httpd_server_limit": Range(0, 5000),
+    "httpd_threads_per_child": Range(1, 20_000),
+    # Seconds, a day at most.
+    "httpd_timeout": Range(1, 86_400),
+    "httpd_keepalive_timeout": Range(0, 86_400),
+    "httpd_log_days": Range(1, 36_500),
+    "httpd_apt_valid_time": Range(0, 31_536_000),
+    # Connections, and megabytes: a terabyte is more than a host has.
+    "database_max_connections": Range(1, 100_000),
+    "database_expected_connections": Range(0, 100_000),
+    "database_buffer_pool": Range(1, 1 << 20),
+    "message_bus_memory": Range(1, 1 << 20),
+    "message_bus_disk_free": Range(1, 1 << 20),
+    "message_bus_open_files": Range(1, 1 << 20),
+    "message_bus_unread_notifications": Range(0, LARGEST_OPTION),
+    "cache_memory": Range(1, 1 << 20),
+    "cache_max_connections": Range(1, 1 << 20),
+}

@@ -6,15 +6,20 @@ Whether the names in an overlay exist is known when the package is installed: se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .problems import Problems, shown
 from .record import Record
+from .syntax import file_below
 
 KEYS = ("from", "oslo_config_file", "overlay")
 OVERLAY_KEYS = ("sections", "pipelines", "urlmaps")
 CHANGES = ("add", "remove", "replace")
+# "set NAME" overrides a default. PasteDeploy's own options, such as paste.filter_factory, have dots.
+OPTION = re.compile(r"[^\s=:#;\[][^=:]*(?<!\s)")
+URLMAP_PATH = re.compile(r"/[^\s=:]*")
 KINDS = ("filter", "app", "pipeline", "composite", "filter-app")
 
 
@@ -22,15 +27,20 @@ def check_paste(record: Record, problems: Problems) -> None:
     """Check the files, and what is laid over them."""
     for target, value in record.keys.make.paste.items():
         key = f"paste.{target}"
-        if not isinstance(target, str) or "/" in target:
+        if not isinstance(target, str) or "/" in target or file_below(target):
             problems.add(record.name, key, "a path", "it has to be a file's name")
             continue
         if not isinstance(value, Mapping) or set(value) - set(KEYS) or not isinstance(value.get("from"), str):
             problems.add(record.name, key, shown(value), f"it has to be a dictionary with {', '.join(KEYS)}")
             continue
-        if value["from"].startswith("/") or ".." in value["from"].split("/"):
+        if file_below(value["from"]):
             remedy = "it has to be a path in the virtualenv or its site-packages"
             problems.add(record.name, f"{key}.from", shown(value["from"]), remedy)
+        oslo = value.get("oslo_config_file")
+        if oslo is not None and not _is_value(oslo):
+            problems.add(
+                record.name, f"{key}.oslo_config_file", shown(oslo), "it has to be the path of a file, as text"
+            )
         if target in record.config:
             problems.add(record.name, key, f"config.{target}, too", "a file is one or the other")
         _check_overlay(record.name, f"{key}.overlay", value.get("overlay") or {}, problems)
@@ -42,7 +52,7 @@ def _check_overlay(record: str, key: str, overlay: Any, problems: Problems) -> N
         return
     for section, options in _dictionary(record, f"{key}.sections", overlay.get("sections"), problems).items():
         kind, _, name = str(section).partition(":")
-        if kind not in KINDS or not name:
+        if kind not in KINDS or not name.strip() or set(name) & set("[]"):
             remedy = f"it has to be KIND:NAME, with one of the kinds {', '.join(KINDS)}"
             problems.add(record, f"{key}.sections", shown(section), remedy)
         _texts(record, f"{key}.sections.{section}", options, problems)
@@ -57,16 +67,15 @@ def _check_overlay(record: str, key: str, overlay: Any, problems: Problems) -> N
                 remedy = "it has to be {filter: NAME}, for the front, or with before: NAME or after: NAME"
                 problems.add(record, f"{where}.add", shown(added), remedy)
             else:
-                _texts(record, f"{where}.add", added, problems)
+                _names(record, f"{where}.add", added.values(), problems)
         for removed in _list(record, f"{where}.remove", changes.get("remove"), problems):
-            if not isinstance(removed, str):
-                problems.add(record, f"{where}.remove", shown(removed), "it has to be a filter's name")
+            _names(record, f"{where}.remove", [removed], problems)
         replaced = _dictionary(record, f"{where}.replace", changes.get("replace"), problems)
-        _texts(record, f"{where}.replace", replaced, problems)
+        _names(record, f"{where}.replace", replaced.values(), problems)
     for urlmap, mounts in _dictionary(record, f"{key}.urlmaps", overlay.get("urlmaps"), problems).items():
         where = f"{key}.urlmaps.{urlmap}"
         for path, app in _dictionary(record, where, mounts, problems).items():
-            if not str(path).startswith("/") or not (app is None or isinstance(app, str)):
+            if not URLMAP_PATH.fullmatch(str(path)) or not (app is None or _is_name(app)):
                 remedy = "it has to be a URL path and the name of an app or pipeline, or nothing to take it away"
                 problems.add(record, f"{where}.{path}", shown(app), remedy)
 
@@ -90,5 +99,26 @@ def _texts(record: str, key: str, values: Any, problems: Problems) -> None:
         problems.add(record, key, shown(values), "it has to be a dictionary of texts")
         return
     for name, value in values.items():
-        if isinstance(value, (Mapping, tuple)) or value is None or "\n" in str(value):
-            problems.add(record, f"{key}.{name}", shown(value), "it has to be a text of one line")
+        if not OPTION.fullmatch(str(name)):
+            problems.add(
+                record, f"{key}.{name}", "an option without a usable name", "it has to be a text without = and :"
+            )
+        if not _is_value(value) and not isinstance(value, (bool, int, float)):
+            problems.add(
+                record, f"{key}.{name}", shown(value), "it has to be a text of one line, without spaces around it"
+            )
+
+
+def _names(record: str, key: str, names: Iterable[object], problems: Problems) -> None:
+    for name in names:
+        if not _is_name(name):
+            remedy = "it has to be a filter's name, a text without spaces"
+            problems.add(record, key, shown(name), remedy)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and not re.search(r"\s", value)
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, str) and value == value.strip()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from collections.abc import Sequence
 
-from .limits import NAME_LENGTH
-from .problems import ALL, Problems, shown
+from ..inventory import read_as_inventory
+from . import syntax
+from .limits import NAME_LENGTH, PORT_DIGITS, PORTS
+from .problems import ALL, INVENTORY_REMEDY, Problems, shown
 from .record import Record
 from .settings import Settings
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]*")
-LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
-HOST_NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
-URL_PATH = re.compile(r"/[\w./~-]*", re.ASCII)
-PATH_REMEDY = "letters, digits, ., _, ~, - and single slashes are possible"
+# Grove keeps Apache's former configuration in its own folder of this name.
+RESERVED_NAMES = ("grove",)
 
 
 def check_place(record: Record, problems: Problems) -> None:
@@ -28,29 +30,33 @@ def check_place(record: Record, problems: Problems) -> None:
     if not record.port:
         remedy = "it has to be a port from 1 to 65535, or an address and a port such as 127.0.0.1:8080"
         problems.add(name, "listen", shown(reach.listen), remedy)
-    if not reach.health.startswith("/"):
-        problems.add(name, "health", shown(reach.health), "a path starts with /")
-    names = [("server_name", reach.server_name), *(("server_aliases", alias) for alias in reach.server_aliases)]
-    for key, value in names:
-        if value is not None and not HOST_NAME.fullmatch(value.removeprefix("*.")):
-            problems.add(name, key, shown(value), "it has to be a host name")
+    if name in RESERVED_NAMES:
+        problems.add(name, "name", shown(name), "Grove uses the folders of that name itself; choose another")
+    _check(name, "health", reach.health, syntax.health_path(reach.health), problems)
+    if reach.server_name is not None:
+        _check(name, "server_name", reach.server_name, syntax.host_name(reach.server_name), problems)
+    for alias in reach.server_aliases:
+        _check(name, "server_aliases", alias, syntax.host_name(alias, wildcard=True), problems)
     if reach.server_aliases and not reach.server_name:
         problems.add(name, "server_aliases", shown(reach.server_aliases), "server_name has to be given, too")
-    if not URL_PATH.fullmatch(record.path) or "//" in record.path:
-        problems.add(name, "path", shown(record.path), PATH_REMEDY)
+    _check(name, "path", reach.path, syntax.url_path(reach.path), problems)
     for line in reach.directives:
-        if "\n" in line:
-            problems.add(name, "directives", shown(line), "each element has to be one line")
+        # Apache joins such a line with the next one, which is Grove's.
+        _check(name, "directives", line, "it may not end with a backslash" if line.endswith("\\") else "", problems)
     for network in reach.allow_from:
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError:
-            remedy = "it has to be an address or a network such as 10.0.0.0/8"
-            problems.add(name, "allow_from", shown(network), remedy)
+        _check(name, "allow_from", network, syntax.network(network), problems)
     _check_tls(record, problems)
 
 
+def _check(record: str, key: str, value: str, remedy: str, problems: Problems) -> None:
+    if remedy:
+        problems.add(record, key, shown(value), remedy)
+
+
 def _check_tls(record: Record, problems: Problems) -> None:
+    for key, path in (("tls_certificate", record.keys.reach.tls_certificate), ("tls_key", record.keys.reach.tls_key)):
+        if path is not None:
+            _check(record.name, key, path, syntax.quoted_path(path), problems)
     pair = (record.tls_certificate, record.tls_key)
     if record.tls == "given" and not all(pair):
         problems.add(record.name, "tls", "given", "tls_certificate and tls_key have to be given, too")
@@ -59,16 +65,39 @@ def _check_tls(record: Record, problems: Problems) -> None:
         problems.add(record.name, key, shown(pair[0] or pair[1]), "it goes with tls: given only")
 
 
+def check_authority(records: Sequence[Record], settings: Settings, problems: Problems) -> None:
+    """Check that Ansible does not read the keys of the private certificate authority as inventories."""
+    folder = settings.tls_ca_dir
+    if not folder or all(record.tls != "private_ca" for record in records):
+        return
+    if read_as_inventory(os.path.join(folder, "ca.key"), settings.inventories):
+        problems.add(ALL, "wsgi_app_tls_ca_dir", f"{folder}, which Ansible reads as an inventory", INVENTORY_REMEDY)
+
+
 def check_addresses(settings: Settings, problems: Problems) -> bool:
     """Check the variables on which all records' addresses depend; return whether they can be used."""
     known = len(problems)
     door = ip_address(settings.door_address)
-    if door is None or not door.is_loopback or not settings.door_port:
+    if door is None or not door.is_loopback or not settings.door_port or syntax.address(settings.door_host):
         remedy = "it has to be a loopback address and a port such as 127.0.0.1:9080"
         problems.add(ALL, "wsgi_app_door", shown(settings.door), remedy)
-    if settings.listen_address != "*" and ip_address(settings.listen_address) is None:
+    if settings.listen_address != "*" and syntax.address(settings.listen_address):
         remedy = "it has to be an address of the host, or * for every one"
         problems.add(ALL, "wsgi_app_listen_address", shown(settings.listen_address), remedy)
+    for key, path in (
+        ("wsgi_app_base", settings.base),
+        ("wsgi_app_state_base", settings.state_base),
+        ("wsgi_app_log_base", settings.log_base),
+        ("wsgi_app_python", settings.python),
+        ("mod_wsgi_python", settings.mod_wsgi_python),
+    ):
+        _check(ALL, key, path, syntax.plain_path(path), problems)
+    for line in settings.httpd_listen:
+        host, _, port = line.rpartition(":")
+        usable = port.isascii() and port.isdigit() and int(port) in PORTS if len(port) <= PORT_DIGITS else False
+        if not usable or (host not in ("", "*") and syntax.address(host)):
+            remedy = "it has to be a port, or an address and a port such as 127.0.0.1:8080"
+            problems.add(ALL, "wsgi_app_extra_listen", shown(line), remedy)
     return len(problems) == known
 
 

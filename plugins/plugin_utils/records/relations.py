@@ -1,11 +1,12 @@
 """Checking the records of a host against each other: names, ports, host names, paths, TLS.
 
-A problem of several records stands at a later one. Its remedy names the first of the others, and ``others`` names all.
+A problem of several records stands at a later one. Its remedy names the first of the others, and ``others`` names those
+that this run deploys: they decide whether the problem stops it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .places import every_address
 from .problems import Problems
@@ -26,18 +27,35 @@ def check_relations(records: Sequence[Record], settings: Settings, problems: Pro
         if record.port == settings.door_port:
             remedy = "wsgi_app_door uses that port; choose another for one of them"
             problems.add(record.name, "listen", f"port {settings.door_port}", remedy)
-    _check_host_names(listening, problems)
-    for port in sorted({record.port for record in listening}):
-        _check_port([record for record in listening if record.port == port], problems)
+    _check_units(records, problems)
+    _check_host_names(listening, settings.only, problems)
+    by_port: dict[int, list[Record]] = {}
+    for record in listening:
+        by_port.setdefault(record.port, []).append(record)
+    for _, sharing in sorted(by_port.items()):
+        _check_port(sharing, settings.only, problems)
 
 
-def _check_host_names(records: Sequence[Record], problems: Problems) -> None:
+def _check_units(records: Sequence[Record], problems: Problems) -> None:
+    """Check that no two records have a unit of one name: an application's name may have hyphens, too."""
+    owners: dict[str, Record] = {}
+    for record in records:
+        for key, names in (("agents", record.agents), ("timers", record.timers)):
+            for name in names:
+                unit = f"{record.name}-{name}"
+                owner = owners.setdefault(unit, record)
+                if owner is not record and owner.name != record.name:
+                    remedy = f"{owner.name} has a unit of that name; give the agent or timer another name"
+                    problems.add(record.name, f"{key}.{name}", f"the unit grove-{unit}", remedy, (owner.name,))
+
+
+def _check_host_names(records: Sequence[Record], only: Collection[str], problems: Problems) -> None:
     by_name: dict[tuple[str, int, str], list[Record]] = {}
     for record in records:
         for host_name in record.host_names:
             by_name.setdefault((record.address, record.port, host_name), []).append(record)
     for (_, port, host_name), sharing in by_name.items():
-        first = sharing[0]
+        first, chosen = sharing[0], [record for record in sharing if record.name in only]
         by_path: dict[str, Record] = {}
         for record in sharing:
             other = by_path.setdefault(record.path, record)
@@ -49,11 +67,11 @@ def _check_host_names(records: Sequence[Record], problems: Problems) -> None:
                 owner = f"{first.name}, whose server_name is {first.server_name},"
                 remedy = f"{owner} has that name too; give both the same server_name"
                 actual = f"port {port} and the name {host_name}"
-                others = tuple(one.name for one in sharing if one.site != record.site)
+                others = tuple(one.name for one in chosen if one.site != record.site)
                 problems.add(record.name, "server_name", actual, remedy, others)
             elif _tls(record) != _tls(first):
                 remedy = f"{first.name} shares the VirtualHost and says {_tls(first)}; both have to say the same"
-                others = tuple(one.name for one in sharing if _tls(one) != _tls(record))
+                others = tuple(one.name for one in chosen if _tls(one) != _tls(record))
                 problems.add(record.name, "tls", _tls(record), remedy, others)
 
 
@@ -61,13 +79,14 @@ def _tls(record: Record) -> str:
     return f"given ({record.tls_certificate})" if record.tls == "given" else record.tls
 
 
-def _check_port(records: Sequence[Record], problems: Problems) -> None:
+def _check_port(records: Sequence[Record], only: Collection[str], problems: Problems) -> None:
     first, port = records[0], records[0].port
+    chosen = [record for record in records if record.name in only]
     for record in records[1:]:
         if (record.tls == "off") != (first.tls == "off"):
             actual = f"{record.tls} on port {port}"
             remedy = f"{first.name} says {first.tls} there; a port is with TLS or without, not both"
-            others = tuple(one.name for one in records if (one.tls == "off") != (record.tls == "off"))
+            others = tuple(one.name for one in chosen if (one.tls == "off") != (record.tls == "off"))
             problems.add(record.name, "tls", actual, remedy, others)
     everywhere = next((record for record in records if every_address(record.address)), None)
     if everywhere is None:
@@ -75,7 +94,7 @@ def _check_port(records: Sequence[Record], problems: Problems) -> None:
     for record in records:
         if record.address != everywhere.address:
             remedy = f"{everywhere.name} listens on every address of that port; use one or the other"
-            others = tuple(one.name for one in records if _listens_twice(one.address, record.address))
+            others = tuple(one.name for one in chosen if _listens_twice(one.address, record.address))
             problems.add(record.name, "listen", f"{record.address}:{port}", remedy, others)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..mpm import Mpm
-from .limits import PORTS
+from .limits import PORT_DIGITS, PORTS
 
 TEXT_LISTS = ("folders", "httpd_listen", "only")
 NUMBERS = ("servers", "workers_per_server", "processes")
@@ -30,6 +30,7 @@ class Settings:
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
     require_hashes: whether every record needs a lock, a commit and hashes for what is fetched.
+    inventories: the folders on the controller that Ansible reads as inventories.
     """
 
     base: str
@@ -51,6 +52,7 @@ class Settings:
     only: tuple[str, ...] = ()
     host_name: str = "localhost"
     require_hashes: bool = False
+    inventories: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Settings:
@@ -65,10 +67,17 @@ class Settings:
         return self.door.rpartition(":")[0].strip("[]")
 
     @property
+    def door_host(self) -> str:
+        """The address of the doors, as it was written."""
+        return self.door.rpartition(":")[0]
+
+    @property
     def door_port(self) -> int:
         """The port of the doors; 0 where the variable has none that can be used."""
         port = self.door.rpartition(":")[2]
-        return int(port) if port.isascii() and port.isdigit() and int(port) in PORTS else 0
+        if not port.isascii() or not port.isdigit() or len(port) > PORT_DIGITS:
+            return 0
+        return int(port) if int(port) in PORTS else 0
 
     def mpm(self, cores: int) -> Mpm:
         """Return the MPM of a host with so many cores."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ansible.module_utils.common.validation import check_type_bool, check_type_int
+from ansible.module_utils.common.validation import check_type_bool
 
-from . import keys
-from .problems import Problems, plain, shown
+from . import keys, syntax
+from .limits import COMPARED_LENGTH, PROBLEMS_SHOWN
+from .problems import Problems, kind_of_value, plain, shown
 
 # The options of the role's entry points record_*, by group.
 Spec = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -24,6 +26,9 @@ FAILED_TEMPLATES = "(failed templates)"
 TYPE_NAMES = {
     "str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"
 }  # fmt: skip
+# Keys whose texts may hold line ends, as a certificate in a variable does.
+MANY_LINES = ("environment",)
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 # In the place of a required value that is missing or of another type.
 EMPTY: Mapping[str, Any] = {"str": "", "path": "", "int": 0, "bool": False, "dict": MappingProxyType({}), "list": ()}
 
@@ -60,15 +65,21 @@ def read_record(raw: object, position: int, spec: Spec, problems: Problems) -> W
         remedy = "it has to be a dictionary with name, source and entry"
         problems.add(f"number {position}", WHOLE_RECORD, shown(raw), remedy)
         return None
-    failures = raw.get(FAILED_TEMPLATES, {})
-    has_name = isinstance(raw.get("name"), str)
+    failures = raw.get(FAILED_TEMPLATES)
+    failures = failures if isinstance(failures, Mapping) else {}
+    has_name = isinstance(raw.get("name"), str) and raw["name"] != ""
     name = str(raw["name"]) if has_name else f"number {position}"
     own = Problems()
     options = {key: option for group in spec.values() for key, option in group.items()}
     written = {key: value for key, value in raw.items() if key != FAILED_TEMPLATES}
     values = _values(written, options, name, "", own)
     # A key whose template fails is not missing, and nothing is known of a record that is one failed template.
-    own[:] = [problem for problem in own if problem.key not in failures and WHOLE_RECORD not in failures]
+    shown_problems = [problem for problem in own if problem.key not in failures and WHOLE_RECORD not in failures]
+    own = Problems()
+    for problem in shown_problems:
+        own.add(problem.record, problem.key, problem.actual, problem.remedy)
+    if raw.get("name") == "":
+        own.add(name, "name", "an empty text", "every record has a name of its own")
     for key, reason in failures.items():
         own.add(name, key, f"a template that fails ({reason})", "define what it reads, or correct it")
     for problem in own:
@@ -97,15 +108,13 @@ def _values(
 ) -> dict[str, Any]:
     for key in raw:
         if key not in options:
-            near = difflib.get_close_matches(str(key), list(options), n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(options)}"
-            problems.add(name, f"{prefix}{key}", "an unknown key", remedy)
+            # Nobody reads the remedies of so many, and a comparison takes a millisecond.
+            compared = str(key)[:COMPARED_LENGTH] if len(problems) <= PROBLEMS_SHOWN else ""
+            problems.add(name, f"{prefix}{key}", "an unknown key", _unknown_key(compared, tuple(options)))
     values: dict[str, Any] = {}
     for key, option in options.items():
         value = raw.get(key)
-        values[key] = frozen(option.get("default"))
-        if values[key] is None and option.get("required"):
-            values[key] = EMPTY[option.get("type", "str")]
+        values[key] = _without_value(option)
         if value is None:
             if option.get("required"):
                 problems.add(name, prefix + key, "nothing", f"it is required: {_first_sentence(option)}")
@@ -116,15 +125,58 @@ def _values(
                 remedy = f"it has to be {_type_name(option)}: {_first_sentence(option)}"
                 problems.add(name, prefix + key, shown(value), remedy)
                 value = None
+        if value is not None:
+            faults = _faults(value, option, prefix + key)
+            for where, actual, remedy in faults:
+                problems.add(name, where, actual, remedy)
+            if faults:
+                values[key], value = _without_value(option), None
         if value is not None and option.get("choices") and values[key] not in option["choices"]:
             problems.add(name, prefix + key, shown(value), f"it has to be one of {', '.join(option['choices'])}")
         if option.get("options"):
             known = len(problems)
             below = _values(values[key] or {}, option["options"], name, f"{prefix}{key}.", problems)
             if value is None:
-                del problems[known:]
+                problems.keep(known)
             values[key] = getattr(keys, key.title().replace("_", ""))(**below)
     return values
+
+
+# The same slip often stands in many records.
+@functools.lru_cache(maxsize=1024)
+def _unknown_key(key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
+
+
+def value_faults(value: Any, option: Mapping[str, Any], key: str) -> list[tuple[str, str, str]]:
+    """Return key, actual and remedy of each fault of a value that has a spec of its own: of a role's variable, too."""
+    if option.get("type") in ("str", "path") and isinstance(value, int) and not isinstance(value, bool):
+        return list(syntax.faults(value, key))  # Ansible writes it as a text
+    try:
+        typed = _typed(value, option)
+    except (TypeError, ValueError):
+        # A dictionary or a list may hold passwords.
+        actual = kind_of_value(value) if isinstance(value, (Mapping, list)) else shown(value)
+        return [(key, actual, f"it has to be {_type_name(option)}: {_first_sentence(option)}")]
+    if option.get("choices") and typed not in option["choices"]:
+        return [(key, shown(value), f"it has to be one of {', '.join(option['choices'])}")]
+    return list(syntax.faults(value, key))
+
+
+def _without_value(option: Mapping[str, Any]) -> Any:
+    default = frozen(option.get("default"))
+    return EMPTY[option.get("type", "str")] if default is None and option.get("required") else default
+
+
+def _faults(value: Any, option: Mapping[str, Any], key: str) -> list[tuple[str, str, str]]:
+    """Return key, actual and remedy of what no consumer can read. The keys of a dictionary with a spec come later."""
+    if option.get("options"):
+        return []
+    possible = syntax.NOT_FOR_THE_KERNEL if key in MANY_LINES else syntax.CONTROL
+    faults = list(syntax.faults(value, key, possible))
+    # A list of texts has no further keys, and its messages name the list.
+    return [(key, actual, remedy) for _, actual, remedy in faults] if option.get("type") == "list" else faults
 
 
 def _typed(value: Any, option: Mapping[str, Any]) -> Any:
@@ -136,10 +188,14 @@ def _typed(value: Any, option: Mapping[str, Any]) -> Any:
             raise TypeError(kind)
         return str(value)
     if kind == "int":
-        if isinstance(value, (bool, float)):
+        if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value):
+            return int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(kind)
-        return check_type_int(value)
+        return int(value)
     if kind == "bool":
+        if not isinstance(value, (bool, str, int)):
+            raise TypeError(kind)
         return check_type_bool(value)
     if kind == "dict":
         if not isinstance(value, Mapping):

@@ -1,0 +1,139 @@
+"""Hostile values of the roles' variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.action.check_variables import options_of
+from ansible_collections.grove.wsgi.plugins.plugin_utils import variables
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import RANGES_OF_VARIABLES
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problems
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+ROLES = ("wsgi_app", "httpd", "mod_wsgi", "uv", "database", "message_bus", "cache", "openstack_client")
+OPTIONS = options_of(ROLES)
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def keys(**values: Any) -> list[str]:
+    problems = Problems()
+    variables.check_variables(OPTIONS, values, problems)
+    for problem in problems:
+        assert all((problem.record, problem.key, problem.actual, problem.remedy))
+        assert str(problem).isprintable()
+    return [problem.key for problem in problems]
+
+
+def test_every_rule_belongs_to_a_variable() -> None:
+    rules = (variables.TEXTS, variables.FIELDS, variables.OPTIONS, RANGES_OF_VARIABLES)
+    assert {name for rule in rules for name in rule} <= set(OPTIONS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_defaults_are_possible(role: str) -> None:
+    defaults = yaml.safe_load((REPOSITORY / "roles" / role / "defaults" / "main.yml").read_text())
+    assert keys(**{name: value for name, value in defaults.items() if "{{" not in str(value)}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("httpd_server_name", ["a b", "a\nInclude /etc/passwd", "${X}", "", '"', True, ["a"], "a..b"]),
+        ("httpd_trusted_proxies", ["10.0.0.1", ["10.1.0.0/8"], ["all"], ["::1%x"], ["10.0.0.0/8' || true"], [3.5]]),
+        ("httpd_timeout", [None, 0, -1, "60s", 10**5000, 1.5, True, "٦٠", [60]]),
+        ("httpd_log_days", ["14; rm -rf /", 0, -1]),
+        ("httpd_threads_per_child", [0, 20_001]),
+        ("httpd_buffered_logs", ["maybe", 2, [True]]),
+        ("mod_wsgi_version", ["6.1.1; x", "latest", "../6", "", "6.1.1\n"]),
+        ("mod_wsgi_source", ["git", ""]),
+        ("mod_wsgi_python", ["python3", "-c", "/a b", "/usr/../bin/python3"]),
+        ("uv_folder", ["/", "opt", "/opt/$(x)", "/opt/a\n"]),
+        ("uv_ca_bundle", ["relative.crt", "/a\0"]),
+        ("uv_environment", ["x", ["A=1"]]),
+        ("wsgi_app_percent", [0, 101, "all"]),
+        ("wsgi_app_tls_days", [0, 99_999]),
+        ("wsgi_app_keep_releases", [-1]),
+        ("database_listen", ["0.0.0.0; x", "a b", "", "127.0.0.1,,::1"]),
+        ("database_port", [0, 65_536, "3306\n"]),
+        ("database_databases", [["a b"], ["a;drop"], ["all"], [""], "nova"]),
+        ("message_bus_listen", ["127.0.0.1 ", "[::1", "a\nb"]),
+        ("message_bus_open_files", [0, "infinity"]),
+        ("cache_listen", ["127.0.0.1", ["127.0.0.1 -vv"], [""]]),
+        ("cache_port", [0]),
+        ("openstack_client_cloud", ["a b", "", "a: {"]),
+    ],
+)
+def test_a_value_that_no_consumer_can_read_is_refused(name: str, values: list[Any]) -> None:
+    assert [keys(**{name: value}) for value in values] == [[name]] * len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"uv_environment": {"A B": "x"}}, "uv_environment.A B"),
+        ({"uv_environment": {"A": ["x"]}}, "uv_environment.A"),
+        ({"database_config": {"max_connections": "5\nevil = 1"}}, "database_config.max_connections"),
+        ({"database_config": {"a = b": 1}}, "database_config.a = b"),
+        ({"message_bus_config": {"a": None}}, "message_bus_config.a"),
+        ({"database_users": [{"name": "all", "service": "x"}]}, "database_users[0].name"),
+        ({"database_users": [{"name": "x", "service": "a,b"}]}, "database_users[0].service"),
+        ({"database_users": [{"name": "x", "service": "x", "host": "all all"}]}, "database_users[0].host"),
+        ({"database_users": [{"name": "x", "service": "x", "password": "a\nb"}]}, "database_users[0].password"),
+        ({"message_bus_users": [{"name": "-p", "vhosts": []}]}, "message_bus_users[0].name"),
+        ({"message_bus_users": [{"name": "x", "vhosts": ["/", "a b"]}]}, "message_bus_users[0].vhosts"),
+    ],
+)
+def test_a_field_that_no_consumer_can_read_is_refused(values: dict[str, Any], key: str) -> None:
+    assert keys(**values) == [key]
+
+
+def test_passwords_are_not_shown() -> None:
+    problems = Problems()
+    users = [{"name": "a b", "service": "x", "password": "sesame\n"}]
+    for value in (users, "sesame", {"a": "sesame"}, [{"name": "x", "password": ["sesame", float("nan")]}]):
+        variables.check_variables(OPTIONS, {"database_users": value}, problems)
+    assert problems
+    assert "sesame" not in str([problem for problem in problems if problem.actual != "'sesame' (a text)"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {
+            "httpd_server_name": "web_1.example.org",
+            "httpd_trusted_proxies": ["10.0.0.0/8", "::1"],
+            "httpd_timeout": "60",
+        },
+        {"httpd_buffered_logs": "no", "uv_version": "0.13.9", "uv_environment": {"https_proxy": "http://a:1"}},
+        {"database_listen": "*", "database_users": [{"name": "nova_2", "service": "nova", "host": "10.0.0.%"}]},
+        {"database_listen": "127.0.0.1, ::1", "message_bus_users": [{"name": "x", "vhosts": ["/", "nova"]}]},
+        {
+            "database_config": {"log-bin": True, "shared_preload_libraries": "a,b", "x.y": 0.5},
+            "cache_listen": ["db1", "::1"],
+        },
+    ],
+)
+def test_values_that_can_be_read_are_possible(values: dict[str, Any]) -> None:
+    assert keys(**values) == []
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(max_size=2)
+VALUES = st.recursive(
+    LEAVES,
+    lambda values: (
+        st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), values, max_size=2)
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@profile(max_examples=15, deadline=None, derandomize=True)
+@given(value=VALUES | st.lists(st.fixed_dictionaries({"name": VALUES, "host": VALUES}), max_size=2))
+def test_every_value_is_refused_completely_or_possible(name: str, value: Any) -> None:
+    keys(**{name: value})
