@@ -173,7 +173,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
         state_base="/var/lib",
         log_base="/var/log",
         listen_address="*",
-        door="127.0.0.1:18280",
+        door=case.variables.get("wsgi_app_door", "127.0.0.1:18280"),
         python=PYTHON,
         mod_wsgi=case.mod_wsgi,
         mod_wsgi_python=PYTHON,
@@ -241,18 +241,24 @@ class Rendered:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]) -> dict[str, Rendered]:
-    """Every case, rendered by one run of ansible-playbook in which each case is a host."""
-    base = tmp_path_factory.mktemp("templates")
+    return render(CASES, tmp_path_factory.mktemp("templates"), mod_wsgi)
+
+
+def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **places: str) -> dict[str, Rendered]:
+    """Render every case by one run of ansible-playbook in which each case is a host.
+
+    ``base`` is an empty folder, ``places`` replace values of the families' layouts.
+    """
     families = load("roles/httpd/vars/main.yml")["__httpd_families"]
     defaults: dict[str, Any] = {}
     for role in ("httpd", "mod_wsgi", "wsgi_app"):
         defaults |= load(f"roles/{role}/defaults/main.yml")
     make_certificate(base / "one", "one.example.org")
     hosts, layouts = {}, {}
-    for name, case in CASES.items():
+    for name, case in cases.items():
         root = base / name
         root.mkdir()
-        layout = {**families[case.family]["layout"], "root": str(root / "tree")}
+        layout = {**families[case.family]["layout"], "root": str(root / "tree"), **places}
         for suffix in (".crt", ".key"):
             shutil.copy(f"{base}/one{suffix}", root)
             (root / "ca" / name).mkdir(parents=True, exist_ok=True)
@@ -293,24 +299,28 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     (base / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
     run(BIN / "ansible-playbook", "-i", base / "inventory.yml", base / "play.yml", cwd=REPOSITORY)
-    cases = {}
-    for name in CASES:
+    results = {}
+    for name in cases:
         arguments = {role: json.loads((base / name / f"{role}.json").read_text()) for role, _ in STEPS}
-        cases[name] = Rendered(layouts[name], arguments)
-    return cases
+        results[name] = Rendered(layouts[name], arguments)
+    return results
+
+
+def write(result: Rendered) -> None:
+    """Write what the roles declare into the case's tree, after Apache has accepted it."""
+    for role, _ in STEPS:
+        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
+        changed = tree.changes(config.entries(result.layout))
+        tree.check_staged(result.layout, changed)
+        tree.apply(result.layout, changed)
+        assert tree.changes(config.entries(result.layout)) == {}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], name: str) -> None:
     case, result = CASES[name], rendered[name]
     layout = result.layout
-    for role, _ in STEPS:
-        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
-        declared = config.entries(layout)
-        changed = tree.changes(declared)
-        tree.check_staged(layout, changed)
-        tree.apply(layout, changed)
-        assert tree.changes(config.entries(layout)) == {}
+    write(result)
     completed = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
     assert completed.returncode == 0, completed.stderr
     for record in case.apps:
@@ -409,6 +419,7 @@ def test_private_certificates_are_secret_files(rendered: dict[str, Rendered]) ->
 def test_headers_of_clients_count_only_from_trusted_proxies(rendered: dict[str, Rendered]) -> None:
     text = rendered["Debian-6-proxies"].arguments["httpd"]["confs"]["zz-grove-server"]
     assert "RemoteIPInternalProxy 10.0.0.5 192.168.0.0/16 2001:db8::/32" in text
+    assert "RequestHeader unset X-Forwarded-For env=!GROVE_TRUSTED_PROXY\n" in text
     text = rendered["Debian-6-port"].arguments["httpd"]["confs"]["zz-grove-server"]
     assert "RequestHeader unset X-Forwarded-For\n" in text
     assert "RemoteIP" not in text

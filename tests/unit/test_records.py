@@ -166,6 +166,7 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ({"environment": {"LEVEL": 3}}, {"environment": {"LEVEL": "3"}}),
         ({"daemon_options": {"request-timeout": 5}}, {"kind": "pecan"}),
         ({"agents": {"mailer": {"command": "true"}}}, {"name": "shop"}),
+        ({"client_headers": ["X-HTTP-Method-Override", "X-Roles"], "proxy_headers": ["X-Real-IP"]}, {"name": "shop"}),
     ],
 )
 def test_what_follows_from_a_record(
@@ -272,6 +273,14 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(health="up"), "health"),
         (record(directives=["Require all\ngranted"]), "directives"),
         (record(allow_from=["10.0.0.0/33"]), "allow_from"),
+        (record(client_headers=["X_Roles"]), "client_headers"),
+        (record(client_headers=["X-Roles\r\nX-User-Id"]), "client_headers"),
+        (record(client_headers=[""]), "client_headers"),
+        (record(client_headers=["x-forwarded-HOST"]), "client_headers"),
+        (record(client_headers=["X-Real-IP"]), "client_headers"),
+        (record(client_headers=["Forwarded"]), "client_headers"),
+        (record(proxy_headers=["X-Real-IP: 1"]), "proxy_headers"),
+        (record(proxy_headers=["Proxy"]), "proxy_headers"),
         (record(tls="given"), "tls"),
         (record(tls_key="/etc/ssl/shop.key"), "tls_key"),
         (record(static={"public": "public"}), "static.public"),

@@ -14,6 +14,7 @@ from typing import Any
 from .completing import USUAL_CORES, complete
 from .daemon import check_daemon
 from .files import check_entry, check_files
+from .headers import check_request_headers
 from .hooks import check_hooks
 from .host import check_host
 from .places import check_addresses, check_place
@@ -84,6 +85,7 @@ def _check_each(
         check_daemon(record, settings, cores, problems)
         check_hooks(record, problems)
         check_place(record, problems)
+        check_request_headers(record, problems)
 
 
 def _result(
