@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from front_server import Front, running
-from system.test_templates import ONE, TWO, app, mod_wsgi
+from system.test_templates import ONE, THREE, TWO, app, make_certificate, mod_wsgi
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 __all__ = ["mod_wsgi"]
 
 PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
+NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
+
+
+def small(name: str, **more: Any) -> dict[str, Any]:
+    return app(name, processes=1, threads=2, **more)
 
 
 @pytest.fixture(scope="module")
-def front(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
-    """Two applications. 127.0.0.1 is no trusted proxy."""
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificates of one.test and two.test."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("one.test", "two.test"):
+        make_certificate(folder / name, name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def front(mod_wsgi: dict[str, Path], certificates: Path) -> Iterator[Front]:
+    """Applications on several ports. 127.0.0.1 is no trusted proxy."""
+    one, two = (
+        {
+            "server_name": name,
+            "tls": "given",
+            "tls_certificate": f"{certificates}/{name}.crt",
+            "tls_key": f"{certificates}/{name}.key",
+        }
+        for name in ("one.test", "two.test")
+    )
     apps = [
-        app(ONE, listen=PLAIN, processes=1, threads=2),
-        app(TWO, listen=ALLOWING, processes=1, threads=2, client_headers=["X-HTTP-Method-Override"]),
+        small(ONE, listen=PLAIN),
+        small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
+        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"]),
+        small("lp", listen=NAMES, server_name="two.test"),
+        small("news", listen=TLS_NAMES, **one),
+        small("uucp", listen=TLS_NAMES, **two),
+        small("proxy", listen=MIXED),
+        small("backup", listen=MIXED, server_name="one.test"),
+        small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
     ]
-    with running(mod_wsgi, apps, httpd_trusted_proxies=["192.0.2.1"]) as server:
+    variables = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
+    with running(mod_wsgi, apps, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
         yield server
 
 
@@ -30,8 +63,8 @@ def front(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
 def behind_proxy(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
     """Two applications. 127.0.0.1 is a trusted proxy."""
     apps = [
-        app(ONE, listen=PROXIED, processes=1, threads=2),
-        app(TWO, listen=PROXIED_ALLOWING, processes=1, threads=2, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
+        small(ONE, listen=PROXIED),
+        small(TWO, listen=PROXIED_ALLOWING, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
     ]
     variables = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
     with running(mod_wsgi, apps, **variables) as server:
@@ -92,3 +125,119 @@ def test_a_trusted_proxy_says_what_it_may(behind_proxy: Front) -> None:
     }
     environ = behind_proxy.ask(PROXIED, "/", "X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.7").environ
     assert (environ["wsgi.url_scheme"], environ["REMOTE_ADDR"]) == ("https", "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "expected"),
+    [
+        (NAMES, "one.test", "man"),
+        (NAMES, f"ONE.test:{NAMES}", "man"),
+        (NAMES, "a.one.test", "man"),
+        (NAMES, "two.test", "lp"),
+        (NAMES, "a.two.test", 421),
+        (NAMES, "elsewhere.test", 421),
+        (NAMES, f"127.0.0.1:{NAMES}", 421),
+        (NAMES, "", 400),
+        (NAMES, None, 421),
+        (NAMES, "unknown.invalid", 421),
+        (NAMES, "blue.man.door", 421),
+        (MIXED, "one.test", "backup"),
+        (MIXED, f"127.0.0.1:{MIXED}", "proxy"),
+        (MIXED, "[::1]", "proxy"),
+        (MIXED, "localhost", "proxy"),
+        (MIXED, None, "proxy"),
+        (MIXED, "elsewhere.test", 421),
+        (MIXED, "127.0.0.1.elsewhere.test", 421),
+        (MIXED, "cafe:80", 421),
+        # The only application of a port, which has no name, answers to every name.
+        (PLAIN, "elsewhere.test", ONE),
+        (PLAIN, None, ONE),
+    ],
+)
+def test_host_names(front: Front, port: int, host: str | None, expected: str | int) -> None:
+    answer = front.ask(port, host=host)
+    assert (answer.environ["app"] if answer.status == 200 else answer.status) == expected
+
+
+def test_the_name_in_the_request_line_counts(front: Front) -> None:
+    assert front.ask(NAMES, "http://elsewhere.test/", host="one.test").status == 421
+    environ = front.ask(NAMES, "http://one.test/", host="elsewhere.test").environ
+    assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
+
+
+def client() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_with_unknown_names(front: Front, certificates: Path, version: ssl.TLSVersion) -> None:
+    """The handshake fails, so the client sees no certificate."""
+    for name, account in (("one.test", "news"), ("two.test", "uucp")):
+        verifying = ssl.create_default_context(cafile=f"{certificates}/{name}.crt")
+        verifying.check_hostname = False
+        verifying.minimum_version = verifying.maximum_version = version
+        assert front.ask(TLS_NAMES, host=name, tls=verifying, name=name).environ["app"] == account
+        assert front.ask(TLS_NAMES, host="elsewhere.test", tls=verifying, name=name).status == 421
+    context = client()
+    context.minimum_version = context.maximum_version = version
+    for unknown in ("elsewhere.test", "unknown.invalid", None):
+        with pytest.raises(ssl.SSLError, match=r"(?i)alert (handshake failure|protocol version)"):
+            front.ask(TLS_NAMES, host="one.test", tls=context, name=unknown)
+
+
+def test_nothing_beside_the_path(front: Front) -> None:
+    """Neither the distribution's files nor its aliases are served, on any port."""
+    for path in ("/", "/index.html", "/icons/", "/icons/blank.gif", "/shopping", "/server-status", "/%2e%2e/"):
+        assert front.ask(BELOW, path).status in (400, 404), path
+        assert front.ask(OTHER, path).status in (400, 404), path
+    assert front.ask(BELOW, "/shop").environ["app"] == THREE
+    assert front.ask(BELOW, "/shop/a").environ["PATH_INFO"] == "/a"
+    assert front.ask(BELOW, "/shop/public/style.css").body == b"body {}\n"
+    assert front.ask(PLAIN, "/icons/blank.gif").environ["PATH_INFO"] == "/icons/blank.gif"
+    assert front.ask(18280, "/", host=f"blue.{THREE}.door").status == 404
+    assert front.ask(18280, "/shop/", host=f"blue.{THREE}.door").environ["app"] == THREE
+
+
+@pytest.mark.parametrize(
+    ("port", "method", "expected"),
+    [
+        (PLAIN, "DELETE", 200),
+        (PLAIN, "OPTIONS", 200),
+        (PLAIN, "CONNECT", 405),
+        (PLAIN, "TRACE", 405),
+        (PLAIN, "PROPFIND", 405),
+        (PLAIN, "QUERY", 405),
+        (PLAIN, "get", 501),
+        (PLAIN, "FROBNICATE", 501),
+        (ALLOWING, "PROPFIND", 200),
+        (ALLOWING, "QUERY", 200),
+        (ALLOWING, "DELETE", 405),
+        (ALLOWING, "CONNECT", 405),
+        (BELOW, "CONNECT", 404),
+    ],
+)
+def test_methods(front: Front, port: int, method: str, expected: int) -> None:
+    path = f"127.0.0.1:{port}" if method == "CONNECT" else "/"
+    answer = front.ask(port, path, method=method)
+    assert answer.status == expected
+    if expected == 200:
+        assert answer.environ["REQUEST_METHOD"] == method
+    # Apache refuses TRACE before it reads what is configured for the path.
+    if expected == 405 and method != "TRACE":
+        allowed = "GET, PROPFIND, QUERY" if port == ALLOWING else "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        assert allowed in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("port", [PLAIN, NAMES])
+def test_http_0_9_reaches_no_application(front: Front, port: int) -> None:
+    answer = front.send(port, b"GET /\r\n\r\n")
+    assert b'"app"' not in answer
+    assert b"400 Bad Request" in answer
+
+
+def test_a_refused_method_does_not_change_what_an_application_says(front: Front) -> None:
+    answer = front.ask(PLAIN, "/status/405", 'Answer: {"Allow": "GET"}', method="DELETE")
+    assert (answer.status, answer.headers["allow"]) == (405, ["GET"])

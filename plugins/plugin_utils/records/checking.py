@@ -14,13 +14,13 @@ from typing import Any
 from .completing import USUAL_CORES, complete
 from .daemon import check_daemon
 from .files import check_entry, check_files
-from .headers import check_request_headers
 from .hooks import check_hooks
 from .host import check_host
 from .places import check_addresses, check_place
 from .problems import ALL, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
+from .requests import check_requests
 from .settings import Settings
 from .spec import Spec, Written, read_record
 
@@ -85,7 +85,7 @@ def _check_each(
         check_daemon(record, settings, cores, problems)
         check_hooks(record, problems)
         check_place(record, problems)
-        check_request_headers(record, problems)
+        check_requests(record, problems)
 
 
 def _result(

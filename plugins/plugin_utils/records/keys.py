@@ -56,6 +56,7 @@ class Reach:
     tls_certificate: str | None
     tls_key: str | None
     allow_from: tuple[str, ...]
+    methods: tuple[str, ...]
     client_headers: tuple[str, ...]
     proxy_headers: tuple[str, ...]
     directives: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Checking the headers of requests that a record lets through to its application."""
+"""Checking the methods and the headers of requests that a record lets through to its application."""
 
 from __future__ import annotations
 
@@ -15,10 +15,25 @@ OF_PROXIES = re.compile(
     r"|(X-)?(Client|Remote|Proxy-Client|WL-Proxy-Client)-?(IP|Addr)\S*|(WL-)?Proxy|X-(Url-|Request-)?(Scheme|Proto|Host|Port|Prefix)",
     re.IGNORECASE,
 )
+# Tokens of RFC 9110; methods are case-sensitive, and all that are in use have capital letters.
+METHOD = re.compile(r"[A-Z][A-Z0-9-]{0,31}", re.ASCII)
+# CONNECT asks for a tunnel, and Apache refuses TRACE (TraceEnable).
+NO_METHODS = ("CONNECT", "TRACE")
 
 
-def check_request_headers(record: Record, problems: Problems) -> None:
-    """Check ``client_headers`` and ``proxy_headers``."""
+def check_requests(record: Record, problems: Problems) -> None:
+    """Check ``methods``, ``client_headers`` and ``proxy_headers``."""
+    methods = record.keys.reach.methods
+    for method in methods:
+        if not METHOD.fullmatch(method) or method in NO_METHODS:
+            remedy = "it has to be a method in capital letters, such as PROPFIND; CONNECT and TRACE are not possible"
+            problems.add(record.name, "methods", shown(method), remedy)
+    if "GET" not in methods:
+        problems.add(record.name, "methods", shown(methods), "GET has to be one of them, which the health check uses")
+    _check_headers(record, problems)
+
+
+def _check_headers(record: Record, problems: Problems) -> None:
     reach = record.keys.reach
     for key, names in (("client_headers", reach.client_headers), ("proxy_headers", reach.proxy_headers)):
         for name in names:
