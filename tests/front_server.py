@@ -30,6 +30,16 @@ def application(environ, start_response):
     return [json.dumps({"app": "NAME", **shown}).encode()]
 """
 
+# What host_info returns of a host that fits every record.
+BARE_HOST: dict[str, Any] = {
+    "cores": 2,
+    "pythons": {PYTHON: {"version": "3", "abi": "cpython", "prefix": "/usr"}},
+    **{key: {} for key in ("accounts", "addresses", "folders", "files", "key_pairs")},
+    **{key: [] for key in ("listeners", "units")},
+    "systemd": True,
+    "httpd": {"foreign_sites": [], "foreign_listen": [], "ports_ours": True},
+}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -118,8 +128,14 @@ def make_app(folder: Path, name: str, venv: Path) -> None:
 
 
 @contextlib.contextmanager
-def running(mod_wsgi: dict[str, Path], apps: list[dict[str, Any]], **variables: Any) -> Iterator[Front]:
-    """Run Apache for these records; the accounts are those of the distribution with the records' names."""
+def running(
+    mod_wsgi: dict[str, Path], apps: list[dict[str, Any]], host: dict[str, Any] | None = None, **variables: Any
+) -> Iterator[Front]:
+    """Run Apache for these records; the accounts are those of the distribution with the records' names.
+
+    ``host`` replaces parts of what the module ``host_info`` would return.
+    """
+    facts = {**BARE_HOST, **host} if host else None
     base = Path(tempfile.mkdtemp(prefix="grove-front-"))
     base.chmod(0o755)
     root = base / "front"
@@ -136,7 +152,7 @@ def running(mod_wsgi: dict[str, Path], apps: list[dict[str, Any]], **variables: 
     }
     process = None
     try:
-        result = render({"front": Case("Debian", "6.1.1", apps, variables)}, base, mod_wsgi, **places)["front"]
+        result = render({"front": Case("Debian", "6.1.1", apps, variables, facts)}, base, mod_wsgi, **places)["front"]
         for folder in ("logs", "run"):
             (root / folder).mkdir()
         write(result)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.host import info
 from front_server import Front, running
 from system.test_templates import ONE, THREE, TWO, app, make_certificate, mod_wsgi
 
@@ -16,10 +19,41 @@ __all__ = ["mod_wsgi"]
 
 PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
 NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
+STAPLED, RESPONDER = 18318, 18319
 
 
 def small(name: str, **more: Any) -> dict[str, Any]:
     return app(name, processes=1, threads=2, **more)
+
+
+def openssl(*words: object, stdin: str = "") -> str:
+    """Run openssl and return all that it prints."""
+    command = ["openssl", *map(str, words)]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def stapled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a certificate whose responder runs, and its key."""
+    folder = tmp_path_factory.mktemp("stapled")
+    url = f"http://127.0.0.1:{RESPONDER}"
+    make_certificate(folder / "ca", "authority")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key")
+    openssl("req", "-new", *key, "-subj", "/CN=stapled.test", "-out", folder / "tls.csr")
+    (folder / "extensions").write_text(f"authorityInfoAccess=OCSP;URI:{url}\n")
+    signer = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key")
+    out = ("-days", "2", "-set_serial", "1", "-extfile", folder / "extensions", "-out", folder / "tls.crt")
+    openssl("x509", "-req", "-in", folder / "tls.csr", *signer, *out)
+    with (folder / "tls.crt").open("a") as chain:
+        chain.write((folder / "ca.crt").read_text())
+    (folder / "index").write_text("V\t400101000000Z\t\t01\tunknown\t/CN=stapled.test\n")
+    responder = ("-rsigner", folder / "ca.crt", "-rkey", folder / "ca.key", "-CA", folder / "ca.crt")
+    command = ["openssl", "ocsp", "-index", folder / "index", "-port", str(RESPONDER), *responder]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield folder
+    process.terminate()
+    process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +66,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def front(mod_wsgi: dict[str, Path], certificates: Path) -> Iterator[Front]:
+def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Iterator[Front]:
     """Applications on several ports. 127.0.0.1 is no trusted proxy."""
     one, two = (
         {
@@ -43,7 +77,14 @@ def front(mod_wsgi: dict[str, Path], certificates: Path) -> Iterator[Front]:
         }
         for name in ("one.test", "two.test")
     )
+    pair = {"tls": "given", "tls_certificate": f"{stapled}/tls.crt", "tls_key": f"{stapled}/tls.key"}
+    files = [path for record in (one, two, pair) for key, path in record.items() if key.startswith("tls_")]
+    host = {
+        "ocsp_responders": {path: info.ocsp_responder(path) for path in files if path.endswith(".crt")},
+        "files": dict.fromkeys(files, True),
+    }
     apps = [
+        small("irc", listen=STAPLED, **pair),
         small(ONE, listen=PLAIN),
         small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
         small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"]),
@@ -55,7 +96,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path) -> Iterator[Front]:
         small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
     ]
     variables = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
-    with running(mod_wsgi, apps, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
+    with running(mod_wsgi, apps, host, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
         yield server
 
 
@@ -241,3 +282,41 @@ def test_http_0_9_reaches_no_application(front: Front, port: int) -> None:
 def test_a_refused_method_does_not_change_what_an_application_says(front: Front) -> None:
     answer = front.ask(PLAIN, "/status/405", 'Answer: {"Allow": "GET"}', method="DELETE")
     assert (answer.status, answer.headers["allow"]) == (405, ["GET"])
+
+
+def handshake(port: int, *options: object, wait: float = 0) -> str:
+    """Return what openssl prints of a handshake and of the seconds after it."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "one.test", *map(str, options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        time.sleep(wait)
+        # The end of the input ends the connection.
+        return process.communicate(b"", timeout=10)[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("group", "accepted"),
+    [("X25519", True), ("P-256", True), ("P-384", True), ("P-521", False), ("X448", False), ("ffdhe2048", False)],
+)
+def test_curves(front: Front, group: str, accepted: bool) -> None:
+    output = handshake(TLS_NAMES, "-tls1_3", "-groups", group)
+    assert ("Server Temp Key" in output) is accepted, output
+
+
+def test_curves_of_tls_1_2(front: Front) -> None:
+    """The curve of the certificate's key has to be among the client's."""
+    assert "Server Temp Key: ECDH, prime256v1" in handshake(TLS_NAMES, "-tls1_2", "-groups", "P-521:X448:P-256")
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_no_session_tickets(front: Front, version: str) -> None:
+    output = handshake(TLS_NAMES, version, "-msg", wait=1)
+    assert "Finished" in output
+    assert "NewSessionTicket" not in output
+
+
+def test_an_answer_of_the_responder_is_stapled(front: Front) -> None:
+    # The first handshakes may come before the responder listens.
+    outputs = [handshake(STAPLED, "-status", wait=0.3) for _ in range(3)]
+    assert "OCSP Response Status: successful" in outputs[-1], outputs[-1]
+    assert "OCSP response: no response sent" in handshake(TLS_NAMES, "-status")
+    assert "AH02604" not in front.error_log()

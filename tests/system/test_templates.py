@@ -68,12 +68,13 @@ REDHAT_SSL = "Listen 443 https\n<VirtualHost _default_:443>\n    SSLEngine on\n<
 
 @dataclasses.dataclass
 class Case:
-    """Records, and the other variables of the inventory."""
+    """Records, the other variables of the inventory, and what the module host_info returns."""
 
     family: str
     mod_wsgi: str
     apps: list[dict[str, Any]]
     variables: dict[str, Any] = dataclasses.field(default_factory=dict)
+    host: dict[str, Any] | None = None
 
 
 def app(name: str, **more: Any) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
         for key in ("tls_certificate", "tls_key"):
             if key in record:
                 record[key] = record[key].format(**places)
-    checked = check_records(written, spec, settings(case, root, layout))
+    checked = check_records(written, spec, settings(case, root, layout), case.host)
     assert [str(problem) for problem in checked.problems] == []
     return steps(checked, settings(case, root, layout), {})
 

@@ -71,6 +71,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         site=f"{address}:{port}|{(keys.reach.server_name or '').lower()}",
         tls_certificate=f"{settings.tls_dir}/{name}.crt" if private else keys.reach.tls_certificate,
         tls_key=f"{settings.tls_dir}/{name}.key" if private else keys.reach.tls_key,
+        staples=bool(host and host.get("ocsp_responders", {}).get(keys.reach.tls_certificate) and not private),
         processes=per_core(settings.processes, cores) if keys.run.processes is None else keys.run.processes,
         threads=THREADS.get(kind, THREADS["module"]) if keys.run.threads is None else keys.run.threads,
         daemon_options=frozen(

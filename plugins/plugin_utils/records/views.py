@@ -16,7 +16,7 @@ from .record import PasteFile, Record
 # Fields that follow from a record, beside its keys.
 PLACES = (
     *("name", "kind", "account", "folder", "state", "logs", "groups", "door", "doors"),
-    *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key"),
+    *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key", "staples"),
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
 RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
