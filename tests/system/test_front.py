@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info
-from front_server import Front, running
+from front_server import Answer, Front, running
 from system.test_templates import ONE, THREE, TWO, app, make_certificate, mod_wsgi
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -20,6 +21,9 @@ __all__ = ["mod_wsgi"]
 PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
 NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
 STAPLED, RESPONDER = 18318, 18319
+
+
+HEADERS = {"X-Frame-Options": None, "Referrer-Policy": "no-referrer", "X-Quoted": 'a "b" 50 % \\ $1'}
 
 
 def small(name: str, **more: Any) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def stapled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "index").write_text("V\t400101000000Z\t\t01\tunknown\t/CN=stapled.test\n")
     responder = ("-rsigner", folder / "ca.crt", "-rkey", folder / "ca.key", "-CA", folder / "ca.crt")
     command = ["openssl", "ocsp", "-index", folder / "index", "-port", str(RESPONDER), *responder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield folder
     process.terminate()
     process.wait(10)
@@ -87,7 +91,8 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small("irc", listen=STAPLED, **pair),
         small(ONE, listen=PLAIN),
         small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
-        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"]),
+        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"], headers=HEADERS),
+        small("list", listen=NAMES, server_name="one.test", path="/below"),
         small("lp", listen=NAMES, server_name="two.test"),
         small("news", listen=TLS_NAMES, **one),
         small("uucp", listen=TLS_NAMES, **two),
@@ -95,7 +100,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small("backup", listen=MIXED, server_name="one.test"),
         small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
     ]
-    variables = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
+    variables: dict[str, Any] = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
     with running(mod_wsgi, apps, host, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
         yield server
 
@@ -320,3 +325,56 @@ def test_an_answer_of_the_responder_is_stapled(front: Front) -> None:
     assert "OCSP Response Status: successful" in outputs[-1], outputs[-1]
     assert "OCSP response: no response sent" in handshake(TLS_NAMES, "-status")
     assert "AH02604" not in front.error_log()
+
+
+STRICT, PAGE = "default-src 'none'; frame-ancestors 'none'", "frame-ancestors 'self'"
+
+
+def safe_headers(answer: Answer) -> dict[str, list[str]]:
+    names = ("content-security-policy", "referrer-policy", "x-content-type-options", "x-frame-options", "x-quoted")
+    return {name: answer.headers[name] for name in names if name in answer.headers}
+
+
+def test_headers_that_grove_adds(front: Front) -> None:
+    expected = {
+        "content-security-policy": [STRICT],
+        "referrer-policy": ["same-origin"],
+        "x-content-type-options": ["nosniff"],
+        "x-frame-options": ["SAMEORIGIN"],
+    }
+    for path in ("/", "/status/404", "/status/500"):
+        assert safe_headers(front.ask(PLAIN, path)) == expected
+    page = 'Answer: {"Content-Type": "text/html; charset=utf-8"}'
+    assert safe_headers(front.ask(PLAIN, "/", page)) == {**expected, "content-security-policy": [PAGE]}
+    assert safe_headers(front.ask(BELOW, "/shop/public/style.css")) == expected
+    # Apache's own answers.
+    assert safe_headers(front.ask(PLAIN, "/", method="PROPFIND"))["x-content-type-options"] == ["nosniff"]
+    assert front.ask(BELOW, "/").headers["x-content-type-options"] == ["nosniff"]
+    secure = front.ask(TLS_NAMES, host="one.test", tls=client(), name="one.test")
+    assert secure.headers["strict-transport-security"] == ["max-age=63072000"]
+
+
+def test_an_application_keeps_its_own_headers(front: Front) -> None:
+    own = {"Content-Security-Policy": "default-src 'self'", "X-Frame-Options": "DENY", "X-Content-Type-Options": "no"}
+    answer = front.ask(PLAIN, "/", f"Answer: {json.dumps(own)}")
+    assert safe_headers(answer) == {name.lower(): [value] for name, value in own.items()} | {
+        "referrer-policy": ["same-origin"]
+    }
+
+
+def test_headers_of_a_record(front: Front) -> None:
+    """They replace those of the application, and the application below the path has none of them."""
+    expected = {
+        "content-security-policy": [STRICT],
+        "referrer-policy": ["no-referrer"],
+        "x-content-type-options": ["nosniff"],
+        "x-quoted": [HEADERS["X-Quoted"]],
+    }
+    for status in ("200", "503"):
+        answer = front.ask(NAMES, f"/status/{status}", 'Answer: {"Referrer-Policy": "unsafe-url"}', host="one.test")
+        assert (answer.status, safe_headers(answer)) == (int(status), expected)
+    below = front.ask(NAMES, "/below/", 'Answer: {"Referrer-Policy": "origin"}', host="one.test")
+    assert below.environ["app"] == "list"
+    assert safe_headers(below)["referrer-policy"] == ["origin"]
+    assert safe_headers(below)["x-frame-options"] == ["SAMEORIGIN"]
+    assert "x-quoted" not in below.headers

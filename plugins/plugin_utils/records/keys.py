@@ -59,6 +59,7 @@ class Reach:
     methods: tuple[str, ...]
     client_headers: tuple[str, ...]
     proxy_headers: tuple[str, ...]
+    headers: Mapping[str, Any]
     directives: tuple[str, ...]
 
 

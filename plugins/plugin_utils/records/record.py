@@ -88,6 +88,7 @@ class Record:
     tls_certificate: str | None
     tls_key: str | None
     staples: bool
+    answer_headers: tuple[Mapping[str, object], ...]
     processes: int
     threads: int
     daemon_options: Mapping[str, str]

@@ -1,9 +1,10 @@
-"""Checking the methods and the headers of requests that a record lets through to its application."""
+"""Checking the methods and headers of requests that reach an application, and the headers of its answers."""
 
 from __future__ import annotations
 
 import re
 
+from .headers import check_answer_headers
 from .problems import Problems, shown
 from .record import Record
 
@@ -22,7 +23,7 @@ NO_METHODS = ("CONNECT", "TRACE")
 
 
 def check_requests(record: Record, problems: Problems) -> None:
-    """Check ``methods``, ``client_headers`` and ``proxy_headers``."""
+    """Check ``methods``, ``client_headers``, ``proxy_headers`` and ``headers``."""
     methods = record.keys.reach.methods
     for method in methods:
         if not METHOD.fullmatch(method) or method in NO_METHODS:
@@ -31,6 +32,7 @@ def check_requests(record: Record, problems: Problems) -> None:
     if "GET" not in methods:
         problems.add(record.name, "methods", shown(methods), "GET has to be one of them, which the health check uses")
     _check_headers(record, problems)
+    check_answer_headers(record.name, record.keys.reach.headers, problems)
 
 
 def _check_headers(record: Record, problems: Problems) -> None:

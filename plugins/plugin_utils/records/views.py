@@ -17,6 +17,7 @@ from .record import PasteFile, Record
 PLACES = (
     *("name", "kind", "account", "folder", "state", "logs", "groups", "door", "doors"),
     *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key", "staples"),
+    "answer_headers",
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
 RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
