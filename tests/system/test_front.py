@@ -83,7 +83,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
     )
     pair = {"tls": "given", "tls_certificate": f"{stapled}/tls.crt", "tls_key": f"{stapled}/tls.key"}
     files = [path for record in (one, two, pair) for key, path in record.items() if key.startswith("tls_")]
-    host = {
+    host: dict[str, Any] = {
         "ocsp_responders": {path: info.ocsp_responder(path) for path in files if path.endswith(".crt")},
         "files": dict.fromkeys(files, True),
     }
@@ -245,6 +245,11 @@ def test_nothing_beside_the_path(front: Front) -> None:
     assert front.ask(PLAIN, "/icons/blank.gif").environ["PATH_INFO"] == "/icons/blank.gif"
     assert front.ask(18280, "/", host=f"blue.{THREE}.door").status == 404
     assert front.ask(18280, "/shop/", host=f"blue.{THREE}.door").environ["app"] == THREE
+
+
+def test_a_door_asks_with_the_name_of_the_record(front: Front) -> None:
+    environ = front.ask(18280, host="green.man.door").environ
+    assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_the_plan_of_a_build() -> None:
         "requirement": "shop==1",
         "static": {},
         "script_name": "/shop",
+        "host": "",
         "health": "/",
         "start_timeout": 60,
         "migrates": True,
