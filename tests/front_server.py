@@ -129,11 +129,16 @@ def make_app(folder: Path, name: str, venv: Path) -> None:
 
 @contextlib.contextmanager
 def running(
-    mod_wsgi: dict[str, Path], apps: list[dict[str, Any]], host: dict[str, Any] | None = None, **variables: Any
+    mod_wsgi: dict[str, Path],
+    apps: list[dict[str, Any]],
+    host: dict[str, Any] | None = None,
+    waf: Path | None = None,
+    **variables: Any,
 ) -> Iterator[Front]:
     """Run Apache for these records; the accounts are those of the distribution with the records' names.
 
-    ``host`` replaces parts of what the module ``host_info`` would return.
+    ``host`` replaces parts of what the module ``host_info`` would return. ``waf`` is a folder with the files of the
+    packages of ModSecurity.
     """
     facts = {**BARE_HOST, **host} if host else None
     base = Path(tempfile.mkdtemp(prefix="grove-front-"))
@@ -152,9 +157,19 @@ def running(
     }
     process = None
     try:
+        if waf is not None:
+            places |= {"waf_setup": f"{waf}/etc/modsecurity", "waf_rules": f"{waf}/usr/share/modsecurity-crs/rules"}
+            places |= {"waf_data": f"{root}/waf"}
+            variables |= {"httpd_waf_for_applications": True}
         result = render({"front": Case("Debian", "6.1.1", apps, variables, facts)}, base, mod_wsgi, **places)["front"]
         for folder in ("logs", "run"):
             (root / folder).mkdir()
+        if waf is not None:
+            lines = [f'LoadFile "{path}"\n' for path in sorted(waf.glob("usr/lib/*/*.so.*")) if not path.is_symlink()]
+            lines.append(f'LoadModule security2_module "{waf}/usr/lib/apache2/modules/mod_security2.so"\n')
+            Path(result.layout.root, "mods-available", "security2.load").write_text("".join(lines))
+            (root / "waf").mkdir()
+            shutil.chown(root / "waf", "www-data")
         write(result)
         subprocess.run([PYTHON, "-m", "venv", "--without-pip", root / "venv"], check=True)
         for app in apps:

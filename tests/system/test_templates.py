@@ -287,7 +287,7 @@ def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **plac
             "output": str(root),
             "role_path": str(REPOSITORY / "roles/wsgi_app"),
             "own_layout": layout,
-            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}},
+            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}, "waf": False},
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
@@ -362,7 +362,10 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 
 
 # The variables that the roles pass to the templates, and those that Ansible adds.
-PASSED = {"record", "mounts", "own_names", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
+PASSED = {
+    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi"),
+    "ansible_managed",
+}
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in (REPOSITORY / "httpd").glob("*.j2")))

@@ -56,6 +56,7 @@ def host() -> Host:
         "folders": {},
         "files": {},
         "key_pairs": {},
+        "waf": False,
         "systemd": True,
         "units": [],
         "listeners": [],
@@ -477,6 +478,17 @@ def test_foreign_sites(settings: Settings, host: Host) -> None:
     assert problems([record()], settings, host) == []
     host["httpd"] |= {"foreign_sites": ["000-default", "default-ssl", "ssl"], "ports_ours": False}
     assert problems([record()], settings, host) == []
+
+
+def test_a_firewall_for_a_virtual_host(settings: Settings, host: Host) -> None:
+    shared = [record(server_name="shop.test", waf="block"), other(server_name="shop.test", path="/other")]
+    assert problems(shared, settings, host) == [("other", "waf")]
+    assert problems([shared[0], {**shared[1], "waf": "block"}], settings, host) == []
+    assert problems([record(waf=False)], settings, host) == []
+    assert problems([record(waf="on")], settings, host) == [("shop", "waf")]
+    assert problems([record(waf="detect")], settings, host, httpd_program="httpd") == [("shop", "waf")]
+    assert steps(check([record(waf="detect")], settings, host), settings, host)["waf"] is True
+    assert steps(check([record()], settings, host), settings, host)["waf"] is False
 
 
 def test_several_problems_are_all_reported(settings: Settings, host: Host) -> None:

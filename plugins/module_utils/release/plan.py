@@ -21,8 +21,8 @@ class Plan:
     """How a release is built.
 
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
-    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds and with the
-    Host header ``host``. In the files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in
+    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds and with
+    the Host header ``host``. In the files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in
     ``places`` stand for folders.
     """
 

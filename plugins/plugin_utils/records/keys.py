@@ -60,6 +60,7 @@ class Reach:
     client_headers: tuple[str, ...]
     proxy_headers: tuple[str, ...]
     headers: Mapping[str, Any]
+    waf: str
     directives: tuple[str, ...]
 
 

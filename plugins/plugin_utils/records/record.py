@@ -117,6 +117,11 @@ class Record:
         return self.keys.reach.tls
 
     @property
+    def waf(self) -> str:
+        """The key ``waf``."""
+        return self.keys.reach.waf
+
+    @property
     def listen_line(self) -> str:
         """The argument of Apache's Listen."""
         return str(self.port) if self.address == "*" else f"{self.address}:{self.port}"

@@ -27,6 +27,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "ports": _unique([*(record.port for record in deployed), settings.door_port]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
+        "waf": any(record.waf != "off" for record in checked.written),
         "sites": sites,
         "mounted_beside": mounted_beside(sites, deployed),
         "certificates": [_certificate(record, settings) for record in private],

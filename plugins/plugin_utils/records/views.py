@@ -22,7 +22,7 @@ PLACES = (
 )
 RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
 SECRET = "environment"
-# Keys of the group reach that a release needs: what Apache serves from it, and the path and name that its trial asks for.
+# Keys of the group reach that a release needs: what Apache serves from it, and the path and name that its trial asks.
 REACH_OF_A_RELEASE = ("static", "health", "server_name")
 # What the host keeps in app.json for status, rollback and switches: these fields, and the group replace without its
 # commands, which may be secrets and which the release has.
