@@ -112,7 +112,7 @@ def behind_proxy(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
         small(ONE, listen=PROXIED),
         small(TWO, listen=PROXIED_ALLOWING, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
     ]
-    variables = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
+    variables: dict[str, Any] = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
     with running(mod_wsgi, apps, **variables) as server:
         yield server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -105,14 +106,22 @@ def test_attacks_in_headers(front: Front, lines: tuple[str, ...]) -> None:
     assert statuses == [403, 200, 200]
 
 
+def log(front: Front, name: str) -> str:
+    path = front.root / "logs" / f"{name}-error.log"
+    return path.read_text() if path.exists() else ""
+
+
 def test_what_is_detected_stands_in_the_log_of_the_application(front: Front) -> None:
     get(front, DETECT, "/?q=" + quote("1 UNION SELECT password FROM users"))
-    logs = {name: (front.root / "logs" / f"{name}-error.log").read_text() for name in (ONE, TWO)}
-    assert "OWASP_CRS" in logs[TWO]
-    assert "SQL Injection" in logs[TWO]
+    get(front, OFF, "/?q=" + quote("1 UNION SELECT password FROM users"))
+    # rotatelogs writes the file.
+    end = time.monotonic() + 10
+    while "SQL Injection" not in log(front, TWO) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert "OWASP_CRS" in log(front, TWO)
+    assert "SQL Injection" in log(front, TWO)
+    assert "ModSecurity" not in log(front, THREE)
     assert not list(front.root.glob("logs/*audit*"))
-    third = front.root / "logs" / f"{THREE}-error.log"
-    assert not third.exists() or "ModSecurity" not in third.read_text()
 
 
 USUAL = {
@@ -150,7 +159,6 @@ def test_bodies_have_the_limit_of_the_record(front: Front, size: int, status: in
 
 def test_a_body_that_cannot_be_read_is_refused(front: Front) -> None:
     assert post(front, BLOCK, "/", b'{"q": x}', "application/json") == 400
-    # ModSecurity 2.9 answers so to a document that ends too early.
-    assert post(front, BLOCK, "/", b'{"q": ', "application/json") == 500
-    for body in (b'{"q": x}', b'{"q": '):
-        assert post(front, DETECT, "/", body, "application/json") == 200
+    assert post(front, DETECT, "/", b'{"q": x}', "application/json") == 200
+    # ModSecurity 2.9 answers so to a document that ends too early, whatever its mode.
+    assert [post(front, port, "/", b'{"q": ', "application/json") for port in (BLOCK, DETECT, OFF)] == [500, 500, 200]
