@@ -5,11 +5,15 @@ symlink changes in the meantime.
 
 A process whose slot gets requests loads the release at once. A process of an idle slot loads it with its first request,
 which saves memory, unless the file ``preload`` names the slot.
+
+Whatever release is loaded, its application never sees headers in which a client claims who it is, where it comes from or
+goes to, or how it asks, unless Apache says that the request may have them.
 """
 
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 import threading
 
@@ -24,6 +28,82 @@ sys.prefix = sys.exec_prefix = os.path.realpath(os.path.join(release, "venv"))
 sys.path[:] = [path for path in map(os.path.realpath, sys.path) if path != release]
 sys.path_importer_cache.clear()
 
+# Headers in which a proxy, or a filter before the application, tells what it knows of the client. The names are those of
+# the environment, without HTTP_. The pattern is broad on purpose: a new name of such a header is more likely than another
+# use of an old one, and the key ``client_headers`` of a record lets a name through.
+CLAIM = re.compile(
+    r"""
+    # Where the client is, and which scheme, host, port and path it has asked for.
+      (X_)?FORWARD.* | (X_)?ORIGINA(L|TING).* | (X_)?REWRIT.* | (X_)?REAL_.* | (X_)?TRUE_.* | X_CLUSTER_.*
+    | (X_)?CLIENT_?(IP|ADDR|HOST|PORT|SRC|PROTO|SCHEME|GEO|DEVICE_IP).* | (X_)?(REMOTE|PEER|SOURCE)_?(IP|ADDR|PORT|HOST).*
+    | (X_|WL_)*PROX(Y|IED)(?!_(CONNECTION|AUTHORIZATION)$).* | (X_)?FRONT_?END_.* | (X_)?(BACKEND|UPSTREAM|INGRESS)_.*
+    | (X_)?(CF|CDN|CLOUDFRONT|FASTLY|AKAMAI|AZURE|FD|ARR|ENVOY|APPENGINE|NGINX|ACCEL|SENDFILE|COMING|HTTP|SERVER)_.*
+    | (X_)?(URL|URI|REQUEST|EXTERNAL|BASE|ROOT|CONTEXT|SCRIPT|APPLICATION|APP|VHOST)_
+      (SCHEME|PROTO|PROTOCOL|HOST|HOSTNAME|PORT|PREFIX|PATH|NAME|ROOT|URI|URL|SSL|HTTPS|METHOD)
+    | X_(SCHEME|PROTO|PROTOCOL|HOST|HOSTNAME|PORT|PREFIX|PATH|URL|URI|PATH_INFO|PATH_PREFIX|FROM_IP|IP) | SCRIPT_NAME
+    | (X_)?HOST_OVERRIDE | PATH_INFO | QUERY_STRING
+    # How the client asks: the method, and what TLS has shown.
+    | (X_)?(HTTP_)?METHOD(_.*)? | (X_)?(HTTPS|M?TLS|SSL)(_.*)? | (X_)?CLIENT_?(SSL|TLS|CERT|VERIFY|DN|S_DN|I_DN|CN).*
+    | (X_)?(CLIENT_?)?(CERT|CERTIFICATE)(_.*)?
+    # Who the client is: keystonemiddleware's headers, and those of filters and proxies that authenticate.
+    | X_(SERVICE_)?(USERS?(?!_AGENT$)|PROJECT|TENANT|DOMAIN|ROLES?|IDENTITY|CATALOG|GROUPS?)(_.*)? | OPENSTACK_SYSTEM_SCOPE
+    | X_(USER_?(NAME|ID|INFO)|IS_.*|ADMIN(_.*)?|SCOPES?|E?MAIL|LOGIN|PRINCIPAL.*|CONSUMER_.*|ANONYMOUS_.*|CREDENTIAL_.*)
+    | X_AUTH_(?!(TOKEN|KEY|NEW_TOKEN|RECEIPT)(_.*)?$).* | X_SUBJECT(?!_TOKEN$)(_.*)? | X_CLIENT_(USER|PRINCIPAL|SUBJECT).*
+    | (X_)?AUTHENTI(CATED|K)_.* | (X_)?REMOTE_.* | REMOTEUSER | X_REMOTEUSER | (X_)?WEB_?AUTH_?.* | (X_)?IMPERSONAT.*
+    | X_(ON_BEHALF_OF|ACT_AS|RUN_AS|SUDO|LOGGED_IN)(_.*)? | (X_)?(OIDC|MELLON|SHIB|SAML|AJP|CAS|SM|SITEMINDER|IV)_?.*
+    | X_MS_(CLIENT_PRINCIPAL|TOKEN).* | X_GOOG_(AUTHENTICATED|IAP).* | X_AMZN_(OIDC|MTLS).* | TAILSCALE_.* | X_(VOUCH|POMERIUM).*
+    """,
+    re.VERBOSE,
+)
+# The number of names that a process remembers. An application's clients use a few dozen; the limit is for those who send a
+# new name with each request.
+KNOWN_NAMES = 512
+
+
+def names_in(text):
+    """Return the names of headers, separated by commas, as keys of the environment."""
+    return {"HTTP_" + name.upper().replace("-", "_") for name in text.split(",") if name}
+
+
+def without_claims(application):
+    """Return ``application`` so that it sees no claim of a client that Apache does not let through.
+
+    The environment of a request has ``GROVE_TRUSTED_PROXY``, the headers that count from a trusted proxy, when one has
+    sent it; ``GROVE_PROXY_HEADERS``, what the record adds to them; and ``GROVE_CLIENT_HEADERS``, what the record lets
+    every client send. No client can set these.
+    """
+    # Names that requests of clients, and of trusted proxies, may have or not have.
+    of_clients, of_proxies = (set(), set()), (set(), set())
+
+    def allowed(environ):
+        names = names_in(environ.get("GROVE_CLIENT_HEADERS", ""))
+        if "GROVE_TRUSTED_PROXY" in environ:
+            names |= names_in(environ["GROVE_TRUSTED_PROXY"]) | names_in(environ.get("GROVE_PROXY_HEADERS", ""))
+        return names
+
+    def drop_claims(environ, harmless, dropped):
+        for name in [name for name in environ if name not in harmless]:
+            is_dropped = name in dropped
+            if not is_dropped:
+                # A server that maps other characters than - to _, or none, gives no other name to a claim.
+                is_claim = name.startswith("HTTP_") and CLAIM.fullmatch(re.sub("[^A-Z0-9]", "_", name[5:].upper()))
+                is_dropped = bool(is_claim) and name not in allowed(environ)
+                names = dropped if is_dropped else harmless
+                if len(names) >= KNOWN_NAMES:
+                    names.clear()
+                names.add(name)
+            if is_dropped:
+                del environ[name]
+
+    def filtered(environ, start_response):
+        harmless, dropped = of_proxies if "GROVE_TRUSTED_PROXY" in environ else of_clients
+        # Usually all names are known, and one comparison is all that a request costs.
+        if not environ.keys() <= harmless:
+            drop_claims(environ, harmless, dropped)
+        return application(environ, start_response)
+
+    return filtered
+
 
 def load():
     path = os.path.join(release, "app.wsgi")
@@ -34,7 +114,7 @@ def load():
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     sys.modules[loader.name] = module
     loader.exec_module(module)
-    return module.application
+    return without_claims(module.application)
 
 
 def words_of(name):

@@ -71,6 +71,21 @@ def test_tls_is_up_to_date(web1: Host) -> None:
     assert web1.run("stat", "-c", "%a %U", "/etc/apache2/grove-tls/shop.key").split() == ["600", "root"]
 
 
+def test_unknown_names_are_refused(web1: Host) -> None:
+    with pytest.raises(ssl.SSLError, match="alert"):
+        web1.ask(8443, "/", headers={"Host": "elsewhere.test"}, authority=AUTHORITY)
+    with pytest.raises(ssl.SSLError, match="alert"):
+        web1.ask(8444, "/", headers={"Host": "shop.test"}, authority=AUTHORITY)
+
+
+@pytest.mark.parametrize(("name", "app"), [("web1", "plain"), ("web2", "sample")])
+def test_the_firewall_blocks_attacks(hosts: dict[str, Host], name: str, app: str) -> None:
+    host = hosts[name]
+    assert host.ask(app, "/?q=1%27+UNION+SELECT+password+FROM+users--").status == 403
+    host.log_with(f"{app}-error", "SQL Injection")
+    assert host.ask(app, "/").status == 200
+
+
 def test_a_given_certificate_and_a_git_source(web1: Host) -> None:
     answer = web1.ask(8444, "/", headers={"Host": "greeter.test"}, authority=str(GENERATED / "greeter.crt"))
     assert answer.text == "Hello from greeter 1.0"

@@ -149,6 +149,7 @@ def build_plan(record: dict[str, Any], release: str) -> str:
         "source_kind": record["source"]["kind"],
         "requirement": record["source"]["text"],
         "script_name": record["path"],
+        "host": record["server_name"] or "",
         "migrates": bool(record["migrate"]),
         "expanded": sorted(target for target, template in record["config"].items() if template is None),
         "places": {"state": record["state"], "logs": record["logs"]},

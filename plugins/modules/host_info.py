@@ -61,8 +61,9 @@ EXAMPLES = r"""
 RETURN = r"""
 host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs),
-    C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
-    (whether apt knows any package).
+    C(ocsp_responders) (of each certificate of C(key_pairs)), C(listeners), C(httpd), C(timers) (files that run
+    commands of applications again and again), C(package_lists) (whether apt knows any package), C(waf)
+    (whether ModSecurity is installed).
   type: dict
   returned: always
 """
@@ -104,6 +105,8 @@ def main() -> None:
             "folders": {path: info.owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
             "key_pairs": {"|".join(pair): info.key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
+            "ocsp_responders": {pair[0]: info.ocsp_responder(pair[0]) for pair in params["key_pairs"] if pair},
+            "waf": os.path.exists(os.path.join(params["layout"].get("modules_dir", ""), "mod_security2.so")),
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": describe(Layout.of(params["layout"])),
             "units": info.units(),

@@ -45,6 +45,11 @@ options:
     type: list
     elements: str
     default: []
+  disable_module_confs:
+    description: Enabled modules whose own configuration of the distribution is disabled.
+    type: list
+    elements: str
+    default: []
   disable_sites:
     description: Sites that are disabled.
     type: list
@@ -104,6 +109,7 @@ def main() -> None:
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "enable_modules": {"type": "list", "elements": "str", "default": []},
             "disable_modules": {"type": "list", "elements": "str", "default": []},
+            "disable_module_confs": {"type": "list", "elements": "str", "default": []},
             "disable_sites": {"type": "list", "elements": "str", "default": []},
             "disable_confs": {"type": "list", "elements": "str", "default": []},
             "only_sites": {"type": "str"},

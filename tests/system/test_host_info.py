@@ -60,6 +60,10 @@ def test_certificates_and_keys(tmp_path: Path) -> None:
     assert "No such file" in info.key_pair([one[0], str(tmp_path / "none.key")])
     (tmp_path / "broken.key").write_text("nonsense")
     assert info.key_pair([one[0], str(tmp_path / "broken.key")]) != ""
+    responder = "http://ocsp.example.org/"
+    stapled = make_pair(tmp_path, "stapled", "-nodes", "-addext", f"authorityInfoAccess=OCSP;URI:{responder}")
+    assert info.ocsp_responder(stapled[0]) == responder
+    assert [info.ocsp_responder(path) for path in (one[0], str(tmp_path / "none.crt"))] == ["", ""]
 
 
 @pytest.mark.parametrize(

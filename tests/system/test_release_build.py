@@ -301,7 +301,7 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
     release = place.build(place.order(migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
     assert described["warning"] == "before the migration, / was not well: OSError: no table"
-    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60}
+    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60, "host": ""}
     (place.source / "shop.py").write_text("import no_such_module\n")
     assert "No module named" in place.refused(place.order(migrates=True))
 

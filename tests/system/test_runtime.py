@@ -104,6 +104,8 @@ def test_a_release_that_works_passes_its_trial(release: Path) -> None:
     assert (completed.returncode, completed.stderr) == (0, "")
     completed = trial(release, entry("assert environ['SCRIPT_NAME'] == '', environ"), "/", "/up")
     assert (completed.returncode, completed.stderr) == (0, "")
+    completed = trial(release, entry("assert environ['HTTP_HOST'] == 'shop.test', environ"), "/", "/up", "shop.test")
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ sys.stdin.readline()
 import lazily
 print(json.dumps({
     "prefix": sys.prefix, "exec_prefix": sys.exec_prefix, "path": sys.path,
-    "application": namespace["application"], "lazily": lazily.value,
+    "application": namespace["application"]({}, None), "lazily": lazily.value,
 }))
 """
 
@@ -205,7 +207,7 @@ def make_release(folder: Path, name: str) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", path / "venv"], check=True)
     packages = next((path / "venv").glob("lib/python3*/site-packages"))
     (packages / "lazily.py").write_text(f"value = {name!r}\n")
-    (path / "app.wsgi").write_text(f"application = {name!r}\n")
+    (path / "app.wsgi").write_text(f"def application(environ, start_response):\n    return {name!r}\n")
     return path
 
 

@@ -39,7 +39,18 @@ ONE, TWO, THREE = "daemon", "mail", "games"
 
 # The files of the packages httpd and mod_ssl on Red Hat that Grove's configuration depends on.
 REDHAT_MODULES = (
-    *("mpm_event", "access_compat", "alias", "authz_core", "authz_host", "dir", "env", "headers", "mime"),
+    *(
+        "mpm_event",
+        "access_compat",
+        "alias",
+        "allowmethods",
+        "authz_core",
+        "authz_host",
+        "dir",
+        "env",
+        "headers",
+        "mime",
+    ),
     *("remoteip", "reqtimeout", "rewrite", "setenvif", "socache_shmcb", "ssl"),
 )
 REDHAT_MAIN = """
@@ -57,12 +68,13 @@ REDHAT_SSL = "Listen 443 https\n<VirtualHost _default_:443>\n    SSLEngine on\n<
 
 @dataclasses.dataclass
 class Case:
-    """Records, and the other variables of the inventory."""
+    """Records, the other variables of the inventory, and what the module host_info returns."""
 
     family: str
     mod_wsgi: str
     apps: list[dict[str, Any]]
     variables: dict[str, Any] = dataclasses.field(default_factory=dict)
+    host: dict[str, Any] | None = None
 
 
 def app(name: str, **more: Any) -> dict[str, Any]:
@@ -173,7 +185,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
         state_base="/var/lib",
         log_base="/var/log",
         listen_address="*",
-        door="127.0.0.1:18280",
+        door=case.variables.get("wsgi_app_door", "127.0.0.1:18280"),
         python=PYTHON,
         mod_wsgi=case.mod_wsgi,
         mod_wsgi_python=PYTHON,
@@ -195,7 +207,7 @@ def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
         for key in ("tls_certificate", "tls_key"):
             if key in record:
                 record[key] = record[key].format(**places)
-    checked = check_records(written, spec, settings(case, root, layout))
+    checked = check_records(written, spec, settings(case, root, layout), case.host)
     assert [str(problem) for problem in checked.problems] == []
     return steps(checked, settings(case, root, layout), {})
 
@@ -241,18 +253,24 @@ class Rendered:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]) -> dict[str, Rendered]:
-    """Every case, rendered by one run of ansible-playbook in which each case is a host."""
-    base = tmp_path_factory.mktemp("templates")
+    return render(CASES, tmp_path_factory.mktemp("templates"), mod_wsgi)
+
+
+def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **places: str) -> dict[str, Rendered]:
+    """Render every case by one run of ansible-playbook in which each case is a host.
+
+    ``base`` is an empty folder, ``places`` replace values of the families' layouts.
+    """
     families = load("roles/httpd/vars/main.yml")["__httpd_families"]
     defaults: dict[str, Any] = {}
     for role in ("httpd", "mod_wsgi", "wsgi_app"):
         defaults |= load(f"roles/{role}/defaults/main.yml")
     make_certificate(base / "one", "one.example.org")
     hosts, layouts = {}, {}
-    for name, case in CASES.items():
+    for name, case in cases.items():
         root = base / name
         root.mkdir()
-        layout = {**families[case.family]["layout"], "root": str(root / "tree")}
+        layout = {**families[case.family]["layout"], "root": str(root / "tree"), **places}
         for suffix in (".crt", ".key"):
             shutil.copy(f"{base}/one{suffix}", root)
             (root / "ca" / name).mkdir(parents=True, exist_ok=True)
@@ -269,7 +287,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             "output": str(root),
             "role_path": str(REPOSITORY / "roles/wsgi_app"),
             "own_layout": layout,
-            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}},
+            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}, "waf": False},
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
@@ -293,24 +311,28 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     (base / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
     run(BIN / "ansible-playbook", "-i", base / "inventory.yml", base / "play.yml", cwd=REPOSITORY)
-    cases = {}
-    for name in CASES:
+    results = {}
+    for name in cases:
         arguments = {role: json.loads((base / name / f"{role}.json").read_text()) for role, _ in STEPS}
-        cases[name] = Rendered(layouts[name], arguments)
-    return cases
+        results[name] = Rendered(layouts[name], arguments)
+    return results
+
+
+def write(result: Rendered) -> None:
+    """Write what the roles declare into the case's tree, after Apache has accepted it."""
+    for role, _ in STEPS:
+        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
+        changed = tree.changes(config.entries(result.layout))
+        tree.check_staged(result.layout, changed)
+        tree.apply(result.layout, changed)
+        assert tree.changes(config.entries(result.layout)) == {}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], name: str) -> None:
     case, result = CASES[name], rendered[name]
     layout = result.layout
-    for role, _ in STEPS:
-        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
-        declared = config.entries(layout)
-        changed = tree.changes(declared)
-        tree.check_staged(layout, changed)
-        tree.apply(layout, changed)
-        assert tree.changes(config.entries(layout)) == {}
+    write(result)
     completed = tree.ask_apache(layout, "-d", layout.root, "-f", f"{layout.root}/{layout.main}", "-D", "DUMP_VHOSTS")
     assert completed.returncode == 0, completed.stderr
     for record in case.apps:
@@ -340,7 +362,10 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 
 
 # The variables that the roles pass to the templates, and those that Ansible adds.
-PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
+PASSED = {
+    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi"),
+    "ansible_managed",
+}
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in (REPOSITORY / "httpd").glob("*.j2")))
@@ -380,7 +405,7 @@ def test_a_virtual_host_that_is_shared(rendered: dict[str, Rendered]) -> None:
 
 
 @pytest.mark.parametrize("name", ["Debian-6-default", "RedHat-6-default"])
-def test_requests_for_unknown_names_go_to_the_site_without_a_name(rendered: dict[str, Rendered], name: str) -> None:
+def test_apache_reads_the_site_without_a_name_first(rendered: dict[str, Rendered], name: str) -> None:
     assert sorted(rendered[name].sites) == [f"wsgi-0-{TWO}", f"wsgi-{ONE}"]
     test_apache_accepts_what_the_roles_declare(rendered, name)
     layout = rendered[name].layout
@@ -409,6 +434,7 @@ def test_private_certificates_are_secret_files(rendered: dict[str, Rendered]) ->
 def test_headers_of_clients_count_only_from_trusted_proxies(rendered: dict[str, Rendered]) -> None:
     text = rendered["Debian-6-proxies"].arguments["httpd"]["confs"]["zz-grove-server"]
     assert "RemoteIPInternalProxy 10.0.0.5 192.168.0.0/16 2001:db8::/32" in text
+    assert "RequestHeader unset X-Forwarded-For env=!GROVE_TRUSTED_PROXY\n" in text
     text = rendered["Debian-6-port"].arguments["httpd"]["confs"]["zz-grove-server"]
     assert "RequestHeader unset X-Forwarded-For\n" in text
     assert "RemoteIP" not in text
@@ -418,6 +444,7 @@ def test_sites_of_both_families_are_the_same_but_for_paths(rendered: dict[str, R
     def common(name: str) -> str:
         result = rendered[name]
         text = "".join(result.sites.values()).replace(str(Path(result.layout.root).parent), "")
+        text = text.replace(re.escape(name), "HOST")
         for ours, theirs in (("/usr/sbin/rotatelogs", "/usr/bin/rotatelogs"), ("/var/log/httpd", "/var/log/apache2")):
             text = text.replace(ours, theirs)
         return text

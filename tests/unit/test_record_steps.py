@@ -58,6 +58,13 @@ def test_the_first_record_of_a_virtual_host_has_the_mounts() -> None:
     assert result["listen"] == ["127.0.0.1:9080", "8080", "8088"]
 
 
+def test_a_record_without_a_name_answers_to_addresses_beside_records_with_names() -> None:
+    sites = work(*SHARED)["sites"]
+    assert sites["wsgi-0-blog"]["own_names"] == ["localhost", "web1"]
+    assert sites["wsgi-cart"]["own_names"] == []
+    assert work(record("blog"))["sites"]["wsgi-blog"]["own_names"] == []
+
+
 def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount() -> None:
     assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
     assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
@@ -189,6 +196,7 @@ def test_the_plan_of_a_build() -> None:
         "requirement": "shop==1",
         "static": {},
         "script_name": "/shop",
+        "host": "",
         "health": "/",
         "start_timeout": 60,
         "migrates": True,

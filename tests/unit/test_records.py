@@ -56,6 +56,7 @@ def host() -> Host:
         "folders": {},
         "files": {},
         "key_pairs": {},
+        "waf": False,
         "systemd": True,
         "units": [],
         "listeners": [],
@@ -166,6 +167,12 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ({"environment": {"LEVEL": 3}}, {"environment": {"LEVEL": "3"}}),
         ({"daemon_options": {"request-timeout": 5}}, {"kind": "pecan"}),
         ({"agents": {"mailer": {"command": "true"}}}, {"name": "shop"}),
+        (
+            {"headers": {"X-Frame-Options": None, "Permissions-Policy": 'geolocation=(self "https://a.test")'}},
+            {"port": 8080},
+        ),
+        ({"methods": ["GET", "PROPFIND", "VERSION-CONTROL"]}, {"name": "shop"}),
+        ({"client_headers": ["X-HTTP-Method-Override", "X-Roles"], "proxy_headers": ["X-Real-IP"]}, {"name": "shop"}),
     ],
 )
 def test_what_follows_from_a_record(
@@ -272,6 +279,33 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(health="up"), "health"),
         (record(directives=["Require all\ngranted"]), "directives"),
         (record(allow_from=["10.0.0.0/33"]), "allow_from"),
+        (record(headers={"X Y": "1"}), "headers"),
+        (record(headers={1: "1"}), "headers"),
+        (record(headers={"X-Y": "1\n2"}), "headers.X-Y"),
+        (record(headers={"X-Y": "\u00fc"}), "headers.X-Y"),
+        (record(headers={"X-Y": ""}), "headers.X-Y"),
+        (record(headers={"X-Y": 1}), "headers.X-Y"),
+        (record(headers={"X-Y": ["1"]}), "headers.X-Y"),
+        (record(headers={"X-Y": "${PATH}"}), "headers.X-Y"),
+        (record(headers={"X-Y": "1", "x-y": "2"}), "headers.x-y"),
+        (record(headers={"content-length": "1"}), "headers.content-length"),
+        (record(headers={"Set-Cookie": "a=1"}), "headers.Set-Cookie"),
+        (record(headers=["X-Y: 1"]), "headers"),
+        (record(methods=["GET", "propfind"]), "methods"),
+        (record(methods=["GET", "CONNECT"]), "methods"),
+        (record(methods=["GET", "TRACE"]), "methods"),
+        (record(methods=["GET", "A B"]), "methods"),
+        (record(methods=["GET", "A\nB"]), "methods"),
+        (record(methods=["POST"]), "methods"),
+        (record(methods=[]), "methods"),
+        (record(client_headers=["X_Roles"]), "client_headers"),
+        (record(client_headers=["X-Roles\r\nX-User-Id"]), "client_headers"),
+        (record(client_headers=[""]), "client_headers"),
+        (record(client_headers=["x-forwarded-HOST"]), "client_headers"),
+        (record(client_headers=["X-Real-IP"]), "client_headers"),
+        (record(client_headers=["Forwarded"]), "client_headers"),
+        (record(proxy_headers=["X-Real-IP: 1"]), "proxy_headers"),
+        (record(proxy_headers=["Proxy"]), "proxy_headers"),
         (record(tls="given"), "tls"),
         (record(tls_key="/etc/ssl/shop.key"), "tls_key"),
         (record(static={"public": "public"}), "static.public"),
@@ -444,6 +478,17 @@ def test_foreign_sites(settings: Settings, host: Host) -> None:
     assert problems([record()], settings, host) == []
     host["httpd"] |= {"foreign_sites": ["000-default", "default-ssl", "ssl"], "ports_ours": False}
     assert problems([record()], settings, host) == []
+
+
+def test_a_firewall_for_a_virtual_host(settings: Settings, host: Host) -> None:
+    shared = [record(server_name="shop.test", waf="block"), other(server_name="shop.test", path="/other")]
+    assert problems(shared, settings, host) == [("other", "waf")]
+    assert problems([shared[0], {**shared[1], "waf": "block"}], settings, host) == []
+    assert problems([record(waf=False)], settings, host) == []
+    assert problems([record(waf="on")], settings, host) == [("shop", "waf")]
+    assert problems([record(waf="detect")], settings, host, httpd_program="httpd") == [("shop", "waf")]
+    assert steps(check([record(waf="detect")], settings, host), settings, host)["waf"] is True
+    assert steps(check([record()], settings, host), settings, host)["waf"] is False
 
 
 def test_several_problems_are_all_reported(settings: Settings, host: Host) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,103 @@ def test_a_release_that_was_built_before_it_had_an_app_wsgi(folder: Path) -> Non
     (release / "app.wsgi").rename(release / "entry.py")
     loaded, answers, became, loads = start(folder, "my-shop-blue")
     assert (loaded, answers, became, loads) == (True, ["one"] * 8, "function", 1)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the script defines before it loads a release."""
+    text, beginning, _ = SCRIPT.read_text().partition("slot_map = ")
+    assert beginning
+    monkeypatch.setitem(sys.modules, "mod_wsgi", types.SimpleNamespace(process_group="shop-blue"))
+    for name in ("path", "prefix", "exec_prefix"):
+        value = getattr(sys, name)
+        monkeypatch.setattr(sys, name, list(value) if isinstance(value, list) else value)
+    namespace: dict[str, Any] = {"__file__": "/srv/wsgi/shop/slot.wsgi"}
+    exec(compile(text, str(SCRIPT), "exec"), namespace)
+    return namespace
+
+
+# What proxies, content networks, frameworks and middleware take for the truth about a client.
+CLAIMS = """
+Forwarded Forwarded-For X-Forwarded X-Forwarded-For X-ForwardedFor X-Forward-For X-Originally-Forwarded-For
+X-Forwarded-Scheme X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Server X-Forwarded-Port X-Forwarded-Ssl
+X-Forwarded-By X-Forwarded-Prefix X-Forwarded-User X-Forwarded-Client-Cert X-Real-IP X-Original-URL X-Original-Host
+X-Originating-IP X-Rewrite-URL X-Script-Name Script-Name X-Client-IP Client-IP X-IP True-Client-IP
+X-Cluster-Client-IP CF-Connecting-IP CF-Visitor Fastly-Client-IP Fastly-SSL CloudFront-Forwarded-Proto
+X-Azure-ClientIP X-Envoy-Original-Path X-Envoy-External-Address X-ProxyUser-Ip WL-Proxy-Client-IP Proxy-Client-IP
+Proxy X-Remote-Addr Remote-Addr X-Path-Info X-Base-Path X-Application-Root X-Request-Uri X-Server-Name
+X-Ingress-Path X-Accel-Mapping X-Sendfile-Type Front-End-Https X-Url-Scheme X-Scheme X-Proto X-Host X-HTTPS HTTPS
+X-HTTP-Host-Override X-Host-Override X-HTTP-Method-Override X-HTTP-Method X-Method-Override X-SSL-Client-Cert
+SSL-Client-Verify X-Client-Cert Client-Cert Client-Cert-Chain X-Client-Verify X-Client-DN X-ARR-ClientCert X-ARR-SSL
+X-TLS-Client X-User-Id X-User X-User-Name X-Username X-User-Domain-Id X-Roles X-Role X-Identity-Status
+X-Service-Identity-Status X-Project-Id X-Project-Domain-Id X-Tenant X-Tenant-Id X-Domain-Id X-Service-Catalog
+X-Service-Roles X-Service-User-Id X-Service-Project-Id X-Is-Admin-Project OpenStack-System-Scope X-Auth-User
+X-Auth-Request-Email X-Auth-Project-Id Remote-User X-Remote-User Remote-Groups X-Authenticated-User
+X-Authenticated-Userid X-WEBAUTH-USER X-authentik-username X-MS-Client-Principal X-Goog-Authenticated-User-Email
+X-Groups X-Goog-Iap-Jwt-Assertion X-Amzn-Oidc-Identity X-Appengine-User-Email OIDC-Claim-Sub MELLON-NAME
+Shib-Identity-Provider SM-User Iv-User X-Consumer-Username X-Credential-Identifier Impersonate-User X-Email
+X-Subject-DN X-SAML-User Tailscale-User-Login
+"""
+# What clients send for good reasons: of browsers, of OpenStack's clients, of tracing, and of other APIs.
+LEGITIMATE = """
+Host User-Agent Accept Accept-Encoding Accept-Language Connection Cookie Referer Origin Authorization Range Expect
+Pragma Via TE Cache-Control Date From Prefer If-Match If-None-Match If-Modified-Since Sec-Fetch-Mode Sec-CH-UA
+Upgrade-Insecure-Requests DNT Access-Control-Request-Method Access-Control-Request-Headers X-Requested-With
+X-CSRF-Token X-API-Key Idempotency-Key X-Auth-Token X-Auth-Key X-Service-Token X-Subject-Token
+X-OpenStack-Request-ID X-OpenStack-Nova-API-Version OpenStack-API-Version X-OpenStack-Manila-API-Version
+OpenStack-Auth-Receipt OpenStack-Identity-Access-Rules X-OpenStack-Image-Size X-Image-Meta-Name X-Account-Meta-A
+X-Container-Meta-B X-Object-Meta-C X-Delete-After X-Instance-ID X-Instance-ID-Signature X-Metadata-Provider
+X-Trace-Info X-Trace-HMAC X-Request-ID X-Correlation-ID X-B3-TraceId Traceparent Tracestate X-Amzn-Trace-Id
+X-Cloud-Trace-Context X-Amz-Date X-Amz-Security-Token X-Ms-Version X-Ms-Date X-User-Agent X-Client-Version
+X-Client-Name X-Application-Id X-App-Version X-Request-Start X-Hub-Signature X-GitHub-Event X-Gitlab-Token
+X-Service-Name Proxy-Authorization Proxy-Connection Destination Depth Overwrite Last-Event-ID X-Session-Id
+X-Timestamp
+"""
+
+
+def key(name: str) -> str:
+    return "HTTP_" + re.sub("[^A-Z0-9]", "_", name.upper())
+
+
+def seen(script: dict[str, Any], environ: dict[str, str]) -> set[str]:
+    """Return the names that an application sees, in the first and in later requests."""
+    application = script["without_claims"](lambda environ, start_response: set(environ))
+    first, second = (application(dict(environ), None) for _ in range(2))
+    assert first == second
+    return set(first)
+
+
+def test_claims_are_dropped_and_nothing_else(script: dict[str, Any]) -> None:
+    names = {*map(key, LEGITIMATE.split()), "REMOTE_ADDR", "REMOTE_USER", "SCRIPT_NAME", "HTTPS", "wsgi.input"}
+    assert seen(script, dict.fromkeys([*names, *map(key, CLAIMS.split())], "")) == names
+    odd = {"HTTP_" + name.upper().replace("-", character) for name in CLAIMS.split() for character in "._~! "}
+    assert seen(script, dict.fromkeys(odd, "")) == set()
+
+
+def test_claims_that_apache_lets_through(script: dict[str, Any]) -> None:
+    claims = dict.fromkeys(map(key, CLAIMS.split()), "")
+    record = {"GROVE_CLIENT_HEADERS": "X-Roles,x-user-id", "GROVE_PROXY_HEADERS": "X-Real-IP"}
+    assert seen(script, {**claims, **record}) - set(record) == {"HTTP_X_ROLES", "HTTP_X_USER_ID"}
+    proxy = {**record, "GROVE_TRUSTED_PROXY": "X-Forwarded-For,X-Forwarded-Proto"}
+    assert seen(script, {**claims, **proxy}) - set(proxy) == {
+        *("HTTP_X_ROLES", "HTTP_X_USER_ID", "HTTP_X_REAL_IP", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"),
+    }
+
+
+def test_a_claim_that_a_proxy_has_made_is_not_learned_for_clients(script: dict[str, Any]) -> None:
+    application = script["without_claims"](lambda environ, start_response: set(environ))
+    claim = {"HTTP_X_FORWARDED_HOST": ""}
+    trusted = {"GROVE_TRUSTED_PROXY": "X-Forwarded-Host"}
+    assert application({**claim, **trusted}, None) == {*claim, *trusted}
+    assert application(dict(claim), None) == set()
+
+
+def test_a_process_does_not_remember_every_name(script: dict[str, Any]) -> None:
+    application = script["without_claims"](lambda environ, start_response: set(environ))
+    remembered = [sets for cell in application.__closure__ if isinstance(sets := cell.cell_contents, tuple)]
+    for number in range(3 * script["KNOWN_NAMES"]):
+        environ = {f"HTTP_X_NUMBER_{number}": "", f"HTTP_X_ROLES_{number}": ""}
+        assert application(environ, None) == {f"HTTP_X_NUMBER_{number}"}
+    sizes = [len(names) for pair in remembered for names in pair]
+    assert len(sizes) == 4
+    assert 0 < max(sizes) <= script["KNOWN_NAMES"]

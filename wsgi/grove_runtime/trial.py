@@ -1,6 +1,8 @@
 """Load a release as its daemon processes will, and ask it for its health path, without a server.
 
-Usage: trial.py RELEASE SCRIPT_NAME PATH_INFO
+Usage: trial.py RELEASE SCRIPT_NAME PATH_INFO [HOST]
+
+HOST is the Host header of the request.
 
 The launcher runs this with the virtualenv's Python, as the application's account. The exit code is
 * 0 when the answer was 200,
@@ -38,13 +40,14 @@ def load(release: str) -> Any:
     return module.application
 
 
-def ask(application: Any, script_name: str, path_info: str) -> tuple[str, bytes]:
+def ask(application: Any, script_name: str, path_info: str, host: str = "") -> tuple[str, bytes]:
     """Return status line and body of the answer to a GET. Raises whatever the application raises."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": script_name.rstrip("/"),
         "PATH_INFO": path_info,
         "REMOTE_ADDR": "127.0.0.1",
+        **({"HTTP_HOST": host, "SERVER_NAME": host} if host else {}),
     }
     setup_testing_defaults(environ)
     statuses: list[str] = []
@@ -64,7 +67,7 @@ def ask(application: Any, script_name: str, path_info: str) -> tuple[str, bytes]
 
 def main() -> int:
     """Try the release that the command line names; return the exit code."""
-    release, script_name, path_info = sys.argv[1:]
+    release, *request = sys.argv[1:]
     sys.argv[:] = ["mod_wsgi"]
     # Python puts this file's folder into the path, where a daemon process does not have it.
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
@@ -77,12 +80,12 @@ def main() -> int:
         traceback.print_exc()
         return UNHEALTHY
     try:
-        status, content = ask(application, script_name, path_info)
+        status, content = ask(application, *request)
     except BaseException:
         traceback.print_exc()
         return UNHEALTHY
     if not status.startswith("200 "):
-        print(f"{path_info} answered {status}", file=sys.stderr)
+        print(f"{request[1]} answered {status}", file=sys.stderr)
         print(content[-SHOWN_BYTES:].decode(errors="replace"), file=sys.stderr)
         return UNHEALTHY
     return HEALTHY

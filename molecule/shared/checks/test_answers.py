@@ -43,6 +43,8 @@ def test_text(host: Host, app: str, path: str, answer: str) -> None:
         ("test3", "/shop/", 200, 'href="/shop/public/css/style.css"'),
         ("test3", "/shop/a/bogus/url", 404, 'href="/shop/"'),
         ("test3", "/catalog", 404, "not found on this server"),
+        ("test3", "/", 404, "not found on this server"),
+        ("test3", "/icons/", 404, "not found on this server"),
     ],
 )
 def test_pages(host: Host, app: str, path: str, status: int, part: str) -> None:
@@ -144,10 +146,22 @@ def test_links_of_the_versions_follow_the_request(host: Host) -> None:
 
 def test_a_client_cannot_claim_to_be_a_proxy(host: Host) -> None:
     claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example", "X-Forwarded-For": "192.0.2.7"}
+    # PasteDeploy's filter "prefix" believes these.
+    claims |= {"X-Forwarded-Scheme": "https", "X-Forwarded-Server": "elsewhere.example", "X_Forwarded_Host": "a.b"}
     response = json.loads(host.ask("test2", f"/?{(token := uuid.uuid4().hex)}", headers=claims).text)
     assert response["versions"][0]["links"][0]["href"] == f"http://{host.address}:8081/v1/"
     line = next(line for line in host.log_with("test2-access", token).splitlines() if token in line)
     assert not line.startswith("192.0.2.7 ")
+
+
+def test_methods_that_no_record_names(host: Host) -> None:
+    assert host.ask("test1", "/", method="PROPFIND").status == 405
+    assert host.ask("test1", "/", method="FROBNICATE").status == 501
+
+
+def test_answers_have_safe_headers(host: Host) -> None:
+    answer = host.ask("test1", "/catalog")
+    assert {"content-security-policy", "referrer-policy", "x-content-type-options"} <= set(answer.headers)
 
 
 def test_doors_say_which_release_answers(host: Host) -> None:

@@ -84,6 +84,16 @@ def key_pair(paths: list[str]) -> str:
     return ""
 
 
+def ocsp_responder(certificate: str) -> str:
+    """Return the URL of the responder that a certificate names; empty where there is none, or no certificate."""
+    command = ["openssl", "x509", "-noout", "-ocsp_uri", "-in", certificate]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.partition("\n")[0]
+
+
 def units() -> list[str]:
     """Return the files by which systemd and cron run commands of applications."""
     return sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*"))

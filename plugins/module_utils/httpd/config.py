@@ -27,6 +27,7 @@ class Config:
     secret_files: Mapping[str, str] = field(default_factory=dict)
     enable_modules: Iterable[str] = ()
     disable_modules: Iterable[str] = ()
+    disable_module_confs: Iterable[str] = ()
     disable_sites: Iterable[str] = ()
     disable_confs: Iterable[str] = ()
     only_sites: str | None = None
@@ -50,6 +51,7 @@ class Config:
         for change, names in (
             (expected.enable_module, self.enable_modules),
             (expected.disable_module, self.disable_modules),
+            (expected.disable_module_conf, self.disable_module_confs),
             (expected.disable_site, self.disable_sites),
             (expected.disable_conf, self.disable_confs),
         ):

@@ -70,6 +70,11 @@ class ExpectedTree:
             for suffix in (".load", ".conf"):
                 self.entries[self.layout.module_enabled.format(name).replace(".load", suffix)] = ABSENT
 
+    def disable_module_conf(self, name: str) -> None:
+        """Leave a module enabled, without the configuration that the distribution has for it."""
+        if self.layout.module_enabled:
+            self.entries[self.layout.module_enabled.format(name).replace(".load", ".conf")] = ABSENT
+
     def disable_site(self, name: str) -> None:
         if self.layout.site_enabled:
             self.entries[self.layout.site_enabled.format(name)] = ABSENT

@@ -22,8 +22,9 @@ class Plan:
     """How a release is built.
 
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
-    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds. In the
-    files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders.
+    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds and with
+    the Host header ``host``. In the files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in
+    ``places`` stand for folders.
     """
 
     release: str
@@ -35,6 +36,7 @@ class Plan:
     script_name: str = "/"
     health: str = "/"
     start_timeout: int = 60
+    host: str = ""
     migrates: bool = False
     expanded: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)

@@ -25,13 +25,14 @@ operator.attrgetter(attribute)(importlib.import_module(module))
 
 @dataclass(frozen=True)
 class Trial:
-    """The request of a trial: the URL path below which the release is mounted, its health path below that, and the
-    seconds that loading and answering may take.
+    """The request of a trial: the URL path below which the release is mounted, its health path below that, the seconds
+    that loading and answering may take, and the Host header (empty for that of the address).
     """
 
     script_name: str
     health: str
     seconds: int
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ class Verdict:
 def try_release(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
     """Load the release in a folder as its account and ask for its health path. Raises OSError."""
     program = ["{release}/venv/bin/python", "-I", "{release}/runtime/grove_runtime/trial.py", "{release}"]
+    # Releases of an older Grove have a trial without a host.
+    request = [trial.script_name, trial.health, *([trial.host] if trial.host else [])]
     try:
-        done = launching.run(release, account, [*program, trial.script_name, trial.health], timeout=trial.seconds)
+        done = launching.run(release, account, [*program, *request], timeout=trial.seconds)
     except subprocess.TimeoutExpired:
         output = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
         # It may be waiting for a database, and its migration gives a better reason.
@@ -66,7 +69,7 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     A release that is complete and has a migration may be unhealthy: its RELEASE.json gets a ``warning`` and the
     ``trial`` to repeat after the migration. Raises BuildError for any other that is not healthy.
     """
-    trial = Trial(plan.script_name, plan.health, plan.start_timeout)
+    trial = Trial(plan.script_name, plan.health, plan.start_timeout, plan.host)
     verdict = try_release(release, trial, account)
     if verdict.healthy:
         return

@@ -21,6 +21,7 @@ from .places import check_addresses, check_authority, check_place
 from .problems import ALL, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
+from .requests import check_requests
 from .settings import Settings
 from .spec import FAILED_TEMPLATES, Spec, Written, read_record
 
@@ -97,6 +98,7 @@ def _check_each(
         check_daemon(record, settings, cores, problems)
         check_hooks(record, problems)
         check_place(record, problems)
+        check_requests(record, problems)
 
 
 def _result(

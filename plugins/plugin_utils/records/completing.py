@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..mpm import per_core
 from . import mod_wsgi_options, syntax
+from .headers import answer_headers
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
@@ -71,6 +72,8 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         site=f"{address}:{port}|{(keys.reach.server_name or '').lower()}",
         tls_certificate=f"{settings.tls_dir}/{name}.crt" if private else keys.reach.tls_certificate,
         tls_key=f"{settings.tls_dir}/{name}.key" if private else keys.reach.tls_key,
+        staples=bool(host and host.get("ocsp_responders", {}).get(keys.reach.tls_certificate) and not private),
+        answer_headers=answer_headers(keys.reach.headers, tls=keys.reach.tls != "off"),
         processes=per_core(settings.processes, cores) if keys.run.processes is None else keys.run.processes,
         threads=THREADS.get(kind, THREADS["module"]) if keys.run.threads is None else keys.run.threads,
         daemon_options=frozen(

@@ -65,6 +65,9 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
             remedy = "agents are services of systemd; take them out of this host"
             problems.add(record.name, "agents", actual, remedy)
         _check_certificate(record, host, problems)
+        if record.waf != "off" and settings.httpd_program != "apache2":
+            remedy = "Grove knows the packages of ModSecurity of the Debian family alone; remove the key"
+            problems.add(record.name, "waf", record.waf, remedy)
         if not host["addresses"].get(record.address.strip("[]"), True):
             actual = f"{record.address}, which is no address of the host"
             problems.add(record.name, "listen", actual, "use one of its own, or a port alone for all of them")

@@ -56,6 +56,11 @@ class Reach:
     tls_certificate: str | None
     tls_key: str | None
     allow_from: tuple[str, ...]
+    methods: tuple[str, ...]
+    client_headers: tuple[str, ...]
+    proxy_headers: tuple[str, ...]
+    headers: Mapping[str, Any]
+    waf: str
     directives: tuple[str, ...]
 
 

@@ -56,7 +56,8 @@ class Record:
     """A record. ``keys`` holds what was written, with the defaults of the specs; the other fields follow from it.
 
     A field with the name of a key is that key's completed value. ``config`` has the path of each file's template, and
-    None for a file that is made of sections. ``abi`` is that of ``python`` on the host, empty where it is not known.
+    None for a file that is made of sections. ``staples`` says that the certificate names an OCSP responder. ``abi`` is
+    that of ``python`` on the host, empty where it is not known.
     """
 
     keys: Keys
@@ -86,6 +87,8 @@ class Record:
     site: str
     tls_certificate: str | None
     tls_key: str | None
+    staples: bool
+    answer_headers: tuple[Mapping[str, object], ...]
     processes: int
     threads: int
     daemon_options: Mapping[str, str]
@@ -112,6 +115,11 @@ class Record:
     def tls(self) -> str:
         """The key ``tls``."""
         return self.keys.reach.tls
+
+    @property
+    def waf(self) -> str:
+        """The key ``waf``."""
+        return self.keys.reach.waf
 
     @property
     def listen_line(self) -> str:

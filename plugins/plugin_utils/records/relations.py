@@ -73,6 +73,10 @@ def _check_host_names(records: Sequence[Record], only: Collection[str], problems
                 remedy = f"{first.name} shares the VirtualHost and says {_tls(first)}; both have to say the same"
                 others = tuple(one.name for one in chosen if _tls(one) != _tls(record))
                 problems.add(record.name, "tls", _tls(record), remedy, others)
+            if record.site == first.site and record.waf != first.waf:
+                remedy = f"{first.name} shares the VirtualHost and says {first.waf}; both have to say the same"
+                others = tuple(one.name for one in sharing if one.waf != record.waf)
+                problems.add(record.name, "waf", record.waf, remedy, others)
 
 
 def _tls(record: Record) -> str:

@@ -19,7 +19,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
     private = [record for record in deployed if record.tls == "private_ca"]
-    sites = site_files(checked)
+    sites = site_files(checked, settings)
     return {
         "names": [record.name for record in deployed],
         "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
@@ -27,6 +27,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "ports": _unique([*(record.port for record in deployed), settings.door_port]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
+        "waf": any(record.waf != "off" for record in checked.written),
         "sites": sites,
         "mounted_beside": mounted_beside(sites, deployed),
         "certificates": [_certificate(record, settings) for record in private],
@@ -41,12 +42,13 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     }
 
 
-def site_files(checked: Checked) -> dict[str, dict[str, Any]]:
+def site_files(checked: Checked, settings: Settings) -> dict[str, dict[str, Any]]:
     """Return what the template of each site file gets: a record, and the records that its VirtualHost mounts.
 
     The first record of a VirtualHost has the mounts, by path; the others have none. A file is written when its record
     is deployed, or when it holds the mount of one that is. Apache sends a request with an unknown host name to the
-    VirtualHost that it reads first, so the file of a record without a server name sorts before those with one.
+    VirtualHost that it reads first, so the file of a record without a server name sorts before those with one. Beside
+    records with names it answers to ``own_names`` and to addresses alone; where it is by itself, the list is empty.
     """
     by_site: dict[str, list[Record]] = {}
     for record in checked.records:
@@ -62,6 +64,7 @@ def site_files(checked: Checked) -> dict[str, dict[str, Any]]:
                 files[f"wsgi-{'0-' if is_default else ''}{record.name}"] = {
                     "record": apache_view(record),
                     "mounts": [apache_view(mount) for mount in mounts],
+                    "own_names": ["localhost", settings.host_name] if is_default else [],
                 }
     return files
 

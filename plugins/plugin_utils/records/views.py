@@ -16,13 +16,14 @@ from .record import PasteFile, Record
 # Fields that follow from a record, beside its keys.
 PLACES = (
     *("name", "kind", "account", "folder", "state", "logs", "groups", "door", "doors"),
-    *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key"),
+    *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key", "staples"),
+    "answer_headers",
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
 RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
 SECRET = "environment"
-# Keys of the group reach that a release needs: what Apache serves from it, and the path that its trial asks for.
-REACH_OF_A_RELEASE = ("static", "health")
+# Keys of the group reach that a release needs: what Apache serves from it, and the path and name that its trial asks.
+REACH_OF_A_RELEASE = ("static", "health", "server_name")
 # What the host keeps in app.json for status, rollback and switches: these fields, and the group replace without its
 # commands, which may be secrets and which the release has.
 SERVING = (

@@ -1,0 +1,385 @@
+"""What reaches an application, and what does not: a real Apache and mod_wsgi, with the roles' own configuration."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.host import info
+from front_server import Answer, Front, running
+from system.test_templates import ONE, THREE, TWO, app, make_certificate, mod_wsgi
+
+pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
+__all__ = ["mod_wsgi"]
+
+PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
+NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
+STAPLED, RESPONDER = 18318, 18319
+
+
+HEADERS = {"X-Frame-Options": None, "Referrer-Policy": "no-referrer", "X-Quoted": 'a "b" 50 % \\ $1'}
+
+
+def small(name: str, **more: Any) -> dict[str, Any]:
+    return app(name, processes=1, threads=2, **more)
+
+
+def openssl(*words: object, stdin: str = "") -> str:
+    """Run openssl and return all that it prints."""
+    command = ["openssl", *map(str, words)]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def stapled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a certificate whose responder runs, and its key."""
+    folder = tmp_path_factory.mktemp("stapled")
+    url = f"http://127.0.0.1:{RESPONDER}"
+    make_certificate(folder / "ca", "authority")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key")
+    openssl("req", "-new", *key, "-subj", "/CN=stapled.test", "-out", folder / "tls.csr")
+    (folder / "extensions").write_text(f"authorityInfoAccess=OCSP;URI:{url}\n")
+    signer = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key")
+    out = ("-days", "2", "-set_serial", "1", "-extfile", folder / "extensions", "-out", folder / "tls.crt")
+    openssl("x509", "-req", "-in", folder / "tls.csr", *signer, *out)
+    with (folder / "tls.crt").open("a") as chain:
+        chain.write((folder / "ca.crt").read_text())
+    (folder / "index").write_text("V\t400101000000Z\t\t01\tunknown\t/CN=stapled.test\n")
+    responder = ("-rsigner", folder / "ca.crt", "-rkey", folder / "ca.key", "-CA", folder / "ca.crt")
+    command = ["openssl", "ocsp", "-index", folder / "index", "-port", str(RESPONDER), *responder]
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield folder
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificates of one.test and two.test."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("one.test", "two.test"):
+        make_certificate(folder / name, name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Iterator[Front]:
+    """Applications on several ports. 127.0.0.1 is no trusted proxy."""
+    one, two = (
+        {
+            "server_name": name,
+            "tls": "given",
+            "tls_certificate": f"{certificates}/{name}.crt",
+            "tls_key": f"{certificates}/{name}.key",
+        }
+        for name in ("one.test", "two.test")
+    )
+    pair = {"tls": "given", "tls_certificate": f"{stapled}/tls.crt", "tls_key": f"{stapled}/tls.key"}
+    files = [path for record in (one, two, pair) for key, path in record.items() if key.startswith("tls_")]
+    host: dict[str, Any] = {
+        "ocsp_responders": {path: info.ocsp_responder(path) for path in files if path.endswith(".crt")},
+        "files": dict.fromkeys(files, True),
+    }
+    apps = [
+        small("irc", listen=STAPLED, **pair),
+        small(ONE, listen=PLAIN),
+        small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
+        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"], headers=HEADERS),
+        small("list", listen=NAMES, server_name="one.test", path="/below"),
+        small("lp", listen=NAMES, server_name="two.test"),
+        small("news", listen=TLS_NAMES, **one),
+        small("uucp", listen=TLS_NAMES, **two),
+        small("proxy", listen=MIXED),
+        small("backup", listen=MIXED, server_name="one.test"),
+        small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
+    ]
+    variables: dict[str, Any] = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
+    with running(mod_wsgi, apps, host, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def behind_proxy(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
+    """Two applications. 127.0.0.1 is a trusted proxy."""
+    apps = [
+        small(ONE, listen=PROXIED),
+        small(TWO, listen=PROXIED_ALLOWING, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
+    ]
+    variables: dict[str, Any] = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
+    with running(mod_wsgi, apps, **variables) as server:
+        yield server
+
+
+CLAIMS = (
+    *("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Scheme"),
+    *("X-Forwarded-Server", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "X-Original-URL", "X-Rewrite-URL"),
+    *("X-Script-Name", "Forwarded", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Front-End-Https"),
+    *("X-Url-Scheme", "X-HTTP-Method-Override", "X-User-Id", "X-Roles", "X-Identity-Status", "X-Auth-User", "Proxy"),
+)
+
+
+def claimed(environ: dict[str, str]) -> set[str]:
+    return {name for name, value in environ.items() if name.startswith("HTTP_") and value == "claim"}
+
+
+@pytest.mark.parametrize("change", [str, str.upper, str.lower, lambda name: name.replace("-", "_")])
+def test_a_client_claims_nothing(front: Front, change: type[str]) -> None:
+    lines = [f"{change(name)}: claim" for name in CLAIMS]
+    for _ in range(3):
+        environ = front.ask(PLAIN, "/", *lines, "X-Auth-Token: kept").environ
+        assert claimed(environ) == set()
+        assert (environ["HTTP_X_AUTH_TOKEN"], environ["wsgi.url_scheme"]) == ("kept", "http")
+        assert environ["REMOTE_ADDR"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("character", ["_", ".", "!", "~", "'", "+"])
+def test_no_spelling_of_a_claim_passes(front: Front, character: str) -> None:
+    lines = [f"{name.replace('-', character)}: claim" for name in CLAIMS if "-" in name]
+    assert claimed(front.ask(PLAIN, "/", *lines).environ) == set()
+
+
+def test_a_record_lets_a_header_of_every_client_through(front: Front) -> None:
+    lines = [f"{name}: claim" for name in CLAIMS]
+    assert claimed(front.ask(ALLOWING, "/", *lines).environ) == {"HTTP_X_HTTP_METHOD_OVERRIDE"}
+
+
+def test_a_client_cannot_say_that_it_is_trusted(front: Front) -> None:
+    lines = ["GROVE_TRUSTED_PROXY: X-Real-IP", "GROVE-TRUSTED-PROXY: X-Real-IP", "X-Real-IP: claim"]
+    environ = front.ask(PLAIN, "/", *lines, "GROVE_CLIENT_HEADERS: X-Real-IP").environ
+    assert claimed(environ) == set()
+    assert "GROVE_TRUSTED_PROXY" not in environ
+
+
+def test_a_trusted_proxy_says_what_it_may(behind_proxy: Front) -> None:
+    lines = [f"{name}: claim" for name in CLAIMS]
+    environ = behind_proxy.ask(PROXIED, "/", *lines).environ
+    assert claimed(environ) - {"HTTP_X_FORWARDED_FOR"} == {
+        "HTTP_X_FORWARDED_PROTO",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_PREFIX",
+    }
+    assert claimed(behind_proxy.ask(PROXIED_ALLOWING, "/", *lines).environ) - claimed(environ) == {
+        "HTTP_X_REAL_IP",
+        "HTTP_X_FORWARDED_PORT",
+    }
+    environ = behind_proxy.ask(PROXIED, "/", "X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.7").environ
+    assert (environ["wsgi.url_scheme"], environ["REMOTE_ADDR"]) == ("https", "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "expected"),
+    [
+        (NAMES, "one.test", "man"),
+        (NAMES, f"ONE.test:{NAMES}", "man"),
+        (NAMES, "a.one.test", "man"),
+        (NAMES, "two.test", "lp"),
+        (NAMES, "a.two.test", 421),
+        (NAMES, "elsewhere.test", 421),
+        (NAMES, f"127.0.0.1:{NAMES}", 421),
+        (NAMES, "", 400),
+        (NAMES, None, 421),
+        (NAMES, "unknown.invalid", 421),
+        (NAMES, "blue.man.door", 421),
+        (MIXED, "one.test", "backup"),
+        (MIXED, f"127.0.0.1:{MIXED}", "proxy"),
+        (MIXED, "[::1]", "proxy"),
+        (MIXED, "localhost", "proxy"),
+        (MIXED, None, "proxy"),
+        (MIXED, "elsewhere.test", 421),
+        (MIXED, "127.0.0.1.elsewhere.test", 421),
+        (MIXED, "cafe:80", 421),
+        # The only application of a port, which has no name, answers to every name.
+        (PLAIN, "elsewhere.test", ONE),
+        (PLAIN, None, ONE),
+    ],
+)
+def test_host_names(front: Front, port: int, host: str | None, expected: str | int) -> None:
+    answer = front.ask(port, host=host)
+    assert (answer.environ["app"] if answer.status == 200 else answer.status) == expected
+
+
+def test_the_name_in_the_request_line_counts(front: Front) -> None:
+    assert front.ask(NAMES, "http://elsewhere.test/", host="one.test").status == 421
+    environ = front.ask(NAMES, "http://one.test/", host="elsewhere.test").environ
+    assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
+
+
+def client() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_with_unknown_names(front: Front, certificates: Path, version: ssl.TLSVersion) -> None:
+    """The handshake fails, so the client sees no certificate."""
+    for name, account in (("one.test", "news"), ("two.test", "uucp")):
+        verifying = ssl.create_default_context(cafile=f"{certificates}/{name}.crt")
+        verifying.check_hostname = False
+        verifying.minimum_version = verifying.maximum_version = version
+        assert front.ask(TLS_NAMES, host=name, tls=verifying, name=name).environ["app"] == account
+        assert front.ask(TLS_NAMES, host="elsewhere.test", tls=verifying, name=name).status == 421
+    context = client()
+    context.minimum_version = context.maximum_version = version
+    for unknown in ("elsewhere.test", "unknown.invalid", None):
+        with pytest.raises(ssl.SSLError, match=r"(?i)alert (handshake failure|protocol version)"):
+            front.ask(TLS_NAMES, host="one.test", tls=context, name=unknown)
+
+
+def test_nothing_beside_the_path(front: Front) -> None:
+    """Neither the distribution's files nor its aliases are served, on any port."""
+    for path in ("/", "/index.html", "/icons/", "/icons/blank.gif", "/shopping", "/server-status", "/%2e%2e/"):
+        assert front.ask(BELOW, path).status in (400, 404), path
+        assert front.ask(OTHER, path).status in (400, 404), path
+    assert front.ask(BELOW, "/shop").environ["app"] == THREE
+    assert front.ask(BELOW, "/shop/a").environ["PATH_INFO"] == "/a"
+    assert front.ask(BELOW, "/shop/public/style.css").body == b"body {}\n"
+    assert front.ask(PLAIN, "/icons/blank.gif").environ["PATH_INFO"] == "/icons/blank.gif"
+    assert front.ask(18280, "/", host=f"blue.{THREE}.door").status == 404
+    assert front.ask(18280, "/shop/", host=f"blue.{THREE}.door").environ["app"] == THREE
+
+
+def test_a_door_asks_with_the_name_of_the_record(front: Front) -> None:
+    environ = front.ask(18280, host="green.man.door").environ
+    assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
+
+
+@pytest.mark.parametrize(
+    ("port", "method", "expected"),
+    [
+        (PLAIN, "DELETE", 200),
+        (PLAIN, "OPTIONS", 200),
+        (PLAIN, "CONNECT", 405),
+        (PLAIN, "TRACE", 405),
+        (PLAIN, "PROPFIND", 405),
+        (PLAIN, "QUERY", 405),
+        (PLAIN, "get", 501),
+        (PLAIN, "FROBNICATE", 501),
+        (ALLOWING, "PROPFIND", 200),
+        (ALLOWING, "QUERY", 200),
+        (ALLOWING, "DELETE", 405),
+        (ALLOWING, "CONNECT", 405),
+        (BELOW, "CONNECT", 404),
+    ],
+)
+def test_methods(front: Front, port: int, method: str, expected: int) -> None:
+    path = f"127.0.0.1:{port}" if method == "CONNECT" else "/"
+    answer = front.ask(port, path, method=method)
+    assert answer.status == expected
+    if expected == 200:
+        assert answer.environ["REQUEST_METHOD"] == method
+    # Apache refuses TRACE before it reads what is configured for the path.
+    if expected == 405 and method != "TRACE":
+        allowed = "GET, PROPFIND, QUERY" if port == ALLOWING else "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        assert allowed in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("port", [PLAIN, NAMES])
+def test_http_0_9_reaches_no_application(front: Front, port: int) -> None:
+    answer = front.send(port, b"GET /\r\n\r\n")
+    assert b'"app"' not in answer
+    assert b"400 Bad Request" in answer
+
+
+def test_a_refused_method_does_not_change_what_an_application_says(front: Front) -> None:
+    answer = front.ask(PLAIN, "/status/405", 'Answer: {"Allow": "GET"}', method="DELETE")
+    assert (answer.status, answer.headers["allow"]) == (405, ["GET"])
+
+
+def handshake(port: int, *options: object, wait: float = 0) -> str:
+    """Return what openssl prints of a handshake and of the seconds after it."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "one.test", *map(str, options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        time.sleep(wait)
+        # The end of the input ends the connection.
+        return process.communicate(b"", timeout=10)[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("group", "accepted"),
+    [("X25519", True), ("P-256", True), ("P-384", True), ("P-521", False), ("X448", False), ("ffdhe2048", False)],
+)
+def test_curves(front: Front, group: str, accepted: bool) -> None:
+    output = handshake(TLS_NAMES, "-tls1_3", "-groups", group)
+    assert ("Server Temp Key" in output) is accepted, output
+
+
+def test_curves_of_tls_1_2(front: Front) -> None:
+    """The curve of the certificate's key has to be among the client's."""
+    assert "Server Temp Key: ECDH, prime256v1" in handshake(TLS_NAMES, "-tls1_2", "-groups", "P-521:X448:P-256")
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_no_session_tickets(front: Front, version: str) -> None:
+    output = handshake(TLS_NAMES, version, "-msg", wait=1)
+    assert "Finished" in output
+    assert "NewSessionTicket" not in output
+
+
+def test_an_answer_of_the_responder_is_stapled(front: Front) -> None:
+    # The first handshakes may come before the responder listens.
+    outputs = [handshake(STAPLED, "-status", wait=0.3) for _ in range(3)]
+    assert "OCSP Response Status: successful" in outputs[-1], outputs[-1]
+    assert "OCSP response: no response sent" in handshake(TLS_NAMES, "-status")
+    assert "AH02604" not in front.error_log()
+
+
+STRICT, PAGE = "default-src 'none'; frame-ancestors 'none'", "frame-ancestors 'self'"
+
+
+def safe_headers(answer: Answer) -> dict[str, list[str]]:
+    names = ("content-security-policy", "referrer-policy", "x-content-type-options", "x-frame-options", "x-quoted")
+    return {name: answer.headers[name] for name in names if name in answer.headers}
+
+
+def test_headers_that_grove_adds(front: Front) -> None:
+    expected = {
+        "content-security-policy": [STRICT],
+        "referrer-policy": ["same-origin"],
+        "x-content-type-options": ["nosniff"],
+        "x-frame-options": ["SAMEORIGIN"],
+    }
+    for path in ("/", "/status/404", "/status/500"):
+        assert safe_headers(front.ask(PLAIN, path)) == expected
+    page = 'Answer: {"Content-Type": "text/html; charset=utf-8"}'
+    assert safe_headers(front.ask(PLAIN, "/", page)) == {**expected, "content-security-policy": [PAGE]}
+    assert safe_headers(front.ask(BELOW, "/shop/public/style.css")) == expected
+    # Apache's own answers.
+    assert safe_headers(front.ask(PLAIN, "/", method="PROPFIND"))["x-content-type-options"] == ["nosniff"]
+    assert front.ask(BELOW, "/").headers["x-content-type-options"] == ["nosniff"]
+    secure = front.ask(TLS_NAMES, host="one.test", tls=client(), name="one.test")
+    assert secure.headers["strict-transport-security"] == ["max-age=63072000"]
+
+
+def test_an_application_keeps_its_own_headers(front: Front) -> None:
+    own = {"Content-Security-Policy": "default-src 'self'", "X-Frame-Options": "DENY", "X-Content-Type-Options": "no"}
+    answer = front.ask(PLAIN, "/", f"Answer: {json.dumps(own)}")
+    assert safe_headers(answer) == {name.lower(): [value] for name, value in own.items()} | {
+        "referrer-policy": ["same-origin"]
+    }
+
+
+def test_headers_of_a_record(front: Front) -> None:
+    """They replace those of the application, and the application below the path has none of them."""
+    expected = {
+        "content-security-policy": [STRICT],
+        "referrer-policy": ["no-referrer"],
+        "x-content-type-options": ["nosniff"],
+        "x-quoted": [HEADERS["X-Quoted"]],
+    }
+    for status in ("200", "503"):
+        answer = front.ask(NAMES, f"/status/{status}", 'Answer: {"Referrer-Policy": "unsafe-url"}', host="one.test")
+        assert (answer.status, safe_headers(answer)) == (int(status), expected)
+    below = front.ask(NAMES, "/below/", 'Answer: {"Referrer-Policy": "origin"}', host="one.test")
+    assert below.environ["app"] == "list"
+    assert safe_headers(below)["referrer-policy"] == ["origin"]
+    assert safe_headers(below)["x-frame-options"] == ["SAMEORIGIN"]
+    assert "x-quoted" not in below.headers
