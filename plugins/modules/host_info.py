@@ -57,7 +57,7 @@ RETURN = r"""
 host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
     C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
-    (whether apt knows any package).
+    (whether apt knows any package), C(doors) (the hashes of the doors' credentials).
   type: dict
   returned: always
 """
@@ -67,6 +67,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
@@ -102,6 +103,7 @@ def main() -> None:
             "units": info.units(),
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
+            "doors": credentials.describe(),
         }
         return {"changed": False, "host": host}
 

@@ -40,6 +40,11 @@ options:
     type: list
     elements: str
     default: []
+  enable_modules_alone:
+    description: Modules that are enabled like C(enable_modules), but without the distribution's settings for them.
+    type: list
+    elements: str
+    default: []
   disable_modules:
     description: Modules of the distribution that are disabled.
     type: list
@@ -103,6 +108,7 @@ def main() -> None:
             "ports": {"type": "str"},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "enable_modules": {"type": "list", "elements": "str", "default": []},
+            "enable_modules_alone": {"type": "list", "elements": "str", "default": []},
             "disable_modules": {"type": "list", "elements": "str", "default": []},
             "disable_sites": {"type": "list", "elements": "str", "default": []},
             "disable_confs": {"type": "list", "elements": "str", "default": []},
