@@ -4,76 +4,84 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
 
 
-def unexplained(pid: int, uid: int, error_log: str, folders: tuple[str, ...] = ()) -> list[str]:
-    """Return the open files of a daemon process that nothing explains, as text.
+@dataclass(frozen=True)
+class OpenFiles:
+    """The targets of the open files of a server's processes, by the processes' ids in this /proc and by numbers."""
 
-    ``pid`` is the number in this /proc, ``uid`` the account's number in the process's own namespace. ``error_log`` is
-    the name of the application's error log, as it stands in the command line of the program that writes it. ``folders``
-    are the application's own.
-    """
-    held = dict(open_files(pid))
-    log = log_pipes().get(error_log)
-    others = {target for other in _pids() if other != pid for _, target in open_files(other)}
-    sockets = _unix_sockets(pid)
-    return [
-        f"{number} -> {target}"
-        for number, target in held.items()
-        if not (_explained(target, uid, log, held, others, sockets) or target.startswith(folders or "\0"))
-    ]
+    by_process: Mapping[int, Mapping[int, str]]
+
+    @classmethod
+    def read(cls, pids: Iterable[int]) -> OpenFiles:
+        """Read the open files of the processes ``pids``; those that have ended have none."""
+        return cls({pid: _open_files(pid) for pid in pids})
+
+    def log_pipes(self) -> dict[str, str]:
+        """Return the pipes that rotatelogs reads, by the names of the logs."""
+        pipes = {}
+        for pid, files in self.by_process.items():
+            words = _command_line(pid)
+            if words[0].endswith("rotatelogs") and "-L" in words:
+                pipes[os.path.basename(words[words.index("-L") + 1])] = files.get(0, "")
+        return pipes
+
+    def unexplained(self, pid: int, uid: int, error_log: str, folders: tuple[str, ...]) -> list[str]:
+        """Return the open files of a daemon process that nothing explains, as text.
+
+        ``uid`` is the account's number in the process's own namespace. ``error_log`` is the name of the application's
+        error log. ``folders`` are the application's own, each with a slash at the end.
+        """
+        held = self.by_process[pid]
+        log = self.log_pipes().get(error_log)
+        others = {
+            target for other, files in self.by_process.items() if other != pid for target in files.values()
+        }
+        sockets = _unix_sockets(pid)
+
+        def explained(target: str) -> bool:
+            if target == "/dev/null" or target.startswith(folders):
+                return True
+            if target.startswith("pipe:"):
+                # The application's own error log; or a pipe of this process alone, by which it gets its signals.
+                return target == log or (target not in others and list(held.values()).count(target) == 2)
+            if target.startswith("socket:"):
+                # The socket of the process's own group has a name, which its accepted connections have, too.
+                path = sockets.get(target[len("socket:[") : -1], "")
+                is_own = re.search(rf"/wsgi\.\d+\.u{uid}\.\d+\.sock$", path)
+                return is_own is not None or (not path and target not in others)
+            if target.startswith("anon_inode:"):
+                return target in ("anon_inode:[eventpoll]", "anon_inode:[eventfd]")
+            # The lock with which the processes of the group take turns.
+            return re.search(r"/wsgi\.\d+\.\d+\.\d+\.lock \(deleted\)$", target) is not None
+
+        return [f"{number} -> {target}" for number, target in held.items() if not explained(target)]
 
 
-def _explained(
-    target: str, uid: int, log: str | None, held: dict[int, str], others: set[str], sockets: dict[str, str]
-) -> bool:
-    if target == "/dev/null":
-        return True
-    if target.startswith("pipe:"):
-        # The application's own error log; or a pipe of this process alone, by which it gets its signals.
-        return target == log or (target not in others and list(held.values()).count(target) == 2)
-    if target.startswith("socket:"):
-        # The socket of the process's own group is the only one with a name; a request is a connection of this process.
-        path = sockets.get(target[len("socket:[") : -1], "")
-        return bool(re.search(rf"/wsgi\.\d+\.u{uid}\.\d+\.sock$", path)) or (not path and target not in others)
-    if target.startswith("anon_inode:"):
-        return target in ("anon_inode:[eventpoll]", "anon_inode:[eventfd]")
-    # The lock with which the processes of the group take turns.
-    return re.search(r"/wsgi\.\d+\.\d+\.\d+\.lock \(deleted\)$", target) is not None
-
-
-def log_pipes() -> dict[str, str]:
-    """Return the pipes that rotatelogs reads, by the names of the logs."""
-    pipes = {}
-    for pid in _pids():
-        try:
-            words = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if words[0].endswith("rotatelogs") and "-L" in words:
-            pipes[os.path.basename(words[words.index("-L") + 1])] = dict(open_files(pid)).get(0, "")
-    return pipes
-
-
-def open_files(pid: int) -> Iterator[tuple[int, str]]:
-    """Yield number and target of each open file of a process; nothing when it is gone."""
+def _open_files(pid: int) -> dict[int, str]:
+    files = {}
     try:
         names = os.listdir(PROC / str(pid) / "fd")
     except OSError:
-        return
+        return files
     for name in names:
         try:
-            yield int(name), os.readlink(PROC / str(pid) / "fd" / name)
+            files[int(name)] = os.readlink(PROC / str(pid) / "fd" / name)
         except OSError:
             continue
+    return files
 
 
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir(PROC) if name.isdigit()]
+def _command_line(pid: int) -> list[str]:
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return [""]
 
 
 def _unix_sockets(pid: int) -> dict[str, str]:

@@ -27,7 +27,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import open_files
 import pytest
 import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
@@ -36,6 +35,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python imp
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
 from jinja2 import Environment, FileSystemLoader
 from mod_wsgi_modules import PYTHON, REPOSITORY, module_files
+from open_files import OpenFiles
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev")
 
@@ -147,6 +147,10 @@ class Server:
     def daemons(self, account: str) -> list[int]:
         uid = pwd.getpwnam(account).pw_uid
         return sorted(pid for pid in processes.children(self.pid) if processes.owner(pid) == uid)
+
+    def open_files(self) -> OpenFiles:
+        """The open files of Apache's parent and of all its children."""
+        return OpenFiles.read({self.pid, *processes.children(self.pid)})
 
     def log(self, name: str) -> str:
         path = self.root / "logs" / f"{name}.log"
@@ -291,7 +295,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     def serves() -> bool:
         assert apache.poll() is None, (root / "output").read_text() + running.log("error")
         with contextlib.suppress(OSError):
-            return all(running.ask(name, "/")[0] == 200 for name in (ONE, TWO))
+            daemons = {*running.daemons(ONE), *running.daemons(TWO)}
+            return len(daemons) == 8 and answering(running) >= daemons
         return False
 
     try:
@@ -312,7 +317,8 @@ def test_every_descriptor_of_a_daemon_process_is_its_own(server: Server) -> None
             assert len(daemons) == 4
             uid = pwd.getpwnam(name).pw_uid
             folder = f"{server.root}/srv/{name}/"
-            left = {pid: open_files.unexplained(pid, uid, f"{name}-error.log", (folder,)) for pid in daemons}
+            files = server.open_files()
+            left = {pid: files.unexplained(pid, uid, f"{name}-error.log", (folder,)) for pid in daemons}
             assert left == {pid: [] for pid in daemons}
         before = {name: server.daemons(name) for name in (ONE, TWO)}
         for pid in [*before[ONE], *before[TWO]]:
@@ -321,31 +327,28 @@ def test_every_descriptor_of_a_daemon_process_is_its_own(server: Server) -> None
         def replaced(old: dict[str, list[int]] = before) -> bool:
             now = {name: server.daemons(name) for name in old}
             fresh = all(len(now[name]) == 4 and not set(now[name]) & set(old[name]) for name in old)
-            with contextlib.suppress(OSError):
-                return fresh and all(server.ask(name, "/")[0] == 200 for name in old) and all_started(server)
-            return False
+            return fresh and answering(server) >= {*now[ONE], *now[TWO]}
 
         wait_until(replaced, 20)
 
 
-def all_started(server: Server) -> bool:
-    """Return whether each daemon process has loaded its application: then it has a virtualenv's module mapped."""
-    return all(
-        server.ask_door(f"{colour}.{name}.door", **server.credential(credentials.ROOT))[0] == 200
-        for name in (ONE, TWO)
-        for colour in ("blue", "green")
-    )
+def answering(server: Server) -> set[int]:
+    """Return daemon processes that answer: they have loaded their application."""
+    credential = server.credential(credentials.ROOT)[credentials.HEADER]
+    doors = [f"{colour}.{name}.door" for name in (ONE, TWO) for colour in ("blue", "green")]
+    places = [Place("127.0.0.1", server.door, door, credential=credential) for door in doors for _ in range(12)]
+    return {ask(place, "/").process for place in places}
 
 
 def test_code_of_a_virtualenv_finds_no_descriptor_of_others(server: Server) -> None:
     status, text = server.ask(ONE, "/early")
     assert status == 200
     early = json.loads(text)["early"].values()
-    log = open_files.log_pipes()[f"{ONE}-error.log"]
+    log = server.open_files().log_pipes()[f"{ONE}-error.log"]
     pipes = [target for target in early if target.startswith("pipe:") and target != log]
     assert all(pipes.count(target) == 2 for target in pipes)
-    others = {target for pid in (server.pid, os.getpid()) for _, target in open_files.open_files(pid)}
-    assert not set(pipes) & others
+    others = OpenFiles.read([server.pid, os.getpid()]).by_process.values()
+    assert not set(pipes) & {target for files in others for target in files.values()}
     assert not [target for target in early if "error.log" in target or "output" in target]
 
 
@@ -434,6 +437,41 @@ def test_only_root_and_its_group_read_the_credentials(server: Server) -> None:
     before = (server.root / credentials.ROOT).read_text()
     assert credentials.ensure(ONE, server.root)["changed"] is False
     assert (server.root / credentials.ROOT).read_text() == before
+
+
+def test_the_group_of_the_status_can_be_changed(tmp_path: Path) -> None:
+    assert credentials.ensure("", tmp_path, dry=True) == {"changed": True, "digests": {"root": "", "status": ""}}
+    assert list(tmp_path.iterdir()) == []
+    first = credentials.ensure("", tmp_path)
+    assert first["changed"]
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in (credentials.ROOT, credentials.STATUS)] == [0o600] * 2
+    assert credentials.ensure(TWO, tmp_path) == first
+    assert (tmp_path / credentials.STATUS).stat().st_mode & 0o777 == 0o640
+    assert credentials.describe(tmp_path)["group"] == TWO
+    assert credentials.ensure(TWO, tmp_path)["changed"] is False
+    assert credentials.ensure("", tmp_path) == first
+    assert credentials.describe(tmp_path)["group"] == ""
+    with pytest.raises(credentials.CredentialError, match="httpd_status_group"):
+        credentials.ensure("no-such-group", tmp_path)
+
+
+def test_the_python_of_daemon_processes_is_written_once(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        python = DaemonPython(tmp_path / "lib/python", PYTHON, "3.11.2", "/usr", {"one/__init__.py": "value = 1\n"})
+        assert python.ensure(dry=True)["changed"]
+        assert list(tmp_path.iterdir()) == []
+        assert python.ensure(dry=False)["changed"]
+        assert python.ensure(dry=False) == {"changed": False, "changed_files": []}
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "lib").rglob("*") if not path.is_symlink()}
+    assert modes.pop("__init__.py") == modes.pop("pyvenv.cfg") == 0o644
+    assert set(modes.values()) == {0o755}
+    newer = dataclasses.replace(python, packages={"one/__init__.py": "value = 2\n"})
+    assert newer.ensure(dry=False)["changed_files"] == [
+        f"{tmp_path}/lib/python/lib/python3.11/site-packages/one/__init__.py"
+    ]
 
 
 def test_a_credential_is_in_no_log_configuration_or_memory_of_a_neighbour(server: Server) -> None:

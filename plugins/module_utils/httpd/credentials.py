@@ -78,4 +78,4 @@ def ensure(group: str, folder: Path = FOLDER, *, dry: bool = False) -> dict[str,
 
 
 def _digest(credential: str) -> str:
-    return hashlib.sha1(credential.encode()).hexdigest() if credential else ""
+    return hashlib.sha1(credential.encode(), usedforsecurity=False).hexdigest() if credential else ""
