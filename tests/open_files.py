@@ -64,7 +64,7 @@ class OpenFiles:
 
 
 def _open_files(pid: int) -> dict[int, str]:
-    files = {}
+    files: dict[int, str] = {}
     try:
         names = os.listdir(PROC / str(pid) / "fd")
     except OSError:
