@@ -41,6 +41,25 @@ pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev"
 
 # Accounts that every distribution has. ONE is hostile.
 ONE, TWO = "daemon", "mail"
+# Has the configuration of an older Grove, which the next run of the whole site rewrites.
+OLDER = "games"
+OLDER_SITE = """
+WSGIDaemonProcess {name}-blue user={name} group={name} processes=2 threads=2 \\
+    home={folder}/slots/blue python-home={folder}/slots/blue/venv
+<VirtualHost 127.0.0.1:{door}>
+    ServerName blue.{name}.door
+    ErrorLog "|/usr/bin/rotatelogs -l -L {logs}/{name}-error.log {logs}/{name}-error.log-%Y%m%d 86400"
+    SetEnv GROVE_DOOR blue
+    WSGIRestrictProcess {name}-blue
+    WSGIScriptAlias / {folder}/slot.wsgi process-group={name}-blue application-group=%{{GLOBAL}}
+    <Location "/">
+        Require local
+    </Location>
+</VirtualHost>
+<Directory "{folder}">
+    Require all granted
+</Directory>
+"""
 HOOK = yaml.safe_load((REPOSITORY / "roles/mod_wsgi/vars/main.yml").read_text())["__mod_wsgi_hook"]
 MODULES = (
     *("mpm_event", "alias", "authz_core", "authz_host", "env", "headers", "reqtimeout", "rewrite", "setenvif"),
@@ -258,6 +277,8 @@ def configuration(root: Path, version: str, module: Path, door: int, ports: dict
         lines.append(environment.get_template(name).render(common))
     for one in records.values():
         lines.append(environment.get_template("app.conf.j2").render(common, record=one, mounts=[one]))
+    older = {"name": OLDER, "door": door, "folder": f"{root}/srv/{OLDER}", "logs": f"{root}/logs"}
+    lines.append(OLDER_SITE.format(**older))
     return "\n".join(lines)
 
 
@@ -277,7 +298,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     packages = {"grove_daemon/__init__.py": package, "grove_daemon.pth": HOOK}
     DaemonPython(root / "python", PYTHON, python_version, prefix, packages).ensure(dry=False)
     door, *ports = (free_port() for _ in range(3))
-    for name in (ONE, TWO):
+    for name in (ONE, TWO, OLDER):
         make_release(root, name)
     (root / "httpd.conf").write_text(
         configuration(root, version, module, door, dict(zip((ONE, TWO), ports, strict=True)))
@@ -421,6 +442,19 @@ def test_doors_are_for_root(server: Server) -> None:
     assert (answer.status, answer.release) == (200, f"release-of-{TWO}")
 
 
+def test_an_application_with_an_older_configuration_serves_on(server: Server) -> None:
+    """Its door asks for no credential, and takes no notice of one; neither does the application."""
+    secret = server.credential(credentials.ROOT)[credentials.HEADER]
+    answer = ask(Place("127.0.0.1", server.door, f"blue.{OLDER}.door", credential=secret), "/")
+    assert (answer.status, answer.release) == (200, f"release-of-{OLDER}")
+    code, text = request(
+        server.door, "/python", {"Host": f"blue.{OLDER}.door", **server.credential(credentials.ROOT)}
+    )
+    python = json.loads(text)
+    assert (code, python["prefix"]) == (200, f"{server.root}/srv/{OLDER}/releases/one/venv")
+    assert secret not in text
+
+
 def test_only_root_and_its_group_read_the_credentials(server: Server) -> None:
     for name, account, readable in (
         (credentials.ROOT, TWO, False),
@@ -522,7 +556,7 @@ def test_the_status_of_the_server_answers_on_its_door_alone(server: Server) -> N
 
 def test_an_account_cannot_speak_to_another_ones_processes(server: Server) -> None:
     sockets = sorted((server.root / "run").glob("wsgi.*.sock"))
-    assert len(sockets) == 4
+    assert len(sockets) == 5
     program = """
 import socket, sys
 for path in sys.argv[1:]:
@@ -536,9 +570,9 @@ for path in sys.argv[1:]:
     for account in (ONE, TWO, "nobody"):
         become = ["setpriv", f"--reuid={account}", "--regid=nogroup", "--clear-groups"]
         done = subprocess.run([*become, PYTHON, "-c", program, *sockets], capture_output=True, text=True, check=True)
-        assert done.stdout.split() == ["refused"] * 4
+        assert done.stdout.split() == ["refused"] * 5
     done = subprocess.run([PYTHON, "-c", program, *sockets], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["connected"] * 4
+    assert done.stdout.split() == ["connected"] * 5
 
 
 TRAP = """
