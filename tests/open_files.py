@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,12 @@ class OpenFiles:
         }
         sockets = _unix_sockets(pid)
 
-        def explained(target: str) -> bool:
+        def explained(number: int, target: str) -> bool:
             if target == "/dev/null" or target.startswith(folders):
                 return True
+            if target.endswith(" (deleted)") and target.startswith(TEMPORARY) and target not in others:
+                # A temporary file without a name, as for a large body: the account made it.
+                return _owner(pid, number) == os.stat(PROC / str(pid)).st_uid
             if target.startswith("pipe:"):
                 # The application's own error log; or a pipe of this process alone, by which it gets its signals.
                 return target == log or (target not in others and list(held.values()).count(target) == 2)
@@ -60,7 +64,7 @@ class OpenFiles:
             # The lock with which the processes of the group take turns.
             return re.search(r"/wsgi\.\d+\.\d+\.\d+\.lock \(deleted\)$", target) is not None
 
-        return [f"{number} -> {target}" for number, target in held.items() if not explained(target)]
+        return [f"{number} -> {target}" for number, target in held.items() if not explained(number, target)]
 
 
 def _open_files(pid: int) -> dict[int, str]:
@@ -75,6 +79,13 @@ def _open_files(pid: int) -> dict[int, str]:
         except OSError:
             continue
     return files
+
+
+def _owner(pid: int, number: int) -> int | None:
+    try:
+        return os.stat(PROC / str(pid) / "fd" / str(number)).st_uid
+    except OSError:
+        return None
 
 
 def _command_line(pid: int) -> list[str]:
