@@ -1,7 +1,8 @@
 """Load the release that the slot of this daemon process points to, and keep to it for as long as the process lives.
 
 The slot's symlink is resolved once, here. So everything that this process imports comes from one release, even when the
-symlink changes in the meantime.
+symlink changes in the meantime. Python has started without the release's virtualenv, so that nothing of the application
+ran before this process had only descriptors of its own (grove_daemon).
 
 A process whose slot gets requests loads the release at once. A process of an idle slot loads it with its first request,
 which saves memory, unless the file ``preload`` names the slot.
@@ -14,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import site
 import sys
 import threading
 
@@ -23,9 +25,18 @@ folder = os.path.dirname(os.path.abspath(__file__))
 colour = mod_wsgi.process_group.rpartition("-")[2]
 release = os.path.realpath(os.path.join(folder, "slots", colour))
 
-sys.prefix = sys.exec_prefix = os.path.realpath(os.path.join(release, "venv"))
+started_with, virtualenv = os.path.realpath(sys.prefix), os.path.realpath(os.path.join(release, "venv"))
+sys.prefix = sys.exec_prefix = virtualenv
 # home= puts the release's own folder into the path, but nothing in it is to be imported.
 sys.path[:] = [path for path in map(os.path.realpath, sys.path) if path != release]
+if started_with != virtualenv:
+    # In a configuration that was written before December 2026, python-home= names the release's virtualenv.
+    sys.executable = os.path.join(virtualenv, "bin", "python")
+    site.PREFIXES[:] = [virtualenv]
+    sys.path[:] = [path for path in sys.path if not path.startswith(started_with + os.sep)]
+    site.addsitedir(os.path.join(virtualenv, "lib", "python{}.{}".format(*sys.version_info), "site-packages"))
+    site.execsitecustomize()
+    sys.path[:] = map(os.path.realpath, sys.path)
 sys.path_importer_cache.clear()
 
 # Headers in which a proxy, or a filter before the application, tells what it knows of the client. The names are those of

@@ -110,14 +110,18 @@ class Host:
             connection.close()
 
     def ask_door(self, app: str, colour: str, path: str, times: int = 1) -> list[Answer]:
-        """Send requests through the door of a slot, from the host itself, at the same time; return the answers."""
+        """Send requests through the door of a slot, from the host itself, at the same time; return the answers.
+
+        They present the credential of root.
+        """
         program = """
 import http.client
 from concurrent.futures import ThreadPoolExecutor
 name, path, times = arguments
+header, _, credential = open("/var/lib/grove/door.header").read().strip().partition(": ")
 def ask(_):
     connection = http.client.HTTPConnection("127.0.0.1", 9080, timeout=20)
-    connection.request("GET", path, headers={"Host": name})
+    connection.request("GET", path, headers={"Host": name, header: credential})
     answer = connection.getresponse()
     text = answer.read().decode()
     return answer.status, {key.lower(): value for key, value in answer.getheaders()}, text
@@ -145,9 +149,13 @@ with ThreadPoolExecutor(times) as pool:
         text = self._proc(pid, "environ").read_text()
         return dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
 
-    def _proc(self, pid: int, name: str) -> Path:
+    def controller_pids(self) -> dict[int, int]:
+        """Return the ids that the host's processes have on the controller, by their ids on the host."""
         rows = machine.podman("top", self.container, "pid", "hpid").splitlines()[1:]
-        return Path("/proc", {int(row.split()[0]): row.split()[1] for row in rows}[pid], name)
+        return {int(row.split()[0]): int(row.split()[1]) for row in rows}
+
+    def _proc(self, pid: int, name: str) -> Path:
+        return Path("/proc", str(self.controller_pids()[pid]), name)
 
     def listeners(self) -> set[str]:
         """Return the listening TCP sockets, as ADDRESS:PORT."""

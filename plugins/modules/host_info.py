@@ -63,7 +63,7 @@ host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs),
     C(ocsp_responders) (of each certificate of C(key_pairs)), C(listeners), C(httpd), C(timers) (files that run
     commands of applications again and again), C(package_lists) (whether apt knows any package), C(waf)
-    (whether ModSecurity is installed).
+    (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
   type: dict
   returned: always
 """
@@ -73,6 +73,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
@@ -112,6 +113,7 @@ def main() -> None:
             "units": info.units(),
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
+            "doors": credentials.describe(),
         }
         return {"changed": False, "host": host}
 

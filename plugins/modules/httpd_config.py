@@ -40,13 +40,13 @@ options:
     type: list
     elements: str
     default: []
-  disable_modules:
-    description: Modules of the distribution that are disabled.
+  enable_modules_alone:
+    description: Modules that are enabled like C(enable_modules), but without the distribution's settings for them.
     type: list
     elements: str
     default: []
-  disable_module_confs:
-    description: Enabled modules whose own configuration of the distribution is disabled.
+  disable_modules:
+    description: Modules of the distribution that are disabled.
     type: list
     elements: str
     default: []
@@ -108,8 +108,8 @@ def main() -> None:
             "ports": {"type": "str"},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "enable_modules": {"type": "list", "elements": "str", "default": []},
+            "enable_modules_alone": {"type": "list", "elements": "str", "default": []},
             "disable_modules": {"type": "list", "elements": "str", "default": []},
-            "disable_module_confs": {"type": "list", "elements": "str", "default": []},
             "disable_sites": {"type": "list", "elements": "str", "default": []},
             "disable_confs": {"type": "list", "elements": "str", "default": []},
             "only_sites": {"type": "str"},

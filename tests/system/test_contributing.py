@@ -78,12 +78,13 @@ def test_a_key_that_is_added_as_the_page_says_reaches_apache(copied: Path, tmp_p
         "settings": SETTINGS,
         "layout": LAYOUT,
     }
-    rendered = "lookup('grove.wsgi.rendered', template, checked.steps.sites, common={'layout': layout})"
+    rendered = "lookup('grove.wsgi.rendered', template, checked.steps.sites, common=common)"
     tasks = [
         {"grove.wsgi.check_records": checks, "register": "checked"},
         {"ansible.builtin.copy": {"content": f"{{{{ {rendered} | to_json }}}}", "dest": f"{tmp_path}/sites.json"}},
     ]
-    variables = {"template": f"{copied}/httpd/app.conf.j2", "layout": LAYOUT}
+    common = {"layout": LAYOUT, "mod_wsgi": {"python_home": "/usr"}}
+    variables = {"template": f"{copied}/httpd/app.conf.j2", "common": common}
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
     options = ("-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}")

@@ -136,6 +136,19 @@ def test_commands_timers_and_agents_have_one_environment(folder: Path, older: bo
 
 
 @AS_ROOT
+def test_a_program_inherits_nothing_but_the_standard_streams(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of root")
+    program = "import os; print(sorted(map(int, os.listdir('/proc/self/fd')))[:-1])"
+    (folder / "releases/one/files.py").write_text(program)
+    with (tmp_path / "secret").open() as secret:
+        command: list[str | Path] = [folder / "run", "python", "files.py"]
+        done = subprocess.run(
+            command, cwd="/", pass_fds=[secret.fileno()], capture_output=True, text=True, check=True, env={}
+        )
+    assert done.stdout == "[0, 1, 2]\n"
+
+
+@AS_ROOT
 def test_an_agent_notes_its_release_and_is_reported_ready(folder: Path, tmp_path: Path) -> None:
     runtime = folder / "runtime"
     runtime.mkdir()

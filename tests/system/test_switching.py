@@ -175,7 +175,11 @@ def app(slots: Slots) -> App:
         health_path="/",
         start_timeout=60,
         front=Place("127.0.0.1", slots.front.server_port, "127.0.0.1"),
-        doors={colour: Place("127.0.0.1", slots.ports[colour], f"{colour}.shop.door") for colour in COLOURS},
+        # The doors of an older configuration ask for no credential, and take no notice of one.
+        doors={
+            colour: Place("127.0.0.1", slots.ports[colour], f"{colour}.shop.door", credential="0" * 64)
+            for colour in COLOURS
+        },
         apache=slots.apache,
     )
 

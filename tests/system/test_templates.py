@@ -10,7 +10,6 @@ import dataclasses
 import json
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,11 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
 from jinja2 import Environment, meta, nodes
+from mod_wsgi_modules import BIN, PYTHON, module_files, run
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MODULES_CACHE = REPOSITORY / ".cache" / "unit"
-BIN = Path(sys.prefix, "bin")
-PYTHON = "/usr/bin/python3"
 DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
 STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app", "declare.yml"))
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
@@ -120,38 +117,9 @@ CASES = {
 }
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> None:
-    completed = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if completed.returncode:
-        pytest.fail(f"{' '.join(map(str, command))} failed: {completed.stdout.strip()}", pytrace=False)
-
-
-def need(path: str, package: str) -> None:
-    if not Path(path).exists():
-        pytest.fail(f"{path} is missing: apt-get install {package}", pytrace=False)
-
-
 @pytest.fixture(scope="session")
 def mod_wsgi() -> dict[str, Path]:
-    """The real modules, kept in .cache: Debian's from its package, the newest built from the role's lock."""
-    need("/usr/sbin/apache2", "apache2")
-    need("/usr/bin/apxs", "apache2-dev")
-    package, build = MODULES_CACHE / "libapache2-mod-wsgi-py3", MODULES_CACHE / "mod_wsgi-6.1.1"
-    module_files = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
-    if not module_files["4.9.4"].exists():
-        shutil.rmtree(package, ignore_errors=True)
-        package.mkdir(parents=True)
-        run("apt-get", "download", "libapache2-mod-wsgi-py3", cwd=package)
-        run("dpkg", "-x", next(package.glob("*.deb")), package)
-    if not module_files["6.1.1"].exists():
-        shutil.rmtree(build, ignore_errors=True)
-        lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
-        run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
-        run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
-        module_files["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
-    return module_files
+    return module_files()
 
 
 def load(path: str) -> Any:
@@ -247,8 +215,9 @@ class Rendered:
 
     @property
     def sites(self) -> dict[str, str]:
-        rendered_sites: dict[str, str] = self.arguments["wsgi_app"]["sites"]
-        return rendered_sites
+        """The files of applications."""
+        every: dict[str, str] = self.arguments["wsgi_app"]["sites"]
+        return {name: text for name, text in every.items() if name != "grove-status"}
 
 
 @pytest.fixture(scope="session")
@@ -287,12 +256,18 @@ def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **plac
             "output": str(root),
             "role_path": str(REPOSITORY / "roles/wsgi_app"),
             "own_layout": layout,
-            "httpd_host": {"cores": 2, "pythons": {PYTHON: python}, "waf": False},
+            "httpd_host": {
+                "cores": 2,
+                "pythons": {PYTHON: python},
+                "waf": False,
+                "doors": {"root": "0" * 40, "status": "1" * 40},
+            },
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
             "__wsgi_app_steps": work(case, root, layout),
             "wsgi_app_only": [],
+            "wsgi_app_door": "127.0.0.1:18280",
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
         }
@@ -363,7 +338,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
-    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi"),
+    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi", "door"),
     "ansible_managed",
 }
 
@@ -396,7 +371,8 @@ def test_a_virtual_host_that_is_shared(rendered: dict[str, Rendered]) -> None:
     ]
     scripts = [line.split()[1] for line in text[text.index("<VirtualHost *:") :].splitlines() if "ScriptAlias" in line]
     assert scripts == ["/two/three", "/two", "/"]
-    locations = text[text.index("<VirtualHost *:") :].split("<Location ")[1:]
+    everything, *locations = text[text.index("<VirtualHost *:") :].split("<Location ")[1:]
+    assert "SetHandler none" in everything
     assert [location.split(">")[0] for location in locations] == ['"/"', '"/two"', '"/two/three"']
     assert "Require ip 10.0.0.0/8 ::1" in locations[0]
     assert "Require all granted" in locations[1]

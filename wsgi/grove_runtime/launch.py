@@ -14,6 +14,7 @@ host's Python. It becomes the account before it reads anything else from the rel
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -133,6 +134,15 @@ def become(account: pwd.struct_passwd) -> None:
         sys.exit(f"run: only root and {account.pw_name} may run commands of {account.pw_name}")
 
 
+def close_inherited() -> None:
+    """Close what this process has inherited from its caller, but for the standard streams."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            # The folder that is being read is closed by now.
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
 def named_command(release: Release, kind: str, name: str) -> tuple[list[str], bool]:
     """Return the words of a timer's or agent's command, and whether it tells systemd itself that it is ready.
 
@@ -171,6 +181,7 @@ def main(arguments: list[str]) -> None:
     except KeyError:
         sys.exit(f"run: there is no account {name}")
     become(account)
+    close_inherited()
     try:
         release = Release.read(folder)
     except (OSError, ValueError, KeyError) as error:

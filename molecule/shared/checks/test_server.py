@@ -11,12 +11,13 @@ NAMES = ["test1", "test2", "test3"]
 
 
 def test_virtual_hosts(host: Host) -> None:
-    """Each app has one file, with its VirtualHost and its two doors, and nothing else."""
+    """Each app has one file, with its VirtualHost and its two doors. The only other site is the server's status."""
     virtual_hosts = host.run("apache2ctl", "-S")
     sites = re.findall(
         r"^(?: +port 9080 namevhost|\*:\d+) +(\S+) \(/etc/apache2/sites-enabled/(\S+):\d+\)", virtual_hosts, re.M
     )
     expected = {(f"{colour}.{name}.door", f"wsgi-{name}.conf") for name in NAMES for colour in COLOURS}
+    expected.add(("status.door", "grove-status.conf"))
     assert set(sites) == expected | {(host.name, f"wsgi-{name}.conf") for name in NAMES}
     assert re.findall(r"^(\S+):\d+ +(?:is a|web)", virtual_hosts, re.M) == ["127.0.0.1", "*", "*", "*"]
 
@@ -87,6 +88,7 @@ def test_accounts_are_apart(host: Host, name: str) -> None:
     others = [f"{BASE}/{other}/slots/blue/{part}" for other in NAMES if other != name for part in release]
     others += [f"{place}/{other}" for other in NAMES if other != name for place in ("/var/lib", "/var/log")]
     secret = ["/var/log/apache2", "/etc/shadow", f"{BASE}/{name}/.lock"]
+    secret += [f"/var/lib/grove/{file}" for file in ("door.header", "status.header")]
     state = [f"/var/lib/{name}/", f"/var/log/{name}/"]
     fixed = [f"{BASE}/{name}/slots/blue/{part}" for part in ("", "etc/", "venv/", "src/", "app.wsgi", "RELEASE.json")]
     fixed += [f"{BASE}/{name}/{part}" for part in ("", "releases/", "slots/", "slot.map", "slot.wsgi")]

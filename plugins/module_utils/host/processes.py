@@ -157,7 +157,29 @@ def unix_sockets() -> str:
 
 def listeners() -> list[Listener]:
     """Return the listening TCP sockets of this host, IPv4 and IPv6."""
-    sockets: dict[str, tuple[str, int]] = {}
+    sockets = _listening()
+    holders = _holders({row.inode for row in sockets})
+    programs = {inode: program(pid) for inode, pid in holders.items()}
+    return [
+        Listener(row.address, row.port, holders.get(row.inode), programs.get(row.inode, "?")) for row in sockets
+    ]
+
+
+def listening_users(address: str, port: int) -> set[int]:
+    """Return the ids of the users whose sockets listen on a TCP port of an IP address, or of every address."""
+    return {row.user for row in _listening() if row.port == port and row.address in (address, "*")}
+
+
+@dataclass(frozen=True)
+class _Listening:
+    address: str
+    port: int
+    user: int
+    inode: str
+
+
+def _listening() -> list[_Listening]:
+    rows = []
     for table, size in (("tcp", 4), ("tcp6", 16)):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]
@@ -168,12 +190,8 @@ def listeners() -> list[Listener]:
             if fields[3] != "0A":
                 continue
             address, _, port = fields[1].partition(":")
-            sockets[fields[9]] = (_address(address, size), int(port, 16))
-    holders = _holders(set(sockets))
-    return [
-        Listener(address, port, holders.get(inode), program(holders[inode]) if inode in holders else "?")
-        for inode, (address, port) in sockets.items()
-    ]
+            rows.append(_Listening(_address(address, size), int(port, 16), int(fields[7]), fields[9]))
+    return rows
 
 
 def _address(text: str, size: int) -> str:

@@ -26,8 +26,8 @@ class Config:
     ports: str | None = None
     secret_files: Mapping[str, str] = field(default_factory=dict)
     enable_modules: Iterable[str] = ()
+    enable_modules_alone: Iterable[str] = ()
     disable_modules: Iterable[str] = ()
-    disable_module_confs: Iterable[str] = ()
     disable_sites: Iterable[str] = ()
     disable_confs: Iterable[str] = ()
     only_sites: str | None = None
@@ -50,8 +50,8 @@ class Config:
             expected.add_listen_lines(self.ports, keep=self.keep_listening)
         for change, names in (
             (expected.enable_module, self.enable_modules),
+            (expected.enable_module_alone, self.enable_modules_alone),
             (expected.disable_module, self.disable_modules),
-            (expected.disable_module_conf, self.disable_module_confs),
             (expected.disable_site, self.disable_sites),
             (expected.disable_conf, self.disable_confs),
         ):

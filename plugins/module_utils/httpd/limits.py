@@ -16,3 +16,6 @@ LOG_LINES = 4
 
 MARK_CHARACTERS = 400
 """Characters at the head of a file in which the mark of Grove is looked for."""
+
+CREDENTIAL_BYTES = 32
+"""Random bytes of a door's credential: as many as a key that nobody guesses has."""

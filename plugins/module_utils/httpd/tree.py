@@ -65,15 +65,16 @@ class ExpectedTree:
             if suffix == ".load" or os.path.exists(os.path.join(self.layout.root, available)):
                 self.entries[enabled] = Entry(target=_relative(enabled, available))
 
+    def enable_module_alone(self, name: str) -> None:
+        """Link a module that the distribution ships, without the distribution's settings for the module."""
+        self.enable_module(name)
+        if self.layout.module_enabled:
+            self.entries[self.layout.module_enabled.format(name).replace(".load", ".conf")] = ABSENT
+
     def disable_module(self, name: str) -> None:
         if self.layout.module_enabled:
             for suffix in (".load", ".conf"):
                 self.entries[self.layout.module_enabled.format(name).replace(".load", suffix)] = ABSENT
-
-    def disable_module_conf(self, name: str) -> None:
-        """Leave a module enabled, without the configuration that the distribution has for it."""
-        if self.layout.module_enabled:
-            self.entries[self.layout.module_enabled.format(name).replace(".load", ".conf")] = ABSENT
 
     def disable_site(self, name: str) -> None:
         if self.layout.site_enabled:

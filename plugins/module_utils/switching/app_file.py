@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import default_pid_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place
@@ -26,8 +27,9 @@ def apache(program: str, pid_file: str | None) -> Apache:
 
 
 def app_of(record: dict[str, Any], server: Apache) -> App:
-    """Translate the serving part of a completed record."""
+    """Translate the serving part of a completed record. The doors' credential is this host's, if it has one already."""
     door_address, _, door_port = record["door"].rpartition(":")
+    credential = credentials.read()
     address = "127.0.0.1" if record["address"] == "*" else record["address"].strip("[]")
     return App(
         folder=AppFolder(record["name"], Path(record["folder"])),
@@ -36,7 +38,10 @@ def app_of(record: dict[str, Any], server: Apache) -> App:
         health_path=record["health_path"],
         start_timeout=int(record["start_timeout"]),
         front=Place(address, int(record["port"]), record["server_name"] or address, record["tls"] != "off"),
-        doors={colour: Place(door_address, int(door_port), record["doors"][colour]) for colour in COLOURS},
+        doors={
+            colour: Place(door_address.strip("[]"), int(door_port), record["doors"][colour], credential=credential)
+            for colour in COLOURS
+        },
         apache=server,
         idle=str(record.get("idle", "cold")),
         drain_timeout=int(record.get("drain_timeout", 60)),

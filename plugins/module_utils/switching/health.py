@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -44,6 +45,8 @@ def why_unhealthy(app: App, colour: str, release: str) -> str:
     actual = f"{answer}"
     if answer.status == 200 and answer.release != release:
         actual = f"is answered by release {answer.release or '(none)'}"
+    elif answer.status == 403 and not app.doors[colour].credential:
+        actual += f", since {credentials.FOLDER / credentials.ROOT} is missing (./grove site makes it again)"
     elif answer.status == 200:
         running = daemons.pids(app, colour, {answer.process})
         actual = f"is answered by {len(running)} of {app.processes} processes"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import limits
 
 RELEASE_HEADER = "X-Grove-Release"
@@ -15,12 +17,16 @@ PROCESS_HEADER = "X-Grove-Process"
 
 @dataclass(frozen=True)
 class Place:
-    """Where to send a request: address and port, the Host header, and whether TLS is spoken."""
+    """Where to send a request: address and port, the Host header, and whether TLS is spoken.
+
+    ``credential`` is what a door asks for. Only a server of root gets to see it.
+    """
 
     address: str
     port: int
     host: str
     tls: bool = False
+    credential: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,17 @@ class Answer:
 def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Answer:
     """Send one GET on a connection of its own, and never raise."""
     connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
+    headers = {"Host": place.host, "Connection": "close", "User-Agent": "grove"}
     try:
+        if place.credential:
+            # While Apache does not run, any account may listen on the port and wait for a credential.
+            if others := processes.listening_users(place.address, place.port) - {0}:
+                error = f"port {place.port} is held by user {min(others)}, not by root's Apache"
+                return Answer(0, error=error)
+            headers[credentials.HEADER] = place.credential
         if place.tls:
             connection.sock = _tls(place, timeout)
-        connection.request("GET", path, headers={"Host": place.host, "Connection": "close", "User-Agent": "grove"})
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         response.read()
         process = response.getheader(PROCESS_HEADER, "0")
