@@ -56,8 +56,8 @@ EXAMPLES = r"""
 RETURN = r"""
 host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
-    C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
-    (whether apt knows any package).
+    C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(units) (files by which systemd and
+    cron run commands of applications), C(systemd), C(package_lists) (whether apt knows any package).
   type: dict
   returned: always
 """
@@ -100,6 +100,7 @@ def main() -> None:
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": describe(Layout.of(params["layout"])),
             "units": info.units(),
+            "mount_namespaces": info.can_make_mount_namespaces(),
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
         }

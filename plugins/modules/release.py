@@ -45,7 +45,7 @@ options:
     description: The application's account.
     type: str
   writable:
-    description: The folders of the application's account, which are made where they are not there. Its group reads them.
+    description: The folders that are made for the application's account. Its group reads them.
     type: list
     elements: path
     default: []

@@ -209,7 +209,7 @@ def make_account_folder(path: Path, account: pwd.struct_passwd | None, mode: int
     """
     with contextlib.suppress(FileNotFoundError):
         if path.is_symlink() and path.lstat().st_uid != 0:
-            raise FolderError(f"{path} is a symbolic link that root has not made, and root does not follow it; remove it")
+            raise FolderError(f"{path} is a symbolic link that root has not made, and is not followed; remove it")
         actual = path.stat()
         if account:
             expected = (stat.S_IFDIR | mode, account.pw_uid, account.pw_gid)

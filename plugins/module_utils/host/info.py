@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,8 @@ ASK_PYTHON = (
     "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
 )
 
+CAP_SYS_ADMIN = 21
+"""The number of the capability, as in linux/capability.h."""
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
@@ -73,6 +76,12 @@ def key_pair(paths: list[str]) -> str:
 def units() -> list[str]:
     """Return the files by which systemd and cron run commands of applications."""
     return sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*"))
+
+
+def can_make_mount_namespaces() -> bool:
+    """Return whether systemd can give a unit its own view of the files. In a container it may lack that right."""
+    match = re.search(r"(?m)^CapEff:\s*([0-9a-f]+)$", Path("/proc/1/status").read_text())
+    return match is not None and bool(int(match.group(1), 16) & 1 << CAP_SYS_ADMIN)
 
 
 def has_package_lists() -> bool:

@@ -29,7 +29,7 @@ def load(layout: Layout, *, dry: bool) -> dict[str, Any]:
         except control.ControlError as error:
             raise control.ControlError(f"{error}{control.recover(layout)}") from error
         loaded.note_loaded(parent)
-        last_good.keep(layout.root)
+        last_good.keep(layout)
     return {
         "changed": action != "none" or enabled,
         "action": action,

@@ -32,7 +32,7 @@ class Tools:
     def run(self, *arguments: str, step: str) -> None:
         """Run uv. Raises BuildError, with the step's name and the last lines of uv's output, when uv fails.
 
-        uv lets everybody write to its lock files. Temporary ones go with their folder, and those of the cache are closed.
+        uv lets everybody write to its lock files. Temporary ones go with their folder; those of the cache are closed.
         """
         try:
             with tempfile.TemporaryDirectory(prefix="grove-uv-") as temporary:
