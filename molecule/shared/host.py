@@ -124,7 +124,8 @@ def main() -> None:
     try:
         match options.verb:
             case "create":
-                print(create(options.name, options.release, systemd=options.systemd, mounts=options.mounts, owner=options.owner))
+                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "owner")}
+                print(create(options.name, options.release, **chosen))
             case "destroy":
                 destroy(options.name)
             case "exec":

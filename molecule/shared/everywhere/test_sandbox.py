@@ -12,8 +12,8 @@ from served import BASE, COLOURS, Host
 APACHE_LIMIT, PROGRAM_LIMIT = 4.0, 3.0
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, NET_BIND_SERVICE.
 APACHE_CAPABILITIES = {0, 1, 3, 5, 6, 7, 10}
-# What other accounts may read of an application's folder: Apache's own account reads the map and serves static files, and
-# the scripts are the same for all applications.
+# What other accounts may read of an application's folder: Apache's own account reads the map and serves static files,
+# and the scripts are the same for all applications.
 PUBLIC = {"agents", "launch.py", "preload", "run", "slot.map", "slot.wsgi", "slots", "static"}
 OPEN_FOLDERS = {
     "/dev/mqueue": "queues of POSIX; each unit has its own",
@@ -99,8 +99,8 @@ done["devices"] = sorted(os.listdir("/dev"))
 done["tmp"] = os.listdir("/tmp")
 print(json.dumps(done))
 '''
-command = ["nsenter", "--target", str(pid), "--mount", "--", "setpriv", "--reuid", account, "--regid", account,
-           "--init-groups", "--no-new-privs", "--bounding-set=-all", "/usr/bin/python3", "-c", program, json.dumps(paths)]
+command = ["nsenter", "--target", str(pid), "--mount", "--", "setpriv", "--reuid", account, "--regid", account]
+command += ["--init-groups", "--no-new-privs", "/usr/bin/python3", "-c", program, json.dumps(paths)]
 print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 """
 

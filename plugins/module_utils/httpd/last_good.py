@@ -30,13 +30,18 @@ def put_back(layout: Layout) -> bool:
         return False
     root = layout.root
     _copy(root, REFUSED)
-    drop_in.put(layout, tree.current("/", str(KEPT_UNIT)))
+    put_drop_in_back(layout)
     kept, standing = set(_paths(KEPT)), set(_paths(Path(root)))
     for path in sorted(kept | standing):
         entry = tree.current(str(KEPT), path)
         if tree.current(root, path) != entry:
             tree.put(root, path, entry)
     return True
+
+
+def put_drop_in_back(layout: Layout) -> None:
+    """Put the kept drop-in back; without one, remove what stands there."""
+    drop_in.put(layout, tree.current("/", str(KEPT_UNIT)))
 
 
 def _copy(root: str, target: Path) -> None:
