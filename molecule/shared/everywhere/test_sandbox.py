@@ -146,6 +146,7 @@ def test_an_account_reads_nothing_of_others(any_host: Host) -> None:
         others = [name for name in names if name != account]
         closed = [*written, "/etc/apache2/grove-tls/*", "/var/log/apache2"]
         closed += ["/etc/systemd/system/apache2.service.d/*", "/etc/systemd/system/grove-*"]
+        closed += ["/etc/cron.d/grove-*", "/var/lib/grove/*", "/run/grove/*"]
         for name in others:
             closed += [f"/var/lib/{name}", f"/var/lib/{name}/tmp", f"/var/log/{name}"]
             closed += [f"{BASE}/{name}/{below}" for below in ("*", ".*", "venvs/*", "releases/*/*")]
