@@ -46,7 +46,8 @@ def create(name: str, release: str, *, systemd: bool = True, mounts: bool = Fals
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
         *(f"--volume={volume}" for volume in volumes),
-        *(("--cap-add=SYS_ADMIN", "--security-opt=unmask=ALL") if mounts else ()),
+        # SYS_PTRACE: root enters the view of a unit.
+        *(("--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt=unmask=ALL") if mounts else ()),
         *(("--systemd=always", source) if systemd else ("--systemd=false", source, *PLAIN_INIT)),
     )
     if systemd:
