@@ -19,9 +19,12 @@ options:
     required: true
   apps:
     description:
-      - The folder of the applications' folders. When Apache has to be restarted in another sandbox, each of them that
-        served before has to serve afterwards. Otherwise Apache is started again in the sandbox that it had.
-    type: path
+      - The folders of the applications in Apache's configuration. When Apache has to be restarted in another sandbox,
+        each of them that served before has to serve afterwards. Otherwise Apache is started again in the former
+        sandbox.
+    type: list
+    elements: path
+    default: []
 author: The Grove maintainers (@grove)
 """
 
@@ -51,15 +54,16 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import Pr
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.survivors import Survivors
 
+APPS = {"type": "list", "elements": "path", "default": []}
+
 
 def main() -> None:
     """Run the module."""
-    arguments = {"layout": {"type": "dict", "required": True}, "apps": {"type": "path"}}
+    arguments = {"layout": {"type": "dict", "required": True}, "apps": APPS}
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
-    apps = module.params["apps"]
 
     def survivors() -> Problems:
-        return Survivors.below(Path(apps)).problems if apps else list
+        return Survivors.of(map(Path, module.params["apps"])).problems
 
     run_module(module, lambda: load(Layout.of(module.params["layout"]), survivors, dry=module.check_mode))
 

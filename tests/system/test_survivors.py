@@ -62,7 +62,7 @@ def base(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_application_that_does_not_come_back(base: Path) -> None:
-    before = Survivors.below(base)
+    before = Survivors.of(sorted(base.iterdir()))
     assert [app.folder.name for app, _ in before.live] == ["blog", "shop"]
     assert before.problems() == []
     Door.status = 500
@@ -72,9 +72,9 @@ def test_an_application_that_does_not_come_back(base: Path) -> None:
 
 def test_an_application_that_did_not_serve_before_is_not_waited_for(base: Path) -> None:
     Door.status = 503
-    before = Survivors.below(base)
+    before = Survivors.of(sorted(base.iterdir()))
     assert [app.folder.name for app, _ in before.live] == ["blog"]
-    assert Survivors.below(base / "nothing").problems() == []
+    assert Survivors.of([base / "nothing"]).problems() == []
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_apache_goes_back_to_the_sandbox_in_which_all_worked(
     monkeypatch.setattr(loaded, "note_loaded", noted.append)
 
     def survivors() -> service.Problems:
-        return Survivors.below(base).problems
+        return Survivors.of(sorted(base.iterdir())).problems
 
     with pytest.raises(control.ControlError, match="record shop, key sandbox"):
         service.load(layout, survivors, dry=False)

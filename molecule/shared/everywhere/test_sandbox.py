@@ -22,7 +22,7 @@ OPEN_FOLDERS = {
     "/tmp": "each unit has its own",
     "/var/tmp": "each unit has its own",
 }
-# The folders that systemd makes for sockets of X in each /tmp, and the /tmp of a unit, which lies in a folder of root's.
+# The folders that systemd makes for sockets of X in each /tmp, and the /tmp of a unit, which is in a folder of root's.
 OTHER_OPEN_FOLDERS = re.compile(
     r"((/var)?/tmp/systemd-private-[^/]+/tmp|/tmp(/systemd-private-[^/]+/tmp)?/\.(X11|ICE|XIM|font|Test)-unix)"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.application i
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import pauses
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Answer, ask
 
+FAILURE = 500
+"""The status from which an application, or Apache in its place, says that it cannot answer."""
+
 
 @dataclass(frozen=True)
 class Survivors:
@@ -20,30 +24,30 @@ class Survivors:
     live: tuple[tuple[App, str], ...]
 
     @classmethod
-    def below(cls, base: Path) -> Survivors:
-        """Ask every application that was deployed below ``base``."""
+    def of(cls, folders: Iterable[Path]) -> Survivors:
+        """Ask the applications with these folders; one that was not deployed yet does not count."""
         live = []
-        for name in app_file.names(base):
+        for folder in folders:
             with contextlib.suppress(FolderError, OSError):
-                app, _ = app_file.read(base, name)
+                app, _ = app_file.read(folder.parent, folder.name)
                 colour = app.folder.live()
                 if colour is not None and _ask(app, colour).status == 200:
                     live.append((app, colour))
         return cls(tuple(live))
 
     def problems(self) -> list[str]:
-        """Wait until each of them answers 200 again, for its ``start_timeout`` at most; return those that do not.
+        """Wait until none of them fails, for its ``start_timeout`` at most; return those that do.
 
-        A door that takes no connection is another Apache's concern: its address may have changed.
+        A failure is a status of 500 or more. The same restart may have changed the door's address or the path.
         """
         problems = []
         for app, colour in self.live:
             answer = Answer(0)
             for _ in pauses(app.start_timeout):
                 answer = _ask(app, colour)
-                if answer.status in (0, 200):
+                if answer.status < FAILURE:
                     break
-            if answer.status not in (0, 200):
+            if answer.status >= FAILURE:
                 problems.append(f"record {app.folder.name}, key sandbox: {app.health_path} {answer}")
         return problems
 

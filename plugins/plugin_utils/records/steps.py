@@ -36,6 +36,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "contract": _hooks(deployed, "contract"),
         "after": _hooks(deployed, "after"),
         "sandbox": sandbox_of_apache(checked.written, settings),
+        "app_folders": sorted(record.folder for record in checked.written),
         "temporary_folders": sorted(f"{record.state}/tmp" for record in checked.written),
         "timers": timers(deployed, host),
         "agents": agents(deployed, host),
