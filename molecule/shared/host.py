@@ -22,9 +22,10 @@ PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IG
 POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
-def create(name: str, release: str, *, systemd: bool = True, owner: str = "") -> str:
+def create(name: str, release: str, *, systemd: bool = True, mounts: bool = False, owner: str = "") -> str:
     """Start a fresh host, wait until it has booted, and return its address. An older host of that name is removed.
 
+    mounts: the host may mount, as a machine may, so that systemd gives units their own view of the files.
     owner: the clone that the host belongs to; when that folder no longer exists, a later call may remove the host.
     Raises HostError.
     """
@@ -45,6 +46,8 @@ def create(name: str, release: str, *, systemd: bool = True, owner: str = "") ->
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
         *(f"--volume={volume}" for volume in volumes),
+        # SYS_PTRACE: root enters the view of a unit.
+        *(("--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt=unmask=ALL") if mounts else ()),
         *(("--systemd=always", source) if systemd else ("--systemd=false", source, *PLAIN_INIT)),
     )
     machine.note_pid_file(name)
@@ -109,6 +112,7 @@ def main() -> None:
     create_options.add_argument("release", choices=image.RELEASES)
     flag = argparse.BooleanOptionalAction
     create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
+    create_options.add_argument("--mounts", action=flag, default=False, help="let the host mount, as a machine may")
     create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
     verbs.add_parser("destroy", help="remove a host and its files").add_argument("name")
     exec_options = verbs.add_parser("exec", help="run a command on a host")
@@ -118,7 +122,8 @@ def main() -> None:
     try:
         match options.verb:
             case "create":
-                print(create(options.name, options.release, systemd=options.systemd, owner=options.owner))
+                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "owner")}
+                print(create(options.name, options.release, **chosen))
             case "destroy":
                 destroy(options.name)
             case "exec":

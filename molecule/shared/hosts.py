@@ -14,10 +14,13 @@ def _hosts() -> list[Host]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Call a check that takes a host once for each that has apps."""
+    """Call a check that takes a host once for each that has apps, or with any_host once for each that Grove set up."""
     if "host" in metafunc.fixturenames:
         serving = [host for host in _hosts() if host.apps]
         metafunc.parametrize("host", serving, ids=lambda host: host.name)
+    if "any_host" in metafunc.fixturenames:
+        set_up = [host for host in _hosts() if host.try_run("test", "-d", "/srv/wsgi").returncode == 0]
+        metafunc.parametrize("any_host", set_up, ids=lambda host: host.name)
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {
             **{key: record[key] for key in ("folder", "name", "account", "idle")},
             "writable": [record["state"], record["logs"]],
+            "private": [f"{record['state']}/tmp"],
             "release": payload.identifier(),
             "inputs": payload.inputs,
             "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),

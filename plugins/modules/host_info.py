@@ -61,9 +61,10 @@ EXAMPLES = r"""
 RETURN = r"""
 host:
   description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs),
-    C(ocsp_responders) (of each certificate of C(key_pairs)), C(listeners), C(httpd), C(timers) (files that run
-    commands of applications again and again), C(package_lists) (whether apt knows any package), C(waf)
-    (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
+    C(ocsp_responders) (of each certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd
+    can make them), C(units) (files by which systemd and cron run commands of applications), C(systemd), C(package_lists)
+    (whether apt knows any package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors'
+    credentials).
   type: dict
   returned: always
 """
@@ -111,6 +112,7 @@ def main() -> None:
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": describe(Layout.of(params["layout"])),
             "units": info.units(),
+            "mount_namespaces": info.can_make_mount_namespaces(),
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
             "doors": credentials.describe(),

@@ -72,6 +72,11 @@ options:
     type: list
     elements: str
     default: []
+  unit:
+    description:
+      - Content of a drop-in for Apache's unit of systemd. A change needs a restart. Without this option, the drop-in
+        stays as it is.
+    type: str
 author: The Grove maintainers (@grove)
 """
 
@@ -115,6 +120,7 @@ def main() -> None:
             "only_sites": {"type": "str"},
             "keep_listening": {"type": "bool", "default": False},
             "needs_restart": {"type": "list", "elements": "str", "default": []},
+            "unit": {"type": "str"},
         },
         supports_check_mode=True,
     )

@@ -17,6 +17,14 @@ options:
     description: Where the distribution keeps Apache's files, C(httpd_layout) of the role C(httpd).
     type: dict
     required: true
+  apps:
+    description:
+      - The folders of the applications in Apache's configuration. When Apache has to be restarted in another sandbox,
+        each of them that served before has to serve afterwards. Otherwise Apache is started again in the former
+        sandbox.
+    type: list
+    elements: path
+    default: []
 author: The Grove maintainers (@grove)
 """
 
@@ -38,16 +46,26 @@ because:
   returned: always
 """
 
+from pathlib import Path
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import load
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import Problems, load
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.survivors import Survivors
+
+APPS = {"type": "list", "elements": "path", "default": []}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"layout": {"type": "dict", "required": True}}, supports_check_mode=True)
-    run_module(module, lambda: load(Layout.of(module.params["layout"]), dry=module.check_mode))
+    arguments = {"layout": {"type": "dict", "required": True}, "apps": APPS}
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+
+    def survivors() -> Problems:
+        return Survivors.of(map(Path, module.params["apps"])).problems
+
+    run_module(module, lambda: load(Layout.of(module.params["layout"]), survivors, dry=module.check_mode))
 
 
 if __name__ == "__main__":

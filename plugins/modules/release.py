@@ -45,7 +45,12 @@ options:
     description: The application's account.
     type: str
   writable:
-    description: The folders of the application's account, which are made where they are not there.
+    description: The folders that are made for the application's account. Its group reads them.
+    type: list
+    elements: path
+    default: []
+  private:
+    description: Further folders of the account, which only the account may enter.
     type: list
     elements: path
     default: []
@@ -117,6 +122,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "slot_wsgi": {"type": "str"},
     "run_script": {"type": "str"},
     "writable": {"type": "list", "elements": "path", "default": []},
+    "private": {"type": "list", "elements": "path", "default": []},
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
     "idle": {"type": "str", "default": "cold"},
@@ -130,13 +136,13 @@ def text_of(inputs: dict[str, Any]) -> str:
     return json.dumps(inputs, indent=2, sort_keys=True) + "\n"
 
 
-def make_writable(account_name: str, paths: list[str], *, dry: bool) -> bool:
-    """Make the folders that the account may write to; return whether that changed any."""
+def make_writable(account_name: str, paths: list[str], mode: int, *, dry: bool) -> bool:
+    """Make folders of the account, with the permissions ``mode``; return whether that changed any."""
     try:
         account = pwd.getpwnam(account_name)
     except KeyError:
         account = None
-    changes = [make_account_folder(Path(path), account, dry=dry) for path in paths]
+    changes = [make_account_folder(Path(path), account, mode, dry=dry) for path in paths]
     return any(changes)
 
 
@@ -166,7 +172,10 @@ def provide_release(params: dict[str, Any], warn: Callable[[str], None], *, dry:
         before, after = text_of(former.get("inputs", {})) if former else "", text_of(params["inputs"])
         if before != after:
             result["diff"] = {"before": before, "after": after}
-        changes = [make_writable(params["account"], params["writable"], dry=dry)]
+        changes = [
+            make_writable(params["account"], params["writable"], 0o750, dry=dry),
+            make_writable(params["account"], params["private"], 0o700, dry=dry),
+        ]
         if folder.describe(release) is None:
             if params["payload"] is None or dry:
                 return {**result, "changed": True, "missing": True}

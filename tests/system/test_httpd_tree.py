@@ -178,6 +178,9 @@ def test_changes_are_applied_once(layout: Layout) -> None:
     root = Path(layout.root)
     assert (root / "grove-tls/one.key").stat().st_mode & 0o777 == 0o600
     assert (root / "ports.conf").read_bytes() == b"Listen 18201\r\n"
+    for path in ("ports.conf", "sites-available/wsgi-one.conf"):
+        status = (root / path).stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 0, 0o640)
     assert (root / "sites-enabled/wsgi-one.conf").read_text() == SITE
     (root / "grove-tls/one.key").chmod(0o644)
     assert list(tree.changes(expected)) == ["grove-tls/one.key"]

@@ -99,6 +99,7 @@ def expected_environment(release: Path) -> dict[str, str]:
         "HOME": "/var/lib/shop",
         "USER": "nobody",
         "LOGNAME": "nobody",
+        "TMPDIR": "/var/lib/shop/tmp",
         "VIRTUAL_ENV": f"{release}/venv",
         "PYTHONPATH": f"{release}/extras",
         "PYTHONDONTWRITEBYTECODE": "1",

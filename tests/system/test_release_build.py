@@ -77,7 +77,7 @@ version = "1"
 
 COMMANDS = {"argv": [], "environment": {"COLOUR": "{etc}"}, "home": "/var/lib/shop", "state": "/s", "logs": "/l"}
 ENVIRONMENT = {"PATH", "LANG", "HOME", "USER", "LOGNAME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "GROVE_RELEASE"}
-ENVIRONMENT |= {"COLOUR"}
+ENVIRONMENT |= {"COLOUR", "TMPDIR"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,6 +259,23 @@ def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> 
         ["cat", release / "etc/secret.ini"], user=33, group=33, extra_groups=[], capture_output=True, check=False
     )
     assert denied.returncode != 0
+
+
+def test_no_lock_file_of_uv_stays_open_to_everybody(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, temporary = place.base / "cache", place.base / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (place.source / "code").mkdir()
+    (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    (place.source / "backend.py").write_text(BACKEND)
+    (place.source / "pyproject.toml").write_text(PYPROJECT)
+    place.build(place.order(lock=place.lock()))
+    locks = [path for path in place.base.rglob("*.lock") if path.is_file()]
+    assert cache / ".lock" in locks
+    assert [path for path in place.base.rglob("*") if path.is_file() and path.stat().st_mode & 0o022] == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import unit_figures
 import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config
@@ -275,7 +276,7 @@ def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **plac
             Layout.of(layout), binary="/usr/sbin/apache2", envvars=families["Debian"]["layout"]["envvars"]
         )
     preparation = [
-        {"ansible.builtin.set_fact": {"os_family": "{{ family }}", "cacheable": True}},
+        {"ansible.builtin.set_fact": {"os_family": "{{ family }}", "service_mgr": "systemd", "cacheable": True}},
         *(
             {"ansible.builtin.include_vars": str(REPOSITORY / f"roles/{role}/vars/main.yml")}
             for role in ("httpd", "mod_wsgi", "wsgi_app")
@@ -339,7 +340,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
     *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi", "door"),
-    "ansible_managed",
+    *("sandbox", "ansible_managed"),
 }
 
 
@@ -352,6 +353,16 @@ def test_templates_read_only_what_they_are_passed(template: str) -> None:
     parsed = environment.parse((REPOSITORY / "httpd" / template).read_text())
     own = {node.name for node in parsed.find_all(nodes.Name) if node.ctx == "store"}
     assert meta.find_undeclared_variables(parsed) - own <= PASSED
+
+
+@pytest.mark.parametrize("name", ["Debian-6-port", "RedHat-6-port"])
+def test_systemd_reads_the_drop_in_of_apache(rendered: dict[str, Rendered], name: str, tmp_path: Path) -> None:
+    text = rendered[name].arguments["httpd"]["unit"]
+    assert tree.MARK in text[:400]
+    unit = tmp_path / "apache2.service"
+    unit.write_text(f"[Service]\nType=forking\nExecStart=/bin/true\n{text}")
+    assert unit_figures.complaints(unit) == ""
+    assert 2 < unit_figures.exposure(unit) <= 4
 
 
 def test_options_that_4_9_4_does_not_know(rendered: dict[str, Rendered]) -> None:

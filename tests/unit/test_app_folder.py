@@ -127,23 +127,34 @@ def test_the_lock_admits_one_process(folder: AppFolder) -> None:
 def test_a_folder_is_given_to_an_account_once(tmp_path: Path) -> None:
     account = pwd.getpwuid(os.getuid())
     path = tmp_path / "state" / "shop"
-    assert make_account_folder(path, account, dry=True)
-    assert make_account_folder(path, None)
+    assert make_account_folder(path, account, 0o750, dry=True)
+    assert make_account_folder(path, None, 0o750)
     assert not path.exists()
-    assert make_account_folder(path, account)
+    assert make_account_folder(path, account, 0o750)
     status = path.stat()
     assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o750, account.pw_uid, account.pw_gid)
-    assert not make_account_folder(path, account)
+    assert not make_account_folder(path, account, 0o750)
     path.chmod(0o777)
-    assert make_account_folder(path, account, dry=True)
+    assert make_account_folder(path, account, 0o750, dry=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o777
-    assert make_account_folder(path, account)
+    assert make_account_folder(path, account, 0o750)
     assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+def test_root_does_not_follow_a_link_of_the_account(tmp_path: Path) -> None:
+    account, path, elsewhere = pwd.getpwuid(os.getuid()), tmp_path / "tmp", tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    path.symlink_to(elsewhere)
+    if os.getuid() == 0:
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(FolderError, match="symbolic link"):
+        make_account_folder(path, account, 0o700)
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
 
 
 def test_a_file_in_place_of_a_folder_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "shop"
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="shop"):
-        make_account_folder(path, pwd.getpwuid(os.getuid()))
+        make_account_folder(path, pwd.getpwuid(os.getuid()), 0o750)
     assert path.read_text() == "mine"

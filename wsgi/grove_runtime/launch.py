@@ -30,6 +30,8 @@ COMMANDS = "commands.json"
 """The file of a release that holds its commands, its environment and its folders."""
 UMASK = 0o027
 """What the application writes is for its account and its group."""
+TEMPORARY = "tmp"
+"""The folder below the state folder for temporary files: only the account may enter it."""
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
 LANG = "C.UTF-8"
 """The one locale with UTF-8 that every host has."""
@@ -94,6 +96,8 @@ class Release:
             "HOME": self.commands["home"],
             "USER": account.pw_name,
             "LOGNAME": account.pw_name,
+            # /tmp is shared with other accounts wherever a program does not run in a unit of its own.
+            "TMPDIR": os.path.join(self.commands["state"], TEMPORARY),
             "VIRTUAL_ENV": f"{self.folder}/venv",
             "PYTHONDONTWRITEBYTECODE": "1",
             "GROVE_RELEASE": self.identifier,

@@ -16,6 +16,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 UNITS = Path("/etc/systemd/system")
+MODE = 0o640
+"""Other applications are not to read what runs beside this one; systemd reads as root."""
 
 
 class AgentError(OperatorError):
@@ -29,9 +31,9 @@ def unit(app: str, agent: str) -> str:
 
 def write_units(app: str, units: Mapping[str, str], *, dry: bool = False) -> list[str]:
     """Write the units that differ from those on the host; return the agents whose units these are."""
-    changed = [name for name, text in units.items() if _text(UNITS / unit(app, name)) != text]
+    changed = [name for name, text in units.items() if not _is_written(UNITS / unit(app, name), text)]
     for name in changed if not dry else []:
-        replace_text(UNITS / unit(app, name), units[name], mode=0o644)
+        replace_text(UNITS / unit(app, name), units[name], mode=MODE)
     return changed
 
 
@@ -54,6 +56,10 @@ def systemctl(*arguments: str) -> None:
 
 def _starts_agent(unit_text: str, name: str) -> bool:
     return re.search(rf" --agent {re.escape(name)}$", unit_text, re.MULTILINE) is not None
+
+
+def _is_written(path: Path, text: str) -> bool:
+    return _text(path) == text and path.stat().st_mode & 0o7777 == MODE
 
 
 def _text(path: Path) -> str:

@@ -201,19 +201,27 @@ def other_than(colour: str) -> str:
     return COLOURS[1] if colour == COLOURS[0] else COLOURS[0]
 
 
-def make_account_folder(path: Path, account: pwd.struct_passwd | None, *, dry: bool = False) -> bool:
-    """Make a folder that the account, its group and nobody else may use; return whether that is a change.
+def make_account_folder(path: Path, account: pwd.struct_passwd | None, mode: int, *, dry: bool = False) -> bool:
+    """Make a folder of the account with the permissions ``mode``; return whether that is a change.
 
-    ``account`` is None in a dry run before the account was made; then the result is true. Raises OSError.
+    ``account`` is None in a dry run before the account was made; then the result is true. Raises FolderError for a
+    symbolic link of somebody else than root, which root must not follow, and OSError.
     """
     with contextlib.suppress(FileNotFoundError):
+        if path.is_symlink() and path.lstat().st_uid != 0:
+            raise FolderError(f"{path} is a symbolic link that root has not made, and is not followed; remove it")
         actual = path.stat()
         if account:
-            expected = (stat.S_IFDIR | 0o750, account.pw_uid, account.pw_gid)
+            expected = (stat.S_IFDIR | mode, account.pw_uid, account.pw_gid)
             if (actual.st_mode, actual.st_uid, actual.st_gid) == expected:
                 return False
     if account and not dry:
         path.mkdir(parents=True, exist_ok=True)
-        os.chown(path, account.pw_uid, account.pw_gid)
-        path.chmod(0o750)
+        followed = 0 if path.is_symlink() and path.lstat().st_uid == 0 else os.O_NOFOLLOW
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | followed)
+        try:
+            os.fchown(handle, account.pw_uid, account.pw_gid)
+            os.fchmod(handle, mode)
+        finally:
+            os.close(handle)
     return True

@@ -78,7 +78,7 @@ def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry
         raise FolderError(text)
     if run is not None and not dry:
         content = {"run": asdict(run), "renewed": time.time()}
-        replace_text(folder.path / NAME, json.dumps(content) + "\n", mode=0o644)
+        replace_text(folder.path / NAME, json.dumps(content) + "\n", mode=0o600)
 
 
 def end(folder: AppFolder, run: Run | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import socket
 import ssl
 import subprocess
@@ -19,6 +20,8 @@ ASK_PYTHON = (
 PYTHON_SECONDS = 30
 """Seconds in which an interpreter answers, also on a busy host."""
 MOUNT_FLAGS = {"read-only": os.ST_RDONLY, "noexec": os.ST_NOEXEC}
+CAP_SYS_ADMIN = 21
+"""The number of the capability, as in linux/capability.h."""
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
@@ -97,6 +100,12 @@ def ocsp_responder(certificate: str) -> str:
 def units() -> list[str]:
     """Return the files by which systemd and cron run commands of applications."""
     return sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*"))
+
+
+def can_make_mount_namespaces() -> bool:
+    """Return whether systemd can give a unit its own view of the files. In a container it may lack that right."""
+    match = re.search(r"(?m)^CapEff:\s*([0-9a-f]+)$", Path("/proc/1/status").read_text())
+    return match is not None and bool(int(match.group(1), 16) & 1 << CAP_SYS_ADMIN)
 
 
 def has_package_lists() -> bool:

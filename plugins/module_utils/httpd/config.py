@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import loaded, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import drop_in, loaded, tree
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 
@@ -17,7 +17,8 @@ class Config:
 
     ``ports`` is the content of the file of Listen lines, ``secret_files`` has files by path that only root may read,
     ``only_sites`` is a pattern of site names that are removed unless they are in ``sites``. ``needs_restart`` names
-    snippets and modules that a reload is not enough for.
+    snippets and modules that a reload is not enough for. ``unit`` is the content of the drop-in for Apache's unit of
+    systemd; None leaves it as it is.
     """
 
     sites: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Config:
     only_sites: str | None = None
     keep_listening: bool = False
     needs_restart: Iterable[str] = ()
+    unit: str | None = None
 
     def entries(self, layout: Layout) -> tree.ExpectedTree:
         """Translate the names into the entries of a tree."""
@@ -74,14 +76,22 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     if changed and installed:
         tree.check_staged(layout, changed)
     diff = _diff(layout, changed)
+    units = {} if config.unit is None else {str(drop_in.path_of(layout.service)): tree.Entry(content=config.unit)}
+    changed_units = {path: entry for path, entry in units.items() if drop_in.current(layout) != entry}
+    diff += _diff(layout, changed_units)
     if not dry:
         if changed:
             tree.apply(layout, changed)
+        for entry in changed_units.values():
+            drop_in.put(layout, entry)
         restart_paths = [
             template.format(name) for name in config.needs_restart for template in (layout.conf, layout.module)
         ]
-        loaded.note_applied(layout.root, expected.entries, restart_paths, changed)
-    return {"changed": bool(changed), "changed_files": sorted(changed), "diff": diff}
+        written = {**changed, **changed_units}
+        loaded.note_applied(layout.root, {**expected.entries, **units}, [*restart_paths, *units], written)
+    return {
+        "changed": bool(changed or changed_units), "changed_files": sorted({**changed, **changed_units}), "diff": diff
+    }
 
 
 def _diff(layout: Layout, changed: Mapping[str, tree.Entry]) -> list[dict[str, str]]:

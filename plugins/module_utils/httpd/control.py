@@ -84,7 +84,7 @@ def recover(layout: Layout) -> str:
 
     Returns a sentence about that for the operator; empty when there was nothing to do.
     """
-    if parent_pid(layout) is not None or not last_good.put_back(layout.root):
+    if parent_pid(layout) is not None or not last_good.put_back(layout):
         return ""
     _run(layout, "start")
     _wait_until_serving(layout)
@@ -108,6 +108,9 @@ def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
 
 def _run(layout: Layout, action: str) -> None:
     if has_systemd():
+        if action == "start":
+            # The drop-in may have changed, in this run or in one that was killed.
+            _command(["systemctl", "daemon-reload"])
         _command(["systemctl", {"graceful": "reload"}.get(action, action), layout.service])
     else:
         _command([layout.control, action])

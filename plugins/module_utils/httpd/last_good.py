@@ -7,28 +7,41 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import drop_in, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 KEPT = Path("/var/lib/grove/httpd-last-good")
+KEPT_UNIT = KEPT.with_name("httpd-last-good.service.conf")
 REFUSED = Path("/var/lib/grove/httpd-refused")
 
 
-def keep(root: str) -> None:
-    """Keep a copy of the tree, which the running server has just read."""
-    _copy(root, KEPT)
+def keep(layout: Layout) -> None:
+    """Keep a copy of the tree, which the running server has just read, and of its unit's drop-in."""
+    _copy(layout.root, KEPT)
+    tree.put("/", str(KEPT_UNIT), drop_in.current(layout))
 
 
-def put_back(root: str) -> bool:
-    """Put the kept tree back, and keep the one that stood there in ``REFUSED``; return False if none was kept."""
+def put_back(layout: Layout) -> bool:
+    """Put the kept tree and drop-in back, and keep the tree that stood there in ``REFUSED``.
+
+    Returns False if no tree was kept.
+    """
     if not KEPT.is_dir():
         return False
+    root = layout.root
     _copy(root, REFUSED)
+    put_drop_in_back(layout)
     kept, standing = set(_paths(KEPT)), set(_paths(Path(root)))
     for path in sorted(kept | standing):
         entry = tree.current(str(KEPT), path)
         if tree.current(root, path) != entry:
             tree.put(root, path, entry)
     return True
+
+
+def put_drop_in_back(layout: Layout) -> None:
+    """Put the kept drop-in back; without one, remove what stands there."""
+    drop_in.put(layout, tree.current("/", str(KEPT_UNIT)))
 
 
 def _copy(root: str, target: Path) -> None:

@@ -85,4 +85,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(content, indent=1) + "\n", mode=0o644)
+    replace_text(path, json.dumps(content, indent=1) + "\n", mode=0o600)

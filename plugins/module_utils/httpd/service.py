@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, last_good, loaded
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, drop_in, last_good, loaded
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
+SANDBOX_REFUSED = (
+    "Apache was restarted in another sandbox, in which these applications do not work; it was started again in the one"
+    " that it had before. Let their records relax what they need"
+)
+Problems = Callable[[], list[str]]
 
-def load(layout: Layout, *, dry: bool) -> dict[str, Any]:
+
+def load(layout: Layout, survivors: Callable[[], Problems], *, dry: bool) -> dict[str, Any]:
     """Start Apache where it does not run, and reload or restart it where it has not read what was written.
 
-    Returns the module's result. Raises ControlError when Apache does not come up with its configuration; where it has
-    stopped, it was then started with the configuration that it had before.
+    survivors: called before a restart with another drop-in; what it returns is called after the restart, and returns
+    the problems of the applications that served before and do not serve now. Returns the module's result. Raises
+    ControlError when Apache does not come up with its configuration; where it has stopped, it was then started with the
+    configuration that it had before. With such problems, it was started again with the drop-in that it had before.
     """
     parent = control.parent_pid(layout)
     because: list[str] = []
@@ -23,13 +32,20 @@ def load(layout: Layout, *, dry: bool) -> dict[str, Any]:
         action = "restart" if needs_restart else "reload" if because else "none"
     enabled = control.enable_at_boot(layout, dry=dry)
     if action != "none" and not dry:
+        problems: Problems = list
+        if action == "restart" and str(drop_in.path_of(layout.service)) in because:
+            problems = survivors()
         actions = {"start": control.start, "reload": control.reload, "restart": control.restart}
         try:
             parent = actions[action](layout)
         except control.ControlError as error:
             raise control.ControlError(f"{error}{control.recover(layout)}") from error
+        if failed := problems():
+            last_good.put_drop_in_back(layout)
+            control.restart(layout)
+            raise control.ControlError("\n".join([*failed, SANDBOX_REFUSED]))
         loaded.note_loaded(parent)
-        last_good.keep(layout.root)
+        last_good.keep(layout)
     return {
         "changed": action != "none" or enabled,
         "action": action,

@@ -20,15 +20,20 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, TreeError, keep_listen_lines
 
 MARK = "Written by Grove"
+CONFIGURATION_MODE = 0o640
+"""Permissions of what Grove writes for Apache; it belongs to root."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One path of the tree: a file with ``content``, a link to ``target``, or nothing."""
+    """One path of the tree: a file with ``content``, a link to ``target``, or nothing.
+
+    Only root reads the file: Apache's parent runs as root, and applications are not to see one another's settings.
+    """
 
     content: str | None = None
     target: str | None = None
-    mode: int = 0o644
+    mode: int = CONFIGURATION_MODE
 
     def describe(self) -> str:
         if self.target is not None:
@@ -89,7 +94,7 @@ class ExpectedTree:
         if os.path.exists(os.path.join(self.layout.root, path)):
             self.entries[path] = Entry(content=f"# {MARK}: what the package has here is not used.\n")
 
-    def add_file(self, path: str, content: str, mode: int = 0o644) -> None:
+    def add_file(self, path: str, content: str, mode: int = CONFIGURATION_MODE) -> None:
         self.entries[path] = Entry(content=content, mode=mode)
 
     def keep_only(self, pattern: str) -> None:

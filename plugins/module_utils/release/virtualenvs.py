@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -32,16 +33,23 @@ class Tools:
     wheelhouse: str = ""
 
     def run(self, *arguments: str, step: str) -> None:
-        """Run uv. Raises BuildError, with the step's name and the last lines of uv's output, when uv fails."""
-        done = subprocess.run(
-            [self.uv, *arguments],
-            env={**os.environ, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        """Run uv. Raises BuildError, with the step's name and the last lines of uv's output, when uv fails.
+
+        uv lets everybody write to its lock files. Temporary ones go with their folder; those of the cache are closed.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="grove-uv-") as temporary:
+                done = subprocess.run(
+                    [self.uv, *arguments],
+                    env={**os.environ, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": temporary},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=False,
+                )
+        finally:
+            close_uv_locks(os.environ.get("UV_CACHE_DIR", ""))
         if done.returncode:
             raise BuildError(f"{step} failed: {last_lines(done.stdout, limits.OUTPUT_LINES)}")
 
@@ -116,6 +124,18 @@ def _build_constraints(lock: Path) -> list[str]:
     A file that the operator has named in the environment comes in the lock's place.
     """
     return [] if os.environ.get("UV_BUILD_CONSTRAINT") else ["--build-constraints", str(lock)]
+
+
+def close_uv_locks(cache: str) -> None:
+    """Let only root write to the lock files of uv's cache in the folder ``cache``; nothing if that is empty."""
+    for parent, folders, files in os.walk(cache) if cache else ():
+        # The unpacked packages: tens of thousands of files, and none is a lock.
+        folders[:] = [name for name in folders if not name.startswith("archive-v")]
+        for name in files:
+            path = Path(parent, name)
+            with contextlib.suppress(FileNotFoundError):
+                if name.endswith(".lock") and (mode := path.lstat().st_mode) & 0o022 and not path.is_symlink():
+                    path.chmod(mode & 0o7755)
 
 
 def _abi(python: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .completing import USUAL_CORES, complete
-from .daemon import check_daemon
+from .daemon import check_daemon, check_sandbox
 from .files import check_entry, check_files
 from .hooks import check_hooks
 from .host import check_host
@@ -62,6 +62,7 @@ def check_records(records: object, spec: Spec, settings: Settings, host: Mapping
     read = [read_record(raw, position, spec, problems) for position, raw in enumerate(records, start=1)]
     written = [one for one in read if one is not None]
     _check_only(written, settings, problems)
+    check_sandbox(ALL, "httpd_sandbox", settings.sandbox, problems)
     if not check_addresses(settings, problems):
         return Checked(problems=tuple(problems))
     completed = [complete(one.keys, settings, host) for one in written]

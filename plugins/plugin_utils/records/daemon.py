@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
+from ..sandbox import problems_of
 from . import mod_wsgi_options
 from .limits import COMPARED_LENGTH, CPU_PRIORITIES, LARGEST_OPTION, PROBLEMS_SHOWN, RANGES
 from .problems import Problems, shown
@@ -47,6 +48,16 @@ def check_daemon(record: Record, settings: Settings, cores: int, problems: Probl
         actual = f"{limit}, and daemon_options.memory-limit"
         problems.add(record.name, "memory_limit", actual, "both are the same limit; keep one")
     _check_options(record, settings, problems)
+    check_sandbox(record.name, "sandbox", record.keys.run.sandbox, problems)
+
+
+def check_sandbox(record: str, key: str, written: object, problems: Problems) -> None:
+    """Check the directives of systemd that stand in the dictionary ``key``."""
+    if not isinstance(written, Mapping):
+        problems.add(record, key, shown(written), "it has to be a dictionary of directives of systemd")
+        return
+    for name, value, remedy in problems_of(written):
+        problems.add(record, f"{key}.{name}", shown(value), remedy)
 
 
 def _check_options(record: Record, settings: Settings, problems: Problems) -> None:

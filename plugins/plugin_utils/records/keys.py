@@ -73,6 +73,7 @@ class Run:
     daemon_options: Mapping[str, Any]
     agents: Mapping[str, Any]
     timers: Mapping[str, Any]
+    sandbox: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..mpm import Mpm
@@ -27,6 +27,7 @@ class Settings:
     processes: the daemon processes of records without the key; 0 means the same.
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
+    sandbox: the directives of Apache's unit that the operator has changed.
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
     require_hashes: whether every record needs a lock, a commit and hashes for what is fetched.
@@ -49,6 +50,7 @@ class Settings:
     httpd_listen: tuple[str, ...] = ()
     httpd_program: str = "apache2"
     tls_ca_dir: str = ""
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     host_name: str = "localhost"
     require_hashes: bool = False

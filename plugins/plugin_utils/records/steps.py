@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .. import sandbox
 from .checking import Checked
 from .record import Record
 from .settings import Settings
@@ -35,9 +36,12 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "migrate": _hooks(deployed, "migrate"),
         "contract": _hooks(deployed, "contract"),
         "after": _hooks(deployed, "after"),
-        "timers": timers(deployed),
-        "agents": agents(deployed),
-        "agents_before": agents(deployed, "before"),
+        "sandbox": sandbox_of_apache(checked.written, settings),
+        "app_folders": sorted(record.folder for record in checked.written),
+        "temporary_folders": sorted(f"{record.state}/tmp" for record in checked.written),
+        "timers": timers(deployed, host),
+        "agents": agents(deployed, host),
+        "agents_before": agents(deployed, host, "before"),
         "stale_units": [] if settings.only else stale_units(checked.written, host.get("units", ())),
     }
 
@@ -88,16 +92,33 @@ def certificate_files(records: Iterable[Record], settings: Settings) -> dict[str
     }
 
 
-def timers(records: Iterable[Record]) -> list[dict[str, Any]]:
+def sandbox_of_apache(records: Iterable[Record], settings: Settings) -> dict[str, Any]:
+    """Return what the daemon processes of all records need of Apache's unit, as directives of systemd.
+
+    These are the records of the inventory, also of a run that deploys one application: its neighbours run on.
+    """
+    places: sandbox.Value = tuple(sorted({settings.state_base, settings.log_base}))
+    needed = [
+        sandbox.needed_by(
+            record.keys.run.sandbox,
+            [*_read_paths(record), record.state, record.logs, *filter(None, (record.tls_certificate, record.tls_key))],
+            record.daemon_options,
+        )
+        for record in records
+    ]
+    return sandbox.laxest([{"ReadWritePaths": places}, *needed])
+
+
+def timers(records: Iterable[Record], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the values of each timer's units."""
     return [
-        {**_unit(record, name), "timer": name, "schedule": timer.schedule}
+        {**_unit(record, name), "timer": name, "schedule": timer.schedule, "sandbox": _sandbox(record, host)}
         for record in records
         for name, timer in sorted(record.timers.items())
     ]
 
 
-def agents(records: Iterable[Record], restart: str = "") -> list[dict[str, Any]]:
+def agents(records: Iterable[Record], host: Mapping[str, Any], restart: str = "") -> list[dict[str, Any]]:
     """Return each record with agents: its serving view, and the values of each agent's unit.
 
     With ``restart`` (``before`` or ``after``), only records with such an agent; all agents of a record belong together.
@@ -106,7 +127,12 @@ def agents(records: Iterable[Record], restart: str = "") -> list[dict[str, Any]]
         {
             "record": serving_view(record),
             "units": {
-                name: {**_unit(record, name), "agent": name, "stop_timeout": agent.stop_timeout}
+                name: {
+                    **_unit(record, name),
+                    "agent": name,
+                    "stop_timeout": agent.stop_timeout,
+                    "sandbox": _sandbox(record, host),
+                }
                 for name, agent in sorted(record.agents.items())
             },
         }
@@ -134,6 +160,19 @@ def served_services(services: Mapping[str, Sequence[Any]], only: Sequence[str], 
         if service in with_tasks
         and (not only or any(isinstance(record, Mapping) and record.get("name") in only for record in records))
     ]
+
+
+def _sandbox(record: Record, host: Mapping[str, Any]) -> list[dict[str, str]]:
+    return sandbox.program_unit(
+        record.keys.run.sandbox,
+        (record.state, record.logs),
+        _read_paths(record),
+        own_mounts=bool(host.get("mount_namespaces")),
+    )
+
+
+def _read_paths(record: Record) -> tuple[str, ...]:
+    return (record.folder, record.home, record.python)
 
 
 def _unit(record: Record, name: str) -> dict[str, str]:

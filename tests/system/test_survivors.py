@@ -1,0 +1,121 @@
+"""A restart of Apache in another sandbox: the applications that served before have to serve afterwards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, drop_in, last_good, loaded, service, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.survivors import Survivors
+
+OLD, NEW = "[Service]\nPrivateTmp=no\n", "[Service]\nPrivateTmp=yes\n"
+
+
+class Door(BaseHTTPRequestHandler):
+    """Answers for both applications; a test changes the status of ``shop``."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.headers["Host"] == "blue.shop.door" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[Path]:
+    """Two applications whose doors a small server answers."""
+    Door.status = 200
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("shop", "blog"):
+        folder = tmp_path / "srv" / name
+        folder.mkdir(parents=True)
+        (folder / "slot.map").write_text(f"live {name}-blue\n")
+        record = {
+            "name": name,
+            "folder": str(folder),
+            "account": name,
+            "processes": 1,
+            "health_path": "/health",
+            "start_timeout": 1,
+            "door": f"127.0.0.1:{server.server_port}",
+            "doors": {colour: f"{colour}.{name}.door" for colour in ("blue", "green")},
+            "address": "*",
+            "port": 80,
+            "server_name": None,
+            "tls": "off",
+        }
+        (folder / "app.json").write_text(json.dumps({"program": "apache2", "record": record}))
+    yield tmp_path / "srv"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_application_that_does_not_come_back(base: Path) -> None:
+    before = Survivors.of(sorted(base.iterdir()))
+    assert [app.folder.name for app, _ in before.live] == ["blog", "shop"]
+    assert before.problems() == []
+    Door.status = 500
+    [problem] = before.problems()
+    assert problem.startswith("record shop, key sandbox: /health answered 500")
+
+
+def test_an_application_that_did_not_serve_before_is_not_waited_for(base: Path) -> None:
+    Door.status = 503
+    before = Survivors.of(sorted(base.iterdir()))
+    assert [app.folder.name for app, _ in before.live] == ["blog"]
+    assert Survivors.of([base / "nothing"]).problems() == []
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """An Apache that is restarted by a note, beside its drop-in and the one that it had before."""
+    monkeypatch.setattr(drop_in, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(last_good, "KEPT", tmp_path / "lib" / "kept")
+    monkeypatch.setattr(last_good, "KEPT_UNIT", tmp_path / "lib" / "kept.conf")
+    values = dict.fromkeys(Layout.__dataclass_fields__, "")
+    (tmp_path / "tree").mkdir()
+    layout = Layout(**{**values, "root": str(tmp_path / "tree"), "service": "apache2"})
+    drop_in.put(layout, tree.Entry(content=OLD))
+    last_good.keep(layout)
+    drop_in.put(layout, tree.Entry(content=NEW))
+    return layout
+
+
+def test_apache_goes_back_to_the_sandbox_in_which_all_worked(
+    base: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandboxes = []
+
+    def restart(layout: Layout) -> int:
+        sandboxes.append(drop_in.current(layout).content)
+        Door.status = 500 if sandboxes[-1] == NEW else 200
+        return 1
+
+    path = str(drop_in.path_of(layout.service))
+    monkeypatch.setattr(control, "parent_pid", lambda layout: 1)
+    monkeypatch.setattr(control, "restart", restart)
+    monkeypatch.setattr(control, "enable_at_boot", lambda layout, dry: False)
+    monkeypatch.setattr(loaded, "pending", lambda parent: ([path], True))
+    noted: list[int] = []
+    monkeypatch.setattr(loaded, "note_loaded", noted.append)
+
+    def survivors() -> service.Problems:
+        return Survivors.of(sorted(base.iterdir())).problems
+
+    with pytest.raises(control.ControlError, match="record shop, key sandbox"):
+        service.load(layout, survivors, dry=False)
+    assert sandboxes == [NEW, OLD]
+    assert drop_in.current(layout).content == OLD
+    assert noted == []
+    assert service.load(layout, lambda: list, dry=True)["action"] == "restart"
