@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
+  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most processes and threads, 0 if not limited), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
     C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
     (whether apt knows any package).
   type: dict
@@ -91,6 +91,8 @@ def main() -> None:
     def work() -> dict[str, Any]:
         host = {
             "cores": os.cpu_count() or 1,
+            "memory": info.memory(),
+            "tasks": info.tasks(),
             "pythons": {path: info.python(path) for path in params["pythons"]},
             "accounts": {name: info.account(name) for name in params["accounts"]},
             "addresses": {text: info.has_address(text) for text in params["addresses"]},

@@ -7,6 +7,7 @@ layout by the module's own code, and checked there with the real mod_wsgi.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
@@ -142,6 +143,20 @@ def mod_wsgi() -> dict[str, Path]:
     return module_files
 
 
+@pytest.fixture(scope="session")
+def buffer_module() -> Path:
+    """The module for slow clients, built as the role does."""
+    source = (REPOSITORY / "httpd/mod_grove_buffer.c").read_bytes()
+    folder = MODULES_CACHE / f"mod_grove_buffer-{hashlib.sha256(source).hexdigest()[:12]}"
+    module = folder / ".libs/mod_grove_buffer.so"
+    if not module.exists():
+        need("/usr/bin/apxs", "apache2-dev")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mod_grove_buffer.c").write_bytes(source)
+        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_buffer.c", cwd=folder)
+    return module
+
+
 def load(path: str) -> Any:
     return yaml.safe_load((REPOSITORY / path).read_text())
 
@@ -240,7 +255,9 @@ class Rendered:
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]) -> dict[str, Rendered]:
+def rendered(
+    tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], buffer_module: Path
+) -> dict[str, Rendered]:
     """Every case, rendered by one run of ansible-playbook in which each case is a host."""
     base = tmp_path_factory.mktemp("templates")
     families = load("roles/httpd/vars/main.yml")["__httpd_families"]
@@ -273,6 +290,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
+            "own_buffer_module": str(buffer_module),
             "__wsgi_app_steps": work(case, root, layout),
             "wsgi_app_only": [],
             "ansible_connection": "local",
@@ -287,7 +305,13 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]
             {"ansible.builtin.include_vars": str(REPOSITORY / f"roles/{role}/vars/main.yml")}
             for role in ("httpd", "mod_wsgi", "wsgi_app")
         ),
-        {"ansible.builtin.set_fact": {"httpd_layout": "{{ own_layout }}", "__mod_wsgi_module": "{{ own_module }}"}},
+        {
+            "ansible.builtin.set_fact": {
+                "httpd_layout": "{{ own_layout }}",
+                "__mod_wsgi_module": "{{ own_module }}",
+                "__httpd_buffer_module": "{{ own_buffer_module }}",
+            }
+        },
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": [*preparation, *role_tasks()]}
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
@@ -340,7 +364,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 
 
 # The variables that the roles pass to the templates, and those that Ansible adds.
-PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "mod_wsgi", "ansible_managed"}
+PASSED = {"record", "mounts", "layout", "addresses", "mpm", "server", "limits", "module", "mod_wsgi", "ansible_managed"}
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in (REPOSITORY / "httpd").glob("*.j2")))

@@ -8,6 +8,7 @@ import pwd
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,27 @@ ASK_PYTHON = (
 )
 
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
+
+
+# Where version 2 and version 1 of control groups limit what a container may take, megabytes and tasks.
+MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+TASK_LIMITS = ("/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max")
+
+
+def memory(meminfo: str = "/proc/meminfo", limits: Iterable[str] = MEMORY_LIMITS) -> int:
+    """Return the megabytes of memory that this host may use."""
+    total = next(line for line in Path(meminfo).read_text().splitlines() if line.startswith("MemTotal:"))
+    return min([int(total.split()[1]) // 1024, *(limit >> 20 for limit in _limits(limits))])
+
+
+def tasks(limits: Iterable[str] = TASK_LIMITS) -> int:
+    """Return how many processes and threads this host may have; 0 where nothing limits them."""
+    return min(_limits(limits), default=0)
+
+
+def _limits(paths: Iterable[str]) -> list[int]:
+    texts = [path.read_text().strip() for path in map(Path, paths) if path.is_file()]
+    return [int(text) for text in texts if text.isdigit()]
 
 
 def python(path: str) -> dict[str, str] | None:
