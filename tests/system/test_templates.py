@@ -7,7 +7,6 @@ layout by the module's own code, and checked there with the real mod_wsgi.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import shutil
@@ -25,14 +24,12 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
+from httpd_modules import BIN, PYTHON, buffer_module_file, mod_wsgi_files, run
 from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MODULES_CACHE = REPOSITORY / ".cache" / "unit"
-BIN = Path(sys.prefix, "bin")
-PYTHON = "/usr/bin/python3"
 DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
 STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app", "declare.yml"))
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
@@ -109,52 +106,16 @@ CASES = {
 }
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> None:
-    completed = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if completed.returncode:
-        pytest.fail(f"{' '.join(map(str, command))} failed: {completed.stdout.strip()}", pytrace=False)
-
-
-def need(path: str, package: str) -> None:
-    if not Path(path).exists():
-        pytest.fail(f"{path} is missing: apt-get install {package}", pytrace=False)
-
-
 @pytest.fixture(scope="session")
 def mod_wsgi() -> dict[str, Path]:
-    """The real modules, kept in .cache: Debian's from its package, the newest built from the role's lock."""
-    need("/usr/sbin/apache2", "apache2")
-    need("/usr/bin/apxs", "apache2-dev")
-    package, build = MODULES_CACHE / "libapache2-mod-wsgi-py3", MODULES_CACHE / "mod_wsgi-6.1.1"
-    module_files = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
-    if not module_files["4.9.4"].exists():
-        shutil.rmtree(package, ignore_errors=True)
-        package.mkdir(parents=True)
-        run("apt-get", "download", "libapache2-mod-wsgi-py3", cwd=package)
-        run("dpkg", "-x", next(package.glob("*.deb")), package)
-    if not module_files["6.1.1"].exists():
-        shutil.rmtree(build, ignore_errors=True)
-        lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
-        run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
-        run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
-        module_files["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
-    return module_files
+    """The real modules by version."""
+    return mod_wsgi_files()
 
 
 @pytest.fixture(scope="session")
 def buffer_module() -> Path:
-    """The module for slow clients, built as the role does."""
-    source = (REPOSITORY / "httpd/mod_grove_buffer.c").read_bytes()
-    folder = MODULES_CACHE / f"mod_grove_buffer-{hashlib.sha256(source).hexdigest()[:12]}"
-    module = folder / ".libs/mod_grove_buffer.so"
-    if not module.exists():
-        need("/usr/bin/apxs", "apache2-dev")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mod_grove_buffer.c").write_bytes(source)
-        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_buffer.c", cwd=folder)
-    return module
+    """The module for slow clients."""
+    return buffer_module_file()
 
 
 def load(path: str) -> Any:
