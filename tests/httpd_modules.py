@@ -51,14 +51,14 @@ def mod_wsgi_files() -> dict[str, Path]:
     return module_files
 
 
-def buffer_module_file() -> Path:
+def guard_file() -> Path:
     """Return the module for slow clients, built as the role ``httpd`` does, with the compiler's warnings as errors."""
     need("/usr/bin/apxs", "apache2-dev")
-    source = (REPOSITORY / "httpd/mod_grove_buffer.c").read_bytes()
-    folder = CACHE / f"mod_grove_buffer-{hashlib.sha256(source).hexdigest()[:12]}"
-    module = folder / ".libs/mod_grove_buffer.so"
+    source = (REPOSITORY / "httpd/mod_grove_guard.c").read_bytes()
+    folder = CACHE / f"mod_grove_guard-{hashlib.sha256(source).hexdigest()[:12]}"
+    module = folder / ".libs/mod_grove_guard.so"
     if not module.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mod_grove_buffer.c").write_bytes(source)
-        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_buffer.c", cwd=folder)
+        (folder / "mod_grove_guard.c").write_bytes(source)
+        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_guard.c", cwd=folder)
     return module

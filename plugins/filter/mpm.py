@@ -22,6 +22,7 @@ def mpm(servers: int | str, threads: int | str, host: Mapping[str, Any]) -> dict
         "workers": size.workers,
         "factor": size.factor,
         "connections": size.connections,
+        "address_connections": size.address_connections,
         "tasks": size.tasks,
         "descriptors": DESCRIPTORS,
     }

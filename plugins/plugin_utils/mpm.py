@@ -132,6 +132,11 @@ class Mpm:
         return self.workers * (1 + self.factor)
 
     @property
+    def address_connections(self) -> int:
+        """How many connections one client address may have: four fifths of the workers, so that others keep a fifth."""
+        return self.workers * 4 // 5
+
+    @property
     def descriptors(self) -> int:
         """How many files a process has open at worst."""
         return self.threads * (1 + self.factor + WORKER_DESCRIPTORS) + PROCESS_DESCRIPTORS

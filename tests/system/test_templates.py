@@ -24,7 +24,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
-from httpd_modules import BIN, PYTHON, buffer_module_file, mod_wsgi_files, run
+from httpd_modules import BIN, PYTHON, guard_file, mod_wsgi_files, run
 from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -113,9 +113,9 @@ def mod_wsgi() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def buffer_module() -> Path:
+def guard() -> Path:
     """The module for slow clients."""
-    return buffer_module_file()
+    return guard_file()
 
 
 def load(path: str) -> Any:
@@ -217,7 +217,7 @@ class Rendered:
 
 @pytest.fixture(scope="session")
 def rendered(
-    tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], buffer_module: Path
+    tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], guard: Path
 ) -> dict[str, Rendered]:
     """Every case, rendered by one run of ansible-playbook in which each case is a host."""
     base = tmp_path_factory.mktemp("templates")
@@ -251,7 +251,7 @@ def rendered(
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
-            "own_buffer_module": str(buffer_module),
+            "own_guard": str(guard),
             "__wsgi_app_steps": work(case, root, layout),
             "wsgi_app_only": [],
             "ansible_connection": "local",
@@ -270,7 +270,7 @@ def rendered(
             "ansible.builtin.set_fact": {
                 "httpd_layout": "{{ own_layout }}",
                 "__mod_wsgi_module": "{{ own_module }}",
-                "__httpd_buffer_module": "{{ own_buffer_module }}",
+                "__httpd_guard_module": "{{ own_guard }}",
             }
         },
     ]

@@ -54,6 +54,7 @@ def test_every_size_fits_into_memory_tasks_and_open_files(machine: Machine) -> N
         assert size.workers in range(least + 1) or 2 * size.workers <= machine.tasks // 2
     assert size.descriptors <= limits.DESCRIPTORS
     assert size.connections > size.workers
+    assert size.workers - size.address_connections >= size.workers // 5 > 0
     assert size.tasks > size.server_limit * size.threads
 
 
@@ -61,6 +62,7 @@ def test_a_usual_host_holds_what_the_documentation_promises() -> None:
     size = Mpm.sized(0, 0, Machine(2, 4096))
     assert size.workers >= 2000 + 500
     assert size.connections >= 3 * 2000
+    assert size.address_connections >= 2000
 
 
 @pytest.mark.parametrize(("servers", "cores", "expected"), [(0, 1, 2), (0, 8, 8), ("3", 8, 3)])

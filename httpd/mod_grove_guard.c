@@ -10,9 +10,14 @@
  *
  * MEMORY bytes are kept in memory, the rest in a file below GroveBufferFolder that has no name. Where no file can be
  * written, or the file system is nearly full, the request goes on without further buffering. 0 bytes switch a buffer off.
+ *
+ * - GroveAddressConnections NUMBER: so many connections one address may have at the same time, in all processes; further
+ *   ones are closed. An IPv6 client has a whole /64, so that counts as one address.
+ * - GroveAddressExempt ADDRESS...: addresses and networks, such as proxies, that may have any number.
  */
 
 #include <poll.h>
+#include <netinet/in.h>
 #include <sys/statvfs.h>
 
 #include "httpd.h"
@@ -20,12 +25,17 @@
 #include "http_connection.h"
 #include "http_core.h"
 #include "http_log.h"
+#include "http_main.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "util_filter.h"
+#include "ap_mpm.h"
+#include "apr_atomic.h"
 #include "apr_buckets.h"
 #include "apr_file_io.h"
+#include "apr_network_io.h"
 #include "apr_portable.h"
+#include "apr_shm.h"
 #include "apr_strings.h"
 
 /* Bytes of one body or answer that are kept in memory. FlushMaxThreshold has to be larger. */
@@ -37,11 +47,14 @@
 /* The free space is looked up again after so many bytes of a file. */
 #define LOOK_EVERY (1024 * 1024)
 
+/* Rows of the table of addresses. Two addresses share a row, and a budget, with a chance of one in so many. */
+#define ROWS 16384
+
 #define BODY_FILTER "GROVE_BODY"
 #define ANSWER_FILTER "GROVE_ANSWER"
 
-extern module AP_MODULE_DECLARE_DATA grove_buffer_module;
-APLOG_USE_MODULE(grove_buffer);
+extern module AP_MODULE_DECLARE_DATA grove_guard_module;
+APLOG_USE_MODULE(grove_guard);
 
 typedef struct {
     apr_off_t body;
@@ -50,7 +63,26 @@ typedef struct {
 
 typedef struct {
     const char *folder;
+    int address_connections;
+    apr_array_header_t *exempt;
 } server_config;
+
+/* The connections of each address, by processes: a process that is killed leaves no count behind for long. */
+typedef struct {
+    apr_uint32_t rows[ROWS];
+} process_table;
+
+static struct {
+    apr_shm_t *memory;
+    process_table *processes;
+    int number;
+    int threads;
+    unsigned char key[16];
+    apr_uint32_t *last_message;
+} addresses;
+
+/* Whether this process has cleared its table (2), or is about to (1). */
+static apr_uint32_t own_table_state;
 
 /* Bytes in their order: first those in memory, then those in the file from read_to on. */
 typedef struct {
@@ -88,7 +120,7 @@ static int nearly_full(apr_file_t *file)
 
 static apr_status_t open_file(store *kept, request_rec *r)
 {
-    server_config *config = ap_get_module_config(r->server->module_config, &grove_buffer_module);
+    server_config *config = ap_get_module_config(r->server->module_config, &grove_guard_module);
     char *name = apr_pstrcat(r->pool, config->folder, "/grove-buffer-XXXXXX", NULL);
     apr_int32_t flags = APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_BINARY;
     apr_status_t rv = apr_file_mktemp(&kept->file, name, flags, r->pool);
@@ -98,7 +130,7 @@ static apr_status_t open_file(store *kept, request_rec *r)
         return APR_SUCCESS;
     }
     kept->file = NULL;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, "grove_buffer: no file in %s; this request is not buffered further",
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, "grove_guard: no file in %s; this request is not buffered further",
                   config->folder);
     return rv;
 }
@@ -121,7 +153,7 @@ static apr_status_t append(store *kept, request_rec *r, const char *data, apr_si
     if (kept->written_to >= kept->looked_at) {
         if (nearly_full(kept->file)) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                          "grove_buffer: less than %d %% of the file system is free; this request is not buffered further",
+                          "grove_guard: less than %d %% of the file system is free; this request is not buffered further",
                           FREE_PERCENT);
             return APR_ENOSPC;
         }
@@ -132,7 +164,7 @@ static apr_status_t append(store *kept, request_rec *r, const char *data, apr_si
     if (rv == APR_SUCCESS)
         rv = apr_file_write_full(kept->file, data, size, NULL);
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, "grove_buffer: cannot write; this request is not buffered further");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, "grove_guard: cannot write; this request is not buffered further");
         return rv;
     }
     kept->written_to += size;
@@ -212,7 +244,7 @@ static int is_too_large(request_rec *r)
 
 static int read_body(request_rec *r)
 {
-    dir_config *config = ap_get_module_config(r->per_dir_config, &grove_buffer_module);
+    dir_config *config = ap_get_module_config(r->per_dir_config, &grove_guard_module);
     apr_bucket_brigade *arrived;
     store *kept;
     int more = 1;
@@ -226,7 +258,7 @@ static int read_body(request_rec *r)
         apr_status_t rv = ap_get_brigade(r->input_filters, arrived, AP_MODE_READBYTES, APR_BLOCK_READ, PIECE);
 
         if (rv != APR_SUCCESS) {
-            ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "grove_buffer: the body ended after %" APR_OFF_T_FMT " bytes",
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "grove_guard: the body ended after %" APR_OFF_T_FMT " bytes",
                           length(kept));
             return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
         }
@@ -453,7 +485,7 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void insert_answer_filter(request_rec *r)
 {
-    dir_config *config = ap_get_module_config(r->per_dir_config, &grove_buffer_module);
+    dir_config *config = ap_get_module_config(r->per_dir_config, &grove_guard_module);
     answer_context *context;
 
     if (config->answer <= 0 || r->main || r->connection->master)
@@ -462,6 +494,119 @@ static void insert_answer_filter(request_rec *r)
     context->limit = config->answer;
     context->kept.memory = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ap_add_output_filter(ANSWER_FILTER, context, r, r->connection);
+}
+
+/* The connections of an address */
+
+static const void *significant(apr_sockaddr_t *address, apr_size_t *size)
+{
+    const unsigned char *bytes = address->ipaddr_ptr;
+
+#if APR_HAVE_IPV6
+    if (address->family == AF_INET6) {
+        if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address->ipaddr_ptr)) {
+            *size = 4;
+            return bytes + 12;
+        }
+        *size = 8;
+        return bytes;
+    }
+#endif
+    *size = 4;
+    return bytes;
+}
+
+/* Nobody outside knows the key, so nobody can choose addresses that share a row with another one. */
+static apr_uint32_t row_of(apr_sockaddr_t *address)
+{
+    apr_size_t size, at;
+    const unsigned char *bytes = significant(address, &size);
+    apr_uint64_t hash = 1469598103934665603ULL;
+
+    for (at = 0; at < sizeof(addresses.key); at++)
+        hash = (hash ^ addresses.key[at]) * 1099511628211ULL;
+    for (at = 0; at < size; at++)
+        hash = (hash ^ bytes[at]) * 1099511628211ULL;
+    for (at = 0; at < sizeof(addresses.key); at++)
+        hash = (hash ^ addresses.key[at]) * 1099511628211ULL;
+    return (apr_uint32_t)((hash ^ (hash >> 32)) % ROWS);
+}
+
+static int is_exempt(server_config *config, apr_sockaddr_t *address)
+{
+    int number;
+
+    for (number = 0; config->exempt && number < config->exempt->nelts; number++)
+        if (apr_ipsubnet_test(APR_ARRAY_IDX(config->exempt, number, apr_ipsubnet_t *), address))
+            return 1;
+    return 0;
+}
+
+static apr_status_t forget_connection(void *row)
+{
+    apr_atomic_dec32(row);
+    return APR_SUCCESS;
+}
+
+static int count_connection(conn_rec *c, void *socket)
+{
+    server_config *config = ap_get_module_config(ap_server_conf->module_config, &grove_guard_module);
+    apr_uint32_t row, sum = 0, now;
+    int process;
+
+    (void)socket;
+    if (c->master || !config->address_connections || !addresses.processes || is_exempt(config, c->client_addr))
+        return DECLINED;
+    process = (int)(c->id / addresses.threads);
+    if (process < 0 || process >= addresses.number)
+        return DECLINED;
+    /* Only a connection knows the number of its process. An earlier process of that number may have been killed. */
+    if (apr_atomic_cas32(&own_table_state, 1, 0) == 0) {
+        memset(&addresses.processes[process], 0, sizeof(process_table));
+        apr_atomic_set32(&own_table_state, 2);
+    }
+    while (apr_atomic_read32(&own_table_state) != 2)
+        apr_thread_yield();
+    row = row_of(c->client_addr);
+    apr_atomic_inc32(&addresses.processes[process].rows[row]);
+    apr_pool_cleanup_register(c->pool, &addresses.processes[process].rows[row], forget_connection,
+                              apr_pool_cleanup_null);
+    for (process = 0; process < addresses.number; process++)
+        sum += apr_atomic_read32(&addresses.processes[process].rows[row]);
+    if (sum <= (apr_uint32_t)config->address_connections)
+        return DECLINED;
+    /* One line a second: an attack must not fill the log. */
+    now = (apr_uint32_t)apr_time_sec(apr_time_now());
+    if (apr_atomic_xchg32(addresses.last_message, now) != now)
+        ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c,
+                      "grove_guard: %s has %u connections; GroveAddressConnections allows %d, further ones are closed",
+                      c->client_ip, sum, config->address_connections);
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+static int make_table(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_size_t size;
+    apr_status_t rv;
+
+    (void)plog, (void)ptemp;
+    addresses.processes = NULL;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return OK;
+    ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &addresses.number);
+    ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &addresses.threads);
+    size = addresses.number * sizeof(process_table) + sizeof(apr_uint32_t);
+    rv = apr_shm_create(&addresses.memory, size, NULL, pconf);
+    if (rv == APR_SUCCESS)
+        rv = apr_generate_random_bytes(addresses.key, sizeof(addresses.key));
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "grove_guard: no shared memory for the table of addresses");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    addresses.processes = apr_shm_baseaddr_get(addresses.memory);
+    memset(addresses.processes, 0, size);
+    addresses.last_message = (apr_uint32_t *)(addresses.processes + addresses.number);
+    return OK;
 }
 
 /* The configuration */
@@ -512,7 +657,7 @@ static const char *set_bytes(cmd_parms *cmd, void *config, const char *text)
 
 static const char *set_folder(cmd_parms *cmd, void *unused, const char *folder)
 {
-    server_config *config = ap_get_module_config(cmd->server->module_config, &grove_buffer_module);
+    server_config *config = ap_get_module_config(cmd->server->module_config, &grove_guard_module);
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)unused;
@@ -522,17 +667,58 @@ static const char *set_folder(cmd_parms *cmd, void *unused, const char *folder)
     return config->folder ? NULL : apr_pstrcat(cmd->pool, "no such folder: ", folder, NULL);
 }
 
+static const char *set_connections(cmd_parms *cmd, void *unused, const char *text)
+{
+    server_config *config = ap_get_module_config(cmd->server->module_config, &grove_guard_module);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_off_t number;
+    char *end;
+
+    (void)unused;
+    if (error)
+        return error;
+    if (apr_strtoff(&number, text, &end, 10) != APR_SUCCESS || *end || end == text || number < 0 || number > 1000000)
+        return apr_pstrcat(cmd->pool, "GroveAddressConnections takes a number from 0 to 1000000, not ", text, NULL);
+    config->address_connections = (int)number;
+    return NULL;
+}
+
+static const char *add_exempt(cmd_parms *cmd, void *unused, const char *text)
+{
+    server_config *config = ap_get_module_config(cmd->server->module_config, &grove_guard_module);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *address = apr_pstrdup(cmd->temp_pool, text), *mask = strchr(address, '/');
+    apr_ipsubnet_t *network;
+
+    (void)unused;
+    if (error)
+        return error;
+    if (mask)
+        *mask++ = '\0';
+    if (apr_ipsubnet_create(&network, address, mask, cmd->pool) != APR_SUCCESS)
+        return apr_pstrcat(cmd->pool, "GroveAddressExempt takes addresses and networks, not ", text, NULL);
+    if (!config->exempt)
+        config->exempt = apr_array_make(cmd->pool, 4, sizeof(apr_ipsubnet_t *));
+    APR_ARRAY_PUSH(config->exempt, apr_ipsubnet_t *) = network;
+    return NULL;
+}
+
 static const command_rec commands[] = {
     AP_INIT_TAKE1("GroveBufferBody", set_bytes, (void *)APR_OFFSETOF(dir_config, body), RSRC_CONF | ACCESS_CONF,
                   "bytes of a request's body that are read before the handler runs"),
     AP_INIT_TAKE1("GroveBufferAnswer", set_bytes, (void *)APR_OFFSETOF(dir_config, answer), RSRC_CONF | ACCESS_CONF,
                   "bytes of an answer that are kept for a client that reads slowly"),
     AP_INIT_TAKE1("GroveBufferFolder", set_folder, NULL, RSRC_CONF, "the folder of the files"),
+    AP_INIT_TAKE1("GroveAddressConnections", set_connections, NULL, RSRC_CONF,
+                  "connections that one address may have at the same time"),
+    AP_INIT_ITERATE("GroveAddressExempt", add_exempt, NULL, RSRC_CONF, "addresses and networks without a limit"),
     {NULL}};
 
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
+    ap_hook_post_config(make_table, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(count_connection, NULL, NULL, APR_HOOK_FIRST);
     /* After access and identity have been checked, before the handler. */
     ap_hook_fixups(read_body, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_answer_filter, NULL, NULL, APR_HOOK_LAST);
@@ -542,6 +728,6 @@ static void register_hooks(apr_pool_t *p)
     ap_register_output_filter(ANSWER_FILTER, answer_filter, NULL, AP_FTYPE_CONNECTION - 1);
 }
 
-module AP_MODULE_DECLARE_DATA grove_buffer_module = {
+module AP_MODULE_DECLARE_DATA grove_guard_module = {
     STANDARD20_MODULE_STUFF, create_dir_config, merge_dir_config, create_server_config, merge_server_config, commands,
     register_hooks, AP_MODULE_FLAG_NONE};

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpd_modules import buffer_module_file, mod_wsgi_files
+from httpd_modules import guard_file, mod_wsgi_files
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
@@ -59,7 +60,7 @@ User www-data
 Group www-data
 {modules}
 LoadModule wsgi_module {mod_wsgi}
-LoadModule grove_buffer_module {buffer}
+LoadModule grove_guard_module {buffer}
 StartServers 1
 ServerLimit 2
 ThreadsPerChild 64
@@ -73,6 +74,8 @@ LogLevel info
 WSGISocketPrefix {folder}/wsgi
 WSGIRestrictEmbedded On
 GroveBufferFolder {spool}
+GroveAddressConnections 40
+GroveAddressExempt 127.0.0.1 ::1 127.0.3.0/24
 <Directory />
     Require all granted
 </Directory>
@@ -169,7 +172,7 @@ def serving(version: str, spool: str = "") -> Iterator[Server]:
         folder=folder,
         modules="\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES),
         mod_wsgi=mod_wsgi_files()[version].resolve(),
-        buffer=buffer_module_file(),
+        buffer=guard_file(),
         spool=server.spool,
         port=server.port,
         tls_port=server.tls_port,
@@ -314,7 +317,7 @@ def test_a_body_that_never_ends(server: Server) -> None:
         client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
     time.sleep(0.2)
-    assert server.log[begun:].count("grove_buffer: the body ended after") == 3
+    assert server.log[begun:].count("grove_guard: the body ended after") == 3
 
 
 def test_the_next_request_of_the_connection(server: Server) -> None:
@@ -324,6 +327,49 @@ def test_the_next_request_of_the_connection(server: Server) -> None:
         received = read_all(client)
     assert received.count(b"HTTP/1.1 200 OK") == 3
     assert b'"length": 70000' in received
+
+
+def open_many(server: Server, address: str, number: int, stack: ExitStack) -> int:
+    """Open connections from an address; return how many the server has closed."""
+    clients = []
+    for _ in range(number):
+        client = stack.enter_context(socket.socket())
+        client.bind((address, 0))
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET /buffered/ HTTP/1.1\r\nHost: x\r\n")
+        clients.append(client)
+    time.sleep(0.5)
+    closed = 0
+    for client in clients:
+        client.setblocking(False)
+        try:
+            assert client.recv(1) == b""
+            closed += 1
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            closed += 1
+    return closed
+
+
+def test_the_connections_of_an_address(server: Server) -> None:
+    for _ in range(2):
+        with ExitStack() as stack:
+            assert open_many(server, "127.0.0.2", 44, stack) == 4
+            # Other clients are served; this one has no connection left.
+            assert server.ask("/buffered/")[0] == 200
+            assert open_many(server, "127.0.0.2", 1, stack) == 1
+            assert open_many(server, "127.0.0.4", 1, stack) == 0
+        # Closed connections do not count.
+        time.sleep(0.5)
+    [line] = set(re.findall(r"grove_guard: (127\.0\.0\.2) has 4\d connections; .* allows 40", server.log))
+    assert line
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.3.9"])
+def test_addresses_without_a_limit(server: Server, address: str) -> None:
+    with ExitStack() as stack:
+        assert open_many(server, address, 50, stack) == 0
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -336,7 +382,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
             time.sleep(0.5)
             received = read_all(client)
         assert received.partition(b"\r\n\r\n")[2] == PIECE * 100
-        assert server.log.count("grove_buffer: no file in /proc") == 2
+        assert server.log.count("grove_guard: no file in /proc") == 2
 
 
 def test_the_distributions_mod_wsgi() -> None:
@@ -352,13 +398,15 @@ def test_the_distributions_mod_wsgi() -> None:
     [
         ("GroveBufferBody much", "GroveBufferBody takes a number of bytes, not much"),
         ("GroveBufferAnswer -1", "GroveBufferAnswer takes a number of bytes, not -1"),
+        ("GroveAddressConnections -1", "GroveAddressConnections takes a number from 0 to 1000000, not -1"),
+        ("GroveAddressExempt 10.0.0.0/99", "GroveAddressExempt takes addresses and networks, not 10.0.0.0/99"),
         ("<Location /x>\nGroveBufferFolder /tmp\n</Location>", "GroveBufferFolder"),
     ],
 )
 def test_directives_are_checked(tmp_path: Path, line: str, reason: str) -> None:
     modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES[:2])
     path = tmp_path / "httpd.conf"
-    path.write_text(f"{modules}\nLoadModule grove_buffer_module {buffer_module_file()}\nServerName x\nListen 1\n{line}\n")
+    path.write_text(f"{modules}\nLoadModule grove_guard_module {guard_file()}\nServerName x\nListen 1\n{line}\n")
     completed = subprocess.run(
         ["/usr/sbin/apache2", "-t", "-f", str(path)], capture_output=True, text=True, check=False
     )
