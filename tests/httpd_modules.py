@@ -1,4 +1,4 @@
-"""Apache's modules that Debian does not bring with Apache, kept in .cache: mod_wsgi, and the module for slow clients."""
+"""Apache's modules that are built: mod_wsgi, and Grove's own for slow clients. They are kept in .cache."""
 
 from __future__ import annotations
 

@@ -284,7 +284,8 @@ def test_pieces_of_an_answer_arrive_at_once(server: Server, name: str, kind: str
 
 @pytest.mark.parametrize("name", ["buffered", "direct"])
 def test_a_client_that_asks_before_it_sends(server: Server, name: str) -> None:
-    head = "POST /{}/read HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+    fields = "Host: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+    head = "POST /{}/read HTTP/1.1\r\n" + fields
     with server.connect() as client:
         client.sendall(head.format(name, 5).encode())
         assert client.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
@@ -372,17 +373,42 @@ def test_addresses_without_a_limit(server: Server, address: str) -> None:
         assert open_many(server, address, 50, stack) == 0
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def arrives_whole(server: Server) -> None:
+    """Send a body of 3 MB, and read an answer of 9 MB late."""
+    data = os.urandom(3_000_000)
+    _, answer = server.ask("/buffered/read", data, "POST")
+    assert json.loads(answer)["hash"] == hashlib.sha256(data).hexdigest()
+    with server.connect(small=True) as client:
+        client.sendall(b"GET /buffered/large?pieces=140 HTTP/1.0\r\n\r\n")
+        time.sleep(0.5)
+        received = read_all(client)
+    assert received.partition(b"\r\n\r\n")[2] == PIECE * 140
+
+
+def test_a_folder_that_cannot_be_written() -> None:
     with serving("6.1.1", spool="/proc") as server:
-        data = os.urandom(300_000)
-        _, answer = server.ask("/buffered/read", data, "POST")
-        assert json.loads(answer)["hash"] == hashlib.sha256(data).hexdigest()
-        with server.connect(small=True) as client:
-            client.sendall(b"GET /buffered/large?pieces=100 HTTP/1.0\r\n\r\n")
-            time.sleep(0.5)
-            received = read_all(client)
-        assert received.partition(b"\r\n\r\n")[2] == PIECE * 100
+        arrives_whole(server)
         assert server.log.count("grove_guard: no file in /proc") == 2
+
+
+@pytest.mark.parametrize(
+    ("filled", "reason"), [(0, "cannot write|less than 10 %"), (990_000, "less than 10 % of the file system is free")]
+)
+def test_a_file_system_that_is_full(tmp_path: Path, filled: int, reason: str) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(tmp_path)]
+    completed = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        pytest.skip(f"a file system of one megabyte cannot be mounted here: {completed.stderr.strip()}")
+    try:
+        (tmp_path / "file").write_bytes(bytes(filled))
+        for folder in tmp_path.parents[:2]:
+            folder.chmod(0o755)
+        with serving("6.1.1", spool=str(tmp_path)) as server:
+            arrives_whole(server)
+            assert len(re.findall(f"grove_guard: ({reason})", server.log)) == 2
+            assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_the_distributions_mod_wsgi() -> None:
