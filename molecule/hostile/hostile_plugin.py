@@ -62,15 +62,19 @@ class Target:
 
     @contextmanager
     def attack(self, kind: str, path: str, clients: int, *, addresses: int = 0, **more: float) -> Iterator[Attack]:
-        """Let hostile clients run during the block: from this machine, or from addresses of the host itself."""
+        """Let hostile clients run during the block: from this machine, or from addresses of the host itself.
+
+        They connect to the application ``load``; handshakes go to ``secure``, which speaks TLS.
+        """
+        port = self.host.app("secure" if kind == "handshakes" else "load")["listen"]
         options = {"clients": clients, "addresses": addresses, "seconds": 600, **more}
         words = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         if addresses:
-            url = f"http://127.0.0.1:{self.host.app('load')['listen']}{path}"
+            url = f"http://127.0.0.1:{port}{path}"
             command = ["podman", "exec", "--interactive", self.host.container]
             command += ["python3", "-", kind, url, *words]
         else:
-            command = [sys.executable, hostile.__file__, kind, self.url + path, *words]
+            command = [sys.executable, hostile.__file__, kind, f"http://{self.host.address}:{port}{path}", *words]
         running = Attack()
         source = Path(hostile.__file__).read_text()
         process = subprocess.Popen(

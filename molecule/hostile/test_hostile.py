@@ -24,6 +24,7 @@ NOISE = 0.05
         pytest.param("bodies", "/", 200, 50),
         pytest.param("readers", LARGE, 200, 0, marks=pytest.mark.short),
         pytest.param("readers", LARGE, 200, 50),
+        pytest.param("handshakes", "/", 500, 0),
         pytest.param("idle", "/", 2000, 0),
     ],
 )
@@ -52,6 +53,14 @@ def test_kept_connections(target: Target) -> None:
     assert measured.total.failed == 0, measured.total.by_outcome
     assert measured.run.connections.retried == 0, measured.run.connections
     assert measured.total.requests > target.form.kept
+
+
+def test_a_handshake_has_a_time_limit(target: Target) -> None:
+    """Whoever has not ended the handshake of TLS after 10 seconds is disconnected."""
+    with target.attack("handshakes", "/", 20) as attack:
+        time.sleep(18)
+    assert attack.report.ended >= 20
+    assert attack.report.held <= 15
 
 
 def test_the_head_of_a_request_has_a_time_limit(target: Target) -> None:
