@@ -66,7 +66,8 @@ def _containers_conf() -> Path:
     text = f"""\
 [containers]
 base_hosts_file = "none"
-default_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]
+default_ulimits = ["nofile={files}:{files}", "nproc=16384:16384"]
+pids_limit = 16384
 [engine]
 runtime = "runc"
 [network]

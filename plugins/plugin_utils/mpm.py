@@ -29,7 +29,9 @@ WORKER_KILOBYTES = 120
 # The share of the host's memory that all workers may take together when all of them are busy.
 MEMORY_SHARE = 8
 # The share of the tasks that the host may have: a reload has two generations of workers, and applications have threads.
-TASKS_SHARE = 4
+TASKS_SHARE = 3
+# The share of the workers that no single client address can take.
+OTHERS_SHARE = 10
 # A new kernel reports a little more or less memory; without steps it would change the configuration.
 WORKER_STEP = 128
 # Connections of all processes while their workers are idle; the event MPM accepts no further ones beyond that.
@@ -133,8 +135,8 @@ class Mpm:
 
     @property
     def address_connections(self) -> int:
-        """How many connections one client address may have: four fifths of the workers, so that others keep a fifth."""
-        return self.workers * 4 // 5
+        """How many connections one client address may have: a tenth of the workers is left for others."""
+        return self.workers - self.workers // OTHERS_SHARE
 
     @property
     def descriptors(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import resource
 import socket
 import ssl
 import subprocess
@@ -32,8 +33,13 @@ def memory(meminfo: str = "/proc/meminfo", limits: Iterable[str] = MEMORY_LIMITS
 
 
 def tasks(limits: Iterable[str] = TASK_LIMITS) -> int:
-    """Return how many processes and threads this host may have; 0 where nothing limits them."""
-    return min(_limits(limits), default=0)
+    """Return how many processes and threads an account of this host may have; 0 where nothing limits them.
+
+    A container inherits the limit of an account (RLIMIT_NPROC) from the program that starts it.
+    """
+    own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    found = _limits(limits) + ([own] if own != resource.RLIM_INFINITY else [])
+    return min(found, default=0)
 
 
 def _limits(paths: Iterable[str]) -> list[int]:
