@@ -55,8 +55,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most processes and threads, 0 if not limited), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs),
-    C(listeners), C(httpd), C(timers) (files that run commands of applications again and again), C(package_lists)
+  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing
+    limits them), C(pythons), C(accounts), C(addresses), C(folders), C(files), C(key_pairs), C(listeners), C(httpd),
+    C(timers) (files that run commands of applications again and again), C(package_lists)
     (whether apt knows any package).
   type: dict
   returned: always
