@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from system.test_templates import PYTHON, REPOSITORY, Case, render, write
+from httpd_modules import PYTHON, REPOSITORY, guard_file
+from system.test_templates import Case, render, write
 
 APP = """
 import json
@@ -161,7 +162,8 @@ def running(
             places |= {"waf_setup": f"{waf}/etc/modsecurity", "waf_rules": f"{waf}/usr/share/modsecurity-crs/rules"}
             places |= {"waf_data": f"{root}/waf"}
             variables |= {"httpd_waf_for_applications": True}
-        result = render({"front": Case("Debian", "6.1.1", apps, variables, facts)}, base, mod_wsgi, **places)["front"]
+        case = Case("Debian", "6.1.1", apps, variables, facts)
+        result = render({"front": case}, base, mod_wsgi, guard_file(), **places)["front"]
         for folder in ("logs", "run"):
             (root / folder).mkdir()
         if waf is not None:

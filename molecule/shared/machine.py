@@ -101,7 +101,7 @@ def _proc(name: str) -> Path:
 
 
 def _limits() -> dict[str, int]:
-    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": 4096}
+    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": 16384}
 
 
 def _containers_conf() -> Path:
@@ -110,6 +110,7 @@ def _containers_conf() -> Path:
 [containers]
 base_hosts_file = "none"
 default_ulimits = [{limits}]
+pids_limit = 16384
 [engine]
 runtime = "runc"
 [network]

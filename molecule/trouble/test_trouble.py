@@ -92,8 +92,8 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     ),
     "long name": ([{}, {**SECOND, "name": "s" * 31}], ["key name: found 31 characters; it may have 30 at most"]),
     "more than the MPM feeds": (
-        [{"processes": 30, "threads": 30}],
-        ["record steady, key processes: found 30 x 30 threads = 900; the MPM has", "httpd_server_limit"],
+        [{"processes": 60, "threads": 60}],
+        ["record steady, key processes: found 60 x 60 threads = 3600; the MPM has", "httpd_server_limit"],
     ),
     "unknown entry": ([{"entry": {"django": "x"}}], ["record steady, key entry.django: found an unknown key"]),
     "two entries": (

@@ -60,11 +60,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs),
-    C(ocsp_responders) (of each certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd
-    can make them), C(units) (files by which systemd and cron run commands of applications), C(systemd), C(package_lists)
-    (whether apt knows any package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors'
-    credentials).
+  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing limits them),
+    C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs), C(ocsp_responders) (of each
+    certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(units)
+    (files by which systemd and cron run commands of applications), C(systemd), C(package_lists) (whether apt knows any
+    package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
   type: dict
   returned: always
 """
@@ -100,6 +100,8 @@ def main() -> None:
     def work() -> dict[str, Any]:
         host = {
             "cores": os.cpu_count() or 1,
+            "memory": info.memory(),
+            "tasks": info.tasks(),
             "pythons": {path: info.python(path) for path in params["pythons"]},
             "accounts": {name: info.account(name) for name in params["accounts"]},
             "addresses": {text: info.has_address(text) for text in params["addresses"]},

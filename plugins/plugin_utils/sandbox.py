@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .mpm import Mpm
+from .mpm import DESCRIPTORS, Mpm
 
 # What a directive is set to: one value, the elements of a list, or None for no restriction.
 Value = str | tuple[str, ...] | None
@@ -250,7 +250,8 @@ DIRECTIVES = (
     Directive(
         "TasksMax",
         "A program that starts itself again and again stops here.",
-        *("50%", "1024"),
+        # Apache has the tasks of its workers, and some for its applications: Mpm.tasks.
+        *(None, "1024"),
         quantity=COUNT,
         expected="a number, a percentage, or infinity",
     ),
@@ -316,8 +317,16 @@ def apache_unit(
     own_mounts: whether systemd can make mount namespaces on the host.
     """
     values = laxest([{one.name: one.apache for one in DIRECTIVES if one.apache is not None}, needed])
+    values["TasksMax"] = str(size.tasks)
     values |= _over(values, usable(own))
     lines = _lines(values, own_mounts=own_mounts)
+    lines.append(
+        {
+            "name": "LimitNOFILE",
+            "value": str(DESCRIPTORS),
+            "reason": "Connections, sockets to applications and files of buffers of one process.",
+        }
+    )
     tasks = max(LEAST_TASKS_OF_ACCOUNT, TASKS_OF_APACHE * size.server_limit * size.threads)
     lines.append(
         {

@@ -34,7 +34,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credential
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
 from jinja2 import Environment, FileSystemLoader
-from mod_wsgi_modules import PYTHON, REPOSITORY, module_files
+from httpd_modules import PYTHON, REPOSITORY, mod_wsgi_files
 from open_files import OpenFiles
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev")
@@ -286,7 +286,7 @@ def configuration(root: Path, version: str, module: Path, door: int, ports: dict
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """An Apache with both applications; it ends with all its processes."""
     version: str = request.param
-    module = module_files()[version]
+    module = mod_wsgi_files()[version]
     root = Path(tempfile.mkdtemp(prefix="grove-neighbours-"))
     root.chmod(0o755)
     for name in ("run", "logs"):

@@ -24,8 +24,8 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
+from httpd_modules import BIN, PYTHON, guard_file, mod_wsgi_files, run
 from jinja2 import Environment, meta, nodes
-from mod_wsgi_modules import BIN, PYTHON, module_files, run
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
@@ -120,7 +120,14 @@ CASES = {
 
 @pytest.fixture(scope="session")
 def mod_wsgi() -> dict[str, Path]:
-    return module_files()
+    """The real modules by version."""
+    return mod_wsgi_files()
+
+
+@pytest.fixture(scope="session")
+def guard() -> Path:
+    """The module for slow clients."""
+    return guard_file()
 
 
 def load(path: str) -> Any:
@@ -222,11 +229,15 @@ class Rendered:
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path]) -> dict[str, Rendered]:
-    return render(CASES, tmp_path_factory.mktemp("templates"), mod_wsgi)
+def rendered(
+    tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], guard: Path
+) -> dict[str, Rendered]:
+    return render(CASES, tmp_path_factory.mktemp("templates"), mod_wsgi, guard)
 
 
-def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **places: str) -> dict[str, Rendered]:
+def render(
+    cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], guard: Path, **places: str
+) -> dict[str, Rendered]:
     """Render every case by one run of ansible-playbook in which each case is a host.
 
     ``base`` is an empty folder, ``places`` replace values of the families' layouts.
@@ -266,6 +277,7 @@ def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **plac
             "mod_wsgi_source": "pypi",
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
+            "own_guard": str(guard),
             "__wsgi_app_steps": work(case, root, layout),
             "wsgi_app_only": [],
             "wsgi_app_door": "127.0.0.1:18280",
@@ -281,7 +293,13 @@ def render(cases: dict[str, Case], base: Path, mod_wsgi: dict[str, Path], **plac
             {"ansible.builtin.include_vars": str(REPOSITORY / f"roles/{role}/vars/main.yml")}
             for role in ("httpd", "mod_wsgi", "wsgi_app")
         ),
-        {"ansible.builtin.set_fact": {"httpd_layout": "{{ own_layout }}", "__mod_wsgi_module": "{{ own_module }}"}},
+        {
+            "ansible.builtin.set_fact": {
+                "httpd_layout": "{{ own_layout }}",
+                "__mod_wsgi_module": "{{ own_module }}",
+                "__httpd_guard_module": "{{ own_guard }}",
+            }
+        },
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": [*preparation, *role_tasks()]}
     (base / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
@@ -339,8 +357,8 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
-    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "mod_wsgi", "door"),
-    *("sandbox", "ansible_managed"),
+    *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "limits", "module"),
+    *("mod_wsgi", "door", "sandbox", "ansible_managed"),
 }
 
 

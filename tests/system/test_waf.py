@@ -11,7 +11,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from front_server import Front, running
-from system.test_templates import MODULES_CACHE, ONE, THREE, TWO, app, mod_wsgi, run
+from httpd_modules import CACHE as MODULES_CACHE
+from httpd_modules import run
+from system.test_templates import ONE, THREE, TWO, app, mod_wsgi
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 __all__ = ["mod_wsgi"]

@@ -10,7 +10,6 @@ import pytest
 import record_settings
 from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
 from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
-from ansible_collections.grove.wsgi.plugins.filter.mpm import mpm
 from ansible_collections.grove.wsgi.plugins.filter.records import (
     agent_applications,
     agent_units,
@@ -176,13 +175,6 @@ def test_secrets_of_a_record_by_its_name() -> None:
     records = [3, {"no": "name"}, {"name": "shop", "environment": {"A": 1}, "config": {"a": "a.j2", "b": {"c": {}}}}]
     assert record_environment(records, "shop") == {"A": "1"}
     assert record_sections(records, "shop") == {"b": {"c": {}}}
-
-
-@pytest.mark.parametrize(("servers", "cores", "expected"), [(0, 1, 2), (0, 8, 8), ("3", 8, 3)])
-def test_the_size_of_the_mpm(servers: int | str, cores: int, expected: int) -> None:
-    size = mpm(servers, "64", cores)
-    assert size == {"servers": expected, "server_limit": expected * 4, "threads": 64, "workers": expected * 64}
-    assert size["workers"] == dataclasses.replace(SETTINGS, servers=int(servers)).mpm(cores).workers
 
 
 def test_the_plan_of_a_build() -> None:

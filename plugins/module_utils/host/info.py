@@ -6,9 +6,11 @@ import json
 import os
 import pwd
 import re
+import resource
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,32 @@ MOUNT_FLAGS = {"read-only": os.ST_RDONLY, "noexec": os.ST_NOEXEC}
 CAP_SYS_ADMIN = 21
 """The number of the capability, as in linux/capability.h."""
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
+
+
+# Where version 2 and version 1 of control groups limit what a container may take, megabytes and tasks.
+MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+TASK_LIMITS = ("/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max")
+
+
+def memory(meminfo: str = "/proc/meminfo", limits: Iterable[str] = MEMORY_LIMITS) -> int:
+    """Return the megabytes of memory that this host may use."""
+    total = next(line for line in Path(meminfo).read_text().splitlines() if line.startswith("MemTotal:"))
+    return min([int(total.split()[1]) // 1024, *(limit >> 20 for limit in _limits(limits))])
+
+
+def tasks(limits: Iterable[str] = TASK_LIMITS) -> int:
+    """Return how many processes and threads an account of this host may have; 0 where nothing limits them.
+
+    A container inherits the limit of an account (RLIMIT_NPROC) from the program that starts it.
+    """
+    own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    found = _limits(limits) + ([own] if own != resource.RLIM_INFINITY else [])
+    return min(found, default=0)
+
+
+def _limits(paths: Iterable[str]) -> list[int]:
+    texts = [path.read_text().strip() for path in map(Path, paths) if path.is_file()]
+    return [int(text) for text in texts if text.isdigit()]
 
 
 def python(path: str) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..mpm import Machine, MpmError
 from .completing import USUAL_CORES, complete
 from .daemon import check_daemon, check_sandbox
 from .files import check_entry, check_files
@@ -92,11 +93,16 @@ def _check_only(written: Sequence[Written], settings: Settings, problems: Proble
 def _check_each(
     records: Sequence[Record], settings: Settings, host: Mapping[str, Any] | None, problems: Problems
 ) -> None:
-    cores = int(host["cores"]) if host else USUAL_CORES
+    machine = Machine.of(host) if host else Machine(USUAL_CORES)
+    workers = None
+    try:
+        workers = settings.mpm(machine).workers
+    except MpmError as error:
+        problems.add(ALL, error.name, str(error.number), f"it has to be from 0 to {error.most}")
     for record in records:
         check_entry(record, problems)
         check_files(record, settings, problems)
-        check_daemon(record, settings, cores, problems)
+        check_daemon(record, settings, workers, problems)
         check_hooks(record, problems)
         check_place(record, problems)
         check_requests(record, problems)

@@ -20,23 +20,27 @@ OCTAL = re.compile(r"0?[0-7]{3}")
 SINGLE_WORD = re.compile(r"[!#%-&(-\[\]-~]+")
 
 
-def check_daemon(record: Record, settings: Settings, cores: int, problems: Problems) -> None:
-    """Check processes, threads, limits and the options of WSGIDaemonProcess."""
+def check_daemon(record: Record, settings: Settings, workers: int | None, problems: Problems) -> None:
+    """Check processes, threads, limits and the options of WSGIDaemonProcess.
+
+    ``workers`` are those of the MPM, None where their number is a problem of its own.
+    """
     values = {
         "processes": record.processes,
         "threads": record.threads,
         "start_timeout": record.keys.replace.start_timeout,
         "drain_timeout": record.keys.replace.drain_timeout,
         "max_body": record.keys.limits.max_body,
+        "buffer_body": record.keys.limits.buffer_body,
+        "buffer_answer": record.keys.limits.buffer_answer,
         "memory_limit": record.keys.limits.memory_limit,
         "request_timeout": record.keys.limits.request_timeout,
     }
     outside = [key for key, value in values.items() if value is not None and value not in RANGES[key]]
     for key in outside:
         problems.add(record.name, key, str(values[key]), f"it has to be {RANGES[key]}")
-    workers = settings.mpm(cores).workers
     needed = record.processes * record.threads
-    if needed > workers and not {"processes", "threads"} & set(outside):
+    if workers is not None and needed > workers and not {"processes", "threads"} & set(outside):
         actual = f"{record.processes} x {record.threads} threads = {needed}"
         remedy = (
             f"the MPM has {workers} workers (MaxRequestWorkers) to feed all of them; lower processes or threads, or"

@@ -94,6 +94,8 @@ class Limits:
     """The limits of requests and processes."""
 
     max_body: int
+    buffer_body: int
+    buffer_answer: int
     memory_limit: int | None
     request_timeout: int
 

@@ -28,6 +28,9 @@ RANGES = {
     "drain_timeout": Range(0, 3600),
     # Bytes: LimitRequestBody takes 0 for no limit; 1 TiB is beyond what a WSGI application can read.
     "max_body": Range(0, 1 << 40),
+    # Bytes, in a temporary file; 0 is off. More than 1 GiB for one request would let a few clients fill a disk.
+    "buffer_body": Range(0, 1 << 30),
+    "buffer_answer": Range(0, 1 << 30),
     # Megabytes: with less than 64 Python itself cannot import an application; 1 TiB is more than a host has.
     "memory_limit": Range(64, 1 << 20),
     # Seconds, a day at most; 0 is no limit.

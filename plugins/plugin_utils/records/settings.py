@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..mpm import Mpm
+from ..mpm import Machine, Mpm
 from .limits import PORT_DIGITS, PORTS
 
 TEXT_LISTS = ("folders", "httpd_listen", "only")
@@ -23,7 +23,7 @@ class Settings:
     python: the Python of records without the key.
     mod_wsgi: the version that is, or is going to be, installed; ``mod_wsgi_python`` is its interpreter.
     folders: where a relative path is looked up on the controller.
-    workers_per_server, servers: threads and processes of the MPM; 0 servers means one for each core, at least two.
+    workers_per_server, servers: threads and processes of the MPM; 0 means a number that the host can bear.
     processes: the daemon processes of records without the key; 0 means the same.
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
@@ -81,6 +81,6 @@ class Settings:
             return 0
         return int(port) if int(port) in PORTS else 0
 
-    def mpm(self, cores: int) -> Mpm:
-        """Return the MPM of a host with so many cores."""
-        return Mpm.sized(self.servers, self.workers_per_server, cores)
+    def mpm(self, machine: Machine) -> Mpm:
+        """Return the MPM of a host; raises MpmError as ``Mpm.sized`` does."""
+        return Mpm.sized(self.servers, self.workers_per_server, machine)

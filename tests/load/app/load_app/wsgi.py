@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 HANG_SECONDS = 3600.0
+PIECE = bytes(range(256)) * 256
 eaten: list[bytes] = []
 
 
@@ -101,8 +102,17 @@ def answer(path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, objec
     return status, {"release": places(), "process": os.getpid(), "thread": threading.get_ident()}
 
 
+def large(query: dict[str, list[str]], start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with so many pieces of 64 KiB, one after the other."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Cache-Control", "no-store")])
+    return (PIECE for _ in range(int(query["pieces"][0])))
+
+
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with JSON."""
+    """Answer with JSON. GET /large answers with many bytes; the body of a POST is read first."""
+    environ["wsgi.input"].read()
+    if environ.get("PATH_INFO") == "/large":
+        return large(parse_qs(environ.get("QUERY_STRING", "")), start_response)
     try:
         status, content = answer(environ.get("PATH_INFO") or "/", parse_qs(environ.get("QUERY_STRING", "")))
     except ValueError as error:

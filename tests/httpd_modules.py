@@ -1,0 +1,64 @@
+"""Apache's modules that are built: mod_wsgi, and Grove's own for slow clients. They are kept in .cache."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CACHE = REPOSITORY / ".cache" / "unit"
+BIN = Path(sys.prefix) / "bin"
+PYTHON = "/usr/bin/python3"
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> None:
+    """Run a command; the test fails with its output."""
+    completed = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if completed.returncode:
+        pytest.fail(f"{' '.join(map(str, command))} failed: {completed.stdout.strip()}", pytrace=False)
+
+
+def need(path: str, package: str) -> None:
+    """Fail where a file of a Debian package is missing."""
+    if not Path(path).exists():
+        pytest.fail(f"{path} is missing: apt-get install {package}", pytrace=False)
+
+
+def mod_wsgi_files() -> dict[str, Path]:
+    """Return the real modules by version: Debian's from its package, the newest built from the role's lock."""
+    need("/usr/sbin/apache2", "apache2")
+    need("/usr/bin/apxs", "apache2-dev")
+    package, build = CACHE / "libapache2-mod-wsgi-py3", CACHE / "mod_wsgi-6.1.1"
+    module_files = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
+    if not module_files["4.9.4"].exists():
+        shutil.rmtree(package, ignore_errors=True)
+        package.mkdir(parents=True)
+        run("apt-get", "download", "libapache2-mod-wsgi-py3", cwd=package)
+        run("dpkg", "-x", next(package.glob("*.deb")), package)
+    if not module_files["6.1.1"].exists():
+        shutil.rmtree(build, ignore_errors=True)
+        lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
+        run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
+        run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
+        module_files["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
+    return module_files
+
+
+def guard_file() -> Path:
+    """Return the module for slow clients, built as the role ``httpd`` does, with the compiler's warnings as errors."""
+    need("/usr/bin/apxs", "apache2-dev")
+    source = (REPOSITORY / "httpd/mod_grove_guard.c").read_bytes()
+    folder = CACHE / f"mod_grove_guard-{hashlib.sha256(source).hexdigest()[:12]}"
+    module = folder / ".libs/mod_grove_guard.so"
+    if not module.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mod_grove_guard.c").write_bytes(source)
+        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_guard.c", cwd=folder)
+    return module

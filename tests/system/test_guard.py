@@ -1,0 +1,440 @@
+"""The module for slow clients, in a real Apache with the real mod_wsgi: one process with one thread for each path."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpd_modules import guard_file, mod_wsgi_files
+
+pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
+
+MODULES = ("mpm_event", "authz_core", "alias", "reqtimeout", "ssl", "socache_shmcb")
+APPLICATION = """
+import hashlib, json, time
+from urllib.parse import parse_qsl
+def application(environ, start_response):
+    query = dict(parse_qsl(environ["QUERY_STRING"]))
+    path = environ["PATH_INFO"]
+    content_type, body = "application/json", []
+    if path == "/read":
+        data = environ["wsgi.input"].read()
+        told = {key: environ.get(key) for key in ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING")}
+        body = [json.dumps({"length": len(data), "hash": hashlib.sha256(data).hexdigest(), **told}).encode()]
+    elif path == "/large":
+        piece = bytes(range(256)) * 256
+        body = (piece for _ in range(int(query["pieces"])))
+    elif path == "/pieces":
+        content_type = query["type"]
+        def pieces():
+            for number in range(3):
+                yield b"%d\\n" % number * int(query["times"])
+                time.sleep(0.7)
+        body = pieces()
+    start_response("200 OK", [("Content-Type", content_type)])
+    return body
+"""
+PIECE = bytes(range(256)) * 256
+CONFIGURATION = """
+ServerRoot {folder}
+PidFile run.pid
+ServerName localhost
+User www-data
+Group www-data
+{modules}
+LoadModule wsgi_module {mod_wsgi}
+LoadModule grove_guard_module {buffer}
+StartServers 1
+ServerLimit 2
+ThreadsPerChild 64
+ThreadLimit 64
+MaxRequestWorkers 64
+Timeout 60
+FlushMaxThreshold 262144
+RequestReadTimeout handshake=10 header=10-20,MinRate=500 body=2,MinRate=500
+ErrorLog error.log
+LogLevel info
+WSGISocketPrefix {folder}/wsgi
+WSGIRestrictEmbedded On
+GroveBufferFolder {spool}
+GroveAddressConnections 40
+GroveAddressExempt 127.0.0.1 ::1 127.0.3.0/24
+<Directory />
+    Require all granted
+</Directory>
+Listen 127.0.0.1:{port}
+Listen 127.0.0.1:{tls_port}
+{daemons}
+<VirtualHost *:{port}>
+    {paths}
+</VirtualHost>
+<VirtualHost *:{tls_port}>
+    SSLEngine On
+    SSLCertificateFile {folder}/tls.crt
+    SSLCertificateKeyFile {folder}/tls.key
+    {paths}
+</VirtualHost>
+"""
+BUFFERS = {"buffered": 10_000_000, "small": 100_000, "direct": 0}
+"""The paths of the server, and how many bytes are buffered there."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Apache."""
+
+    folder: Path
+    spool: Path
+    port: int
+    tls_port: int
+
+    def connect(self, *, tls: bool = False, small: bool = False) -> socket.socket:
+        """Return a connection; with ``small`` it takes few bytes before its client reads them."""
+        connection = socket.socket()
+        if small:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", self.tls_port if tls else self.port))
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return context.wrap_socket(connection)
+        return connection
+
+    def ask(self, path: str, body: Any = None, method: str = "GET", **fields: str) -> tuple[int, bytes]:
+        """Send a request, with a body that may be an iterable of pieces; return status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(method, path, body=body, headers=fields, encode_chunked=not isinstance(body, bytes))
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, content
+
+    def seconds(self, path: str) -> float:
+        """Return how long a request takes."""
+        begun = time.monotonic()
+        assert self.ask(path)[0] == 200
+        return time.monotonic() - begun
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "error.log").read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def make_certificate(folder: Path) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    more = ["-subj", "/CN=tls", "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt"), "-days", "2"]
+    subprocess.run([*command, *more], check=True, capture_output=True)
+
+
+@contextmanager
+def serving(version: str, spool: str = "") -> Iterator[Server]:
+    """Run an Apache; ``spool`` is where the buffers' files are, if not in a folder of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="grove-buffers-", dir="/tmp"))
+    server = Server(folder, Path(spool or folder / "spool"), free_port(), free_port())
+    if not spool:
+        server.spool.mkdir()
+        shutil.chown(server.spool, "www-data")
+    folder.chmod(0o755)
+    (folder / "app.wsgi").write_text(APPLICATION)
+    make_certificate(folder)
+    daemons = [f"WSGIDaemonProcess {name} processes=1 threads=1 home=/tmp user=www-data" for name in BUFFERS]
+    paths = [
+        f"WSGIScriptAlias /{name} {folder}/app.wsgi process-group={name} application-group=%{{GLOBAL}}\n"
+        f"<Location /{name}>\nGroveBufferBody {size}\nGroveBufferAnswer {size}\nWSGIChunkedRequest On\n"
+        "LimitRequestBody 20000000\n</Location>"
+        for name, size in BUFFERS.items()
+    ]
+    text = CONFIGURATION.format(
+        folder=folder,
+        modules="\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES),
+        mod_wsgi=mod_wsgi_files()[version].resolve(),
+        buffer=guard_file(),
+        spool=server.spool,
+        port=server.port,
+        tls_port=server.tls_port,
+        daemons="\n".join(daemons),
+        paths="\n".join(paths),
+    )
+    (folder / "httpd.conf").write_text(text)
+    process = subprocess.Popen(["/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"])
+    try:
+        deadline = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                server.connect().close()
+                break
+            time.sleep(0.05)
+        assert process.poll() is None
+        assert [server.ask(f"/{name}/")[0] for name in BUFFERS] == [200] * len(BUFFERS)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving("6.1.1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+@pytest.mark.parametrize("length", [0, 1, 65_535, 65_536, 65_537, 100_000, 300_000, 12_000_000])
+def test_a_body_arrives_as_it_was_sent(server: Server, name: str, length: int) -> None:
+    data = os.urandom(length)
+    expected = {"length": length, "hash": hashlib.sha256(data).hexdigest(), "CONTENT_TYPE": "a/b"}
+    status, answer = server.ask(f"/{name}/read", data, "POST", **{"Content-Type": "a/b"})
+    assert status == 200
+    assert json.loads(answer) == {**expected, "CONTENT_LENGTH": str(length), "HTTP_TRANSFER_ENCODING": None}
+    chunked = (data[at : at + 50_000] for at in range(0, length, 50_000))
+    status, answer = server.ask(
+        f"/{name}/read", chunked, "POST", **{"Content-Type": "a/b", "Transfer-Encoding": "chunked"}
+    )
+    assert status == 200
+    assert json.loads(answer) == {**expected, "CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+@pytest.mark.parametrize("pieces", [0, 1, 2, 300])
+def test_an_answer_arrives_as_it_was_written(server: Server, name: str, pieces: int) -> None:
+    assert server.ask(f"/{name}/large?pieces={pieces}") == (200, PIECE * pieces)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Return what the server sends until it closes the connection."""
+    return b"".join(iter(lambda: client.recv(1 << 20), b""))
+
+
+@pytest.mark.parametrize(("name", "waits"), [("buffered", False), ("direct", True)])
+def test_clients_that_send_slowly(server: Server, name: str, waits: bool) -> None:
+    with ExitStack() as stack:
+        for _ in range(3 if waits else 20):
+            client = stack.enter_context(server.connect())
+            client.sendall(f"POST /{name}/read HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nslow".encode())
+        time.sleep(0.2)
+        assert (server.seconds(f"/{name}/") > 1) is waits
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(("name", "waits"), [("buffered", False), ("direct", True)])
+def test_clients_that_read_slowly(server: Server, name: str, waits: bool, tls: bool) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect(tls=tls, small=True)) for _ in range(4)]
+        for client in clients:
+            client.sendall(f"GET /{name}/large?pieces=128 HTTP/1.0\r\n\r\n".encode())
+        time.sleep(1)
+        with ThreadPoolExecutor(5) as pool:
+            other = pool.submit(server.seconds, f"/{name}/")
+            time.sleep(1)
+            assert other.done() is not waits
+            # A late reader gets all of it.
+            answers = [answer.partition(b"\r\n\r\n")[2] for answer in pool.map(read_all, clients)]
+        assert [len(answer) for answer in answers] == [128 * len(PIECE)] * 4
+        assert answers == [PIECE * 128] * 4
+    assert list(server.spool.iterdir()) == []
+
+
+def test_an_answer_that_is_larger_than_the_buffer_waits_for_its_client(server: Server) -> None:
+    with server.connect(small=True) as client:
+        client.sendall(b"GET /small/large?pieces=200 HTTP/1.0\r\n\r\n")
+        time.sleep(0.5)
+        received = read_all(client)
+    assert received.partition(b"\r\n\r\n")[2] == PIECE * 200
+
+
+@pytest.mark.parametrize("name", ["buffered", "direct"])
+@pytest.mark.parametrize("kind", ["text/plain", "text/event-stream"])
+def test_pieces_of_an_answer_arrive_at_once(server: Server, name: str, kind: str) -> None:
+    with server.connect() as client:
+        begun = time.monotonic()
+        client.sendall(f"GET /{name}/pieces?type={kind}&times=10 HTTP/1.0\r\n\r\n".encode())
+        received = b""
+        while b"0\n" * 10 not in received:
+            received += client.recv(1000)
+        assert time.monotonic() - begun < 0.6
+        assert b"1\n" not in received
+        # The thread of the application is free again.
+        read_all(client)
+
+
+@pytest.mark.parametrize("name", ["buffered", "direct"])
+def test_a_client_that_asks_before_it_sends(server: Server, name: str) -> None:
+    fields = "Host: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+    head = "POST /{}/read HTTP/1.1\r\n" + fields
+    with server.connect() as client:
+        client.sendall(head.format(name, 5).encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
+        client.sendall(b"hello")
+        assert b'"length": 5' in read_all(client)
+    with server.connect() as client:
+        client.sendall(head.format(name, 20_000_001).encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("name", ["buffered", "small", "direct"])
+def test_a_body_that_is_too_large(server: Server, name: str) -> None:
+    pieces = (bytes(1_000_000) for _ in range(30))
+    try:
+        status, _ = server.ask(f"/{name}/read", pieces, "POST", **{"Transfer-Encoding": "chunked"})
+    except ConnectionError:
+        status = 413
+    assert status == 413
+    assert server.ask(f"/{name}/")[0] == 200
+
+
+def test_a_body_that_never_ends(server: Server) -> None:
+    begun = len(server.log)
+    with server.connect() as client:
+        client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nslow")
+        assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+    with server.connect() as client:
+        client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nslow")
+    with server.connect() as client:
+        client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    time.sleep(0.2)
+    assert server.log[begun:].count("grove_guard: the body ended after") == 3
+
+
+def test_the_next_request_of_the_connection(server: Server) -> None:
+    with server.connect() as client:
+        post = b"POST /buffered/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + bytes(70_000)
+        client.sendall(post % b"read" + post % b"" + b"GET /buffered/ HTTP/1.0\r\n\r\n")
+        received = read_all(client)
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+    assert b'"length": 70000' in received
+
+
+def open_many(server: Server, address: str, number: int, stack: ExitStack) -> int:
+    """Open connections from an address; return how many the server has closed."""
+    clients = []
+    for _ in range(number):
+        client = stack.enter_context(socket.socket())
+        client.bind((address, 0))
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET /buffered/ HTTP/1.1\r\nHost: x\r\n")
+        clients.append(client)
+    time.sleep(0.5)
+    closed = 0
+    for client in clients:
+        client.setblocking(False)
+        try:
+            assert client.recv(1) == b""
+            closed += 1
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            closed += 1
+    return closed
+
+
+def test_the_connections_of_an_address(server: Server) -> None:
+    for _ in range(2):
+        with ExitStack() as stack:
+            assert open_many(server, "127.0.0.2", 44, stack) == 4
+            # Other clients are served; this one has no connection left.
+            assert server.ask("/buffered/")[0] == 200
+            assert open_many(server, "127.0.0.2", 1, stack) == 1
+            assert open_many(server, "127.0.0.4", 1, stack) == 0
+        # Closed connections do not count.
+        time.sleep(0.5)
+    [line] = set(re.findall(r"grove_guard: (127\.0\.0\.2) has 4\d connections; .* allows 40", server.log))
+    assert line
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.3.9"])
+def test_addresses_without_a_limit(server: Server, address: str) -> None:
+    with ExitStack() as stack:
+        assert open_many(server, address, 50, stack) == 0
+
+
+def arrives_whole(server: Server) -> None:
+    """Send a body of 3 MB, and read an answer of 9 MB late."""
+    data = os.urandom(3_000_000)
+    _, answer = server.ask("/buffered/read", data, "POST")
+    assert json.loads(answer)["hash"] == hashlib.sha256(data).hexdigest()
+    with server.connect(small=True) as client:
+        client.sendall(b"GET /buffered/large?pieces=140 HTTP/1.0\r\n\r\n")
+        time.sleep(0.5)
+        received = read_all(client)
+    assert received.partition(b"\r\n\r\n")[2] == PIECE * 140
+
+
+def test_a_folder_that_cannot_be_written() -> None:
+    with serving("6.1.1", spool="/proc") as server:
+        arrives_whole(server)
+        assert server.log.count("grove_guard: no file in /proc") == 2
+
+
+@pytest.mark.parametrize(
+    ("filled", "reason"), [(0, "cannot write|less than 10 %"), (990_000, "less than 10 % of the file system is free")]
+)
+def test_a_file_system_that_is_full(tmp_path: Path, filled: int, reason: str) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(tmp_path)]
+    completed = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        pytest.skip(f"a file system of one megabyte cannot be mounted here: {completed.stderr.strip()}")
+    try:
+        (tmp_path / "file").write_bytes(bytes(filled))
+        for folder in tmp_path.parents[:2]:
+            folder.chmod(0o755)
+        with serving("6.1.1", spool=str(tmp_path)) as server:
+            arrives_whole(server)
+            assert len(re.findall(f"grove_guard: ({reason})", server.log)) == 2
+            assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_the_distributions_mod_wsgi() -> None:
+    with serving("4.9.4") as server:
+        test_a_body_arrives_as_it_was_sent(server, "buffered", 300_000)
+        test_an_answer_arrives_as_it_was_written(server, "buffered", 300)
+        test_clients_that_send_slowly(server, "buffered", waits=False)
+        test_clients_that_read_slowly(server, "buffered", waits=False, tls=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("GroveBufferBody much", "GroveBufferBody takes a number of bytes, not much"),
+        ("GroveBufferAnswer -1", "GroveBufferAnswer takes a number of bytes, not -1"),
+        ("GroveAddressConnections -1", "GroveAddressConnections takes a number from 0 to 1000000, not -1"),
+        ("GroveAddressExempt 10.0.0.0/99", "GroveAddressExempt takes addresses and networks, not 10.0.0.0/99"),
+        ("<Location /x>\nGroveBufferFolder /tmp\n</Location>", "GroveBufferFolder"),
+    ],
+)
+def test_directives_are_checked(tmp_path: Path, line: str, reason: str) -> None:
+    modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES[:2])
+    path = tmp_path / "httpd.conf"
+    path.write_text(f"{modules}\nLoadModule grove_guard_module {guard_file()}\nServerName x\nListen 1\n{line}\n")
+    completed = subprocess.run(
+        ["/usr/sbin/apache2", "-t", "-f", str(path)], capture_output=True, text=True, check=False
+    )
+    assert completed.returncode != 0
+    assert reason in completed.stderr

@@ -1,0 +1,64 @@
+"""The numbers in docs/limits.md are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.plugin_utils import mpm
+from ansible_collections.grove.wsgi.plugins.plugin_utils.mpm import Machine, Mpm
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records import mod_wsgi_options
+from record_settings import ENTRY_POINTS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((REPOSITORY / path).read_text())
+
+
+def actual() -> dict[str, int]:
+    """Return the limits by the names that the page gives them."""
+    names = ("MOST_WORKERS", "WORKER_KILOBYTES", "MEMORY_SHARE", "LEAST_WORKERS", "CONNECTIONS", "DESCRIPTORS")
+    limits = {name: int(getattr(mpm, name)) for name in names}
+    [backlog] = re.findall(r"ListenBackLog (\d+)", (REPOSITORY / "httpd/mpm.conf.j2").read_text())
+    source = (REPOSITORY / "httpd/mod_grove_guard.c").read_text()
+    defines = dict(re.findall(r"^#define (\w+) (\d+)$", source, re.MULTILINE))
+    limits |= {"ListenBackLog": int(backlog), **{name: int(defines[name]) for name in ("MEMORY", "FREE_PERCENT")}}
+    server = load("roles/httpd/vars/main.yml")["__httpd_limits"]
+    limits |= {name: value for name, value in server.items() if name != "address_connections"}
+    limits["httpd_address_connections"] = Mpm.sized(0, 0, Machine(2, 4096)).address_connections
+    defaults = load("roles/httpd/defaults/main.yml")
+    limits |= {name: defaults[name] for name in ("httpd_keepalive_timeout", "httpd_timeout")}
+    record = ENTRY_POINTS["record_limits"]["options"]
+    keys = ("max_body", "buffer_body", "buffer_answer", "request_timeout")
+    limits |= {name: record[name]["default"] for name in keys}
+    timeouts = ("listen-backlog", "connect-timeout", "queue-timeout", "socket-timeout")
+    return limits | {name: int(mod_wsgi_options.DEFAULTS[name]) for name in timeouts}
+
+
+def documented() -> dict[str, int]:
+    page = (REPOSITORY / "docs/limits.md").read_text()
+    table = page[page.index("## Table") : page.index("## Sizes")]
+    rows = re.findall(r"^\| `([^`]+)` \| (\d+)", table, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^\| `", table, re.MULTILINE))
+    return {name: int(value) for name, value in rows}
+
+
+def test_the_page_has_every_limit_with_its_number() -> None:
+    assert documented() == actual()
+
+
+@pytest.mark.parametrize("name", ["handshake", "header", "header_most", "body", "rate", "flush", "address_connections"])
+def test_apache_is_told_every_limit(name: str) -> None:
+    assert f"limits.{name} " in (REPOSITORY / "httpd/server.conf.j2").read_text()
+
+
+def test_the_end_of_a_kept_answer_fits_into_apaches_memory() -> None:
+    limits = actual()
+    assert limits["flush"] >= 2 * limits["MEMORY"]
+    assert limits["buffer_body"] >= limits["max_body"]
+    assert limits["header_most"] < limits["httpd_timeout"]
