@@ -33,8 +33,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
-from jinja2 import Environment, FileSystemLoader
 from httpd_modules import PYTHON, REPOSITORY, mod_wsgi_files
+from jinja2 import Environment, FileSystemLoader
 from open_files import OpenFiles
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev")

@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from front_server import Front, running
-from httpd_modules import CACHE as MODULES_CACHE
-from httpd_modules import run
+from httpd_modules import CACHE, run
 from system.test_templates import ONE, THREE, TWO, app, mod_wsgi
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -25,7 +24,7 @@ PACKAGES = ("libapache2-mod-security2", "modsecurity-crs", "liblua5.1-0", "libya
 @pytest.fixture(scope="session")
 def waf() -> Path:
     """The files of the packages, kept in .cache: the machine's own Apache does not get them."""
-    folder = MODULES_CACHE / "modsecurity"
+    folder = CACHE / "modsecurity"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
