@@ -42,7 +42,11 @@ def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Hos
     with constant_requests(admin) as counts:
         completed = subprocess.run(
             [*command, "-vvv", "--diff"],
-            cwd=main_job.REPOSITORY, env=environment, capture_output=True, text=True, check=False,
+            cwd=main_job.REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert completed.returncode == 0, completed.stdout[-3000:]
     assert counts["failed"] == []

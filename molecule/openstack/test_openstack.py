@@ -102,9 +102,7 @@ def test_measures_are_aggregated(admin: Cloud) -> None:
 
 
 def test_alarms(admin: Cloud) -> None:
-    created = admin.show(
-        "aodh alarm create --name crowd --type event --event-type 'shop.*' --alarm-action log://"
-    )
+    created = admin.show("aodh alarm create --name crowd --type event --event-type 'shop.*' --alarm-action log://")
     assert created["name"] == "crowd"
     assert [alarm["name"] for alarm in admin.show("aodh alarm list")] == ["crowd"]
 

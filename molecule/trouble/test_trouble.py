@@ -184,6 +184,24 @@ def without_times(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(("d", "total"))]
 
 
+def test_a_read_only_file_system(host: Host, client: Client) -> None:
+    """A second app, on a file system of its own that is mounted read-only."""
+    folder = "/srv/wsgi/second"
+    pid = machine.podman("inspect", "--format", "{{.State.Pid}}", host.container).strip()
+    host.run("mkdir", folder)
+    inside = ["nsenter", "--target", pid, "--mount"]
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "ro", "fixed", folder], check=True)
+    try:
+        outcome = main_job.run(host, [steady(host), steady(host, **SECOND)])
+        assert outcome.status == 2
+        (message,) = outcome.messages
+        assert message.startswith(f"record second: the file system that holds {folder}/.lock is mounted read-only; ")
+        assert client.stop() == {(200, "first")}
+    finally:
+        subprocess.run([*inside, "umount", folder], check=True)
+        host.run("rmdir", folder)
+
+
 def test_a_full_disk(host: Host, client: Client) -> None:
     """A second app, on a file system of its own that is too small for its virtualenv."""
     folder = "/srv/wsgi/second"

@@ -34,6 +34,8 @@ DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
 STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app", "declare.yml"))
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
 ONE, TWO, THREE = "daemon", "mail", "games"
+# Characters that Apache reads in quotes.
+CERTIFICATE = "o ne's $a"
 
 # The files of the packages httpd and mod_ssl on Red Hat that Grove's configuration depends on.
 REDHAT_MODULES = (
@@ -100,6 +102,26 @@ RECORDS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "static": (
         [app(ONE, path="/shop", static={"/public": "shop/public", "/a.b": "x"}, daemon_options={"cpu-priority": 5})],
         {"wsgi_app_extra_listen": ["127.0.0.1:18219"]},
+    ),
+    # Characters that the check of records lets pass.
+    "texts": (
+        [
+            app(
+                ONE,
+                path="/a.b~_-c",
+                server_name="a_b.example.org",
+                static={"/x.y~": "shop/public"},
+                allow_from=["10.0.0.0/255.0.0.0", "0.0.0.0", "::/1"],
+                directives=[
+                    'SetEnv TEXT "a \\"b\\" %{x} $1"',
+                    "<If \"%{HTTP_HOST} == 'x'\">",
+                    "\tRequire all denied",
+                    "</If>",
+                ],
+                daemon_options={"lang": "en_GB.UTF-8@x", "supplementary-groups": "mail,games", "cpu-priority": -5},
+            )
+        ],
+        {"httpd_server_name": "host_1.example.org", "httpd_trusted_proxies": ["::1", "10.0.0.0/8"]},
     ),
     "tls": (
         [
@@ -177,7 +199,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
 def work(case: Case, root: Path, layout: dict[str, Any]) -> dict[str, Any]:
     """Return the check's result that the role's steps use."""
     spec = record_spec(load("roles/wsgi_app/meta/argument_specs.yml")["argument_specs"])
-    places = {"certificate": str(root / "one.crt"), "key": str(root / "one.key")}
+    places = {"certificate": str(root / CERTIFICATE) + ".crt", "key": str(root / CERTIFICATE) + ".key"}
     written = json.loads(json.dumps(case.apps))
     for record in written:
         for key in ("tls_certificate", "tls_key"):
@@ -253,7 +275,7 @@ def render(
         root.mkdir()
         layout = {**families[case.family]["layout"], "root": str(root / "tree"), **places}
         for suffix in (".crt", ".key"):
-            shutil.copy(f"{base}/one{suffix}", root)
+            shutil.copy(f"{base}/one{suffix}", f"{root}/{CERTIFICATE}{suffix}")
             (root / "ca" / name).mkdir(parents=True, exist_ok=True)
             shutil.copy(f"{base}/one{suffix}", root / "ca" / name / f"{TWO}{suffix}")
         for record in case.apps:

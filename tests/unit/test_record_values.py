@@ -121,7 +121,17 @@ TIMER = {"command": "true", "schedule": "daily"}
         # Networks.
         *(
             (record(allow_from=[text]), "allow_from")
-            for text in ("10.1.2.3/8", "10.0.0.0/0.255.255.255", "fe80::1%eth0", "::1/٨", "all", "", "10.0.0.0/8 all")
+            for text in (
+                "10.1.2.3/8",
+                "10.0.0.0/0.255.255.255",
+                "fe80::1%eth0",
+                "0.0.0.0/0",
+                "::/0",
+                "::1/٨",
+                "all",
+                "",
+                "10.0.0.0/8 all",
+            )
         ),
         *((record(listen=text), "listen") for text in ("[fe80::1%x]:80", '::1%"\n:80', "[[::1]]:80", "[10.0.0.1]:80")),
         *((record(listen=value), "listen") for value in (65_536, -1, 10**5000, 80.0, "80 ", "٨٠", "1" * 5000)),
@@ -244,7 +254,7 @@ def test_a_value_that_its_consumer_cannot_read_is_refused(folder: str, written: 
         record(migrate="sh -c 'a; b'", after=["a {etc}/x", 'b "c d"']),
         record(static={"/a.b": "public/css"}),
         record(health="/a;b=c/@me,you", path="/a/"),
-        record(allow_from=["10.0.0.0/255.0.0.0", "::1", "2001:db8::/32", "0.0.0.0/0"]),
+        record(allow_from=["10.0.0.0/255.0.0.0", "::1", "2001:db8::/32", "0.0.0.0"]),
         record(server_name="a_b.example.org", server_aliases=["*.example.org", "192.0.2.1"]),
         record(directives=["<If \"%{HTTP_HOST} == 'x'\">", '\tHeader set X "${Y}"', "</If>"]),
         record(config={"a/b.conf": {"DEFAULT": {"x": ["a", 1, True, None, ""], "y": '"quoted"', "z": "a = b # c"}}}),

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.grove.wsgi.plugins.module_utils.app import lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]*")
 """The name of an application, as the check of records takes it. It is also the name of its folder."""
@@ -42,8 +43,11 @@ def begin(folders: Collection[AppFolder], run: lease.Run | None, dead: Collectio
         ]
         raise BlockedError("\n".join(lines), others.values())
     for folder in folders if not dry else ():
-        with folder.locked():
-            lease.renew(folder, run, dead)
+        try:
+            with folder.locked():
+                lease.renew(folder, run, dead)
+        except OSError as error:
+            raise FolderError(f"record {folder.name}: {explain(error)}") from error
 
 
 def end(folders: Collection[AppFolder], run: lease.Run | None, *, dry: bool) -> None:

@@ -140,6 +140,10 @@ def network(text: str) -> str:
         except ValueError:
             return remedy
         return f"the network is {with_host_bits}; the address {text.partition('/')[0]} alone is one, too"
+    if isinstance(parsed, ipaddress.IPv6Network) and parsed.network_address.ipv4_mapped is not None:
+        return "Apache reads no IPv4 address in the form of IPv6; write the IPv4 address or network"
+    if parsed.prefixlen == 0:
+        return "Apache reads no network of all addresses; without the key every client is meant"
     mask = text.partition("/")[2]
     if mask and not mask.isdigit() and mask != str(parsed.netmask):
         return f"Apache does not read that mask; write {parsed}"
@@ -155,6 +159,8 @@ def address(text: str) -> str:
         return "it has to be an IP address"
     if "%" in bare or (bare != text and parsed.version == 4):
         return "it has to be an IP address, an IPv6 address without a zone"
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return "it has to be the IPv4 address itself"
     return ""
 
 
