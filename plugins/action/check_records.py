@@ -83,7 +83,7 @@ def problem_text(checked: Checked) -> str:
 
 
 def warning_texts(checked: Checked) -> list[str]:
-    """Return the first problems that concern no application of this run, a count, and the advice for what it deploys."""
+    """Return the first problems of applications that this run leaves alone, a count, and the advice for the others."""
     lines = [f"{problem} (not a part of this deployment)" for problem in checked.warnings[:PROBLEMS_SHOWN]]
     return [*lines, *first(checked.warnings)[PROBLEMS_SHOWN:], *first(checked.advice)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 
 from ..sandbox import problems_of
 from . import mod_wsgi_options

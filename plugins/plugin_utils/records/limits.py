@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..mpm import MOST_SERVERS, MOST_THREADS
+
 
 @dataclass(frozen=True)
 class Range:
@@ -90,8 +92,9 @@ RANGES_OF_VARIABLES = {
     # Days: browsers refuse certificates of more than 398 days, and ten years is what the authority has itself.
     "wsgi_app_tls_days": Range(1, 3650),
     # Apache compiles in these limits of ServerLimit (a quarter of it, see mpm.py) and ThreadLimit.
-    "httpd_server_limit": Range(0, 5000),
-    "httpd_threads_per_child": Range(1, 20_000),
+    "httpd_server_limit": Range(0, MOST_SERVERS),
+    "httpd_threads_per_child": Range(0, MOST_THREADS),
+    "httpd_address_connections": Range(0, 100_000),
     # Seconds, a day at most.
     "httpd_timeout": Range(1, 86_400),
     "httpd_keepalive_timeout": Range(0, 86_400),
