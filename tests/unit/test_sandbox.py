@@ -83,7 +83,7 @@ def test_a_record_relaxes_its_programs_and_apache() -> None:
     assert (values["MemoryMax"], values["TasksMax"]) == ("2G", "20")
     both = apache(record("shop", sandbox=written), record("blog"))
     assert both["ReadWritePaths"].endswith(" -/mnt/covers")
-    assert (both["MemoryMax"], both["TasksMax"]) == ("80%", "50%")
+    assert (both["MemoryMax"], both["TasksMax"]) == ("80%", str(Mpm(2, 64).tasks))
     for one in (values, both):
         assert (one["ProtectHome"], one["PrivateDevices"]) == ("read-only", "no")
         assert one["RestrictAddressFamilies"] == "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET"
@@ -198,7 +198,8 @@ def test_accounts_have_more_tasks_than_apaches_threads() -> None:
 )
 def test_a_value_that_systemd_would_misunderstand_is_refused(directive: Any, value: Any) -> None:
     [problem] = check(record("shop", sandbox={directive: value})).problems
-    assert (problem.record, problem.key) == ("shop", f"sandbox.{directive}")
+    # A value in a list has its number, as in sandbox.ReadWritePaths[0].
+    assert (problem.record, problem.key.partition("[")[0]) == ("shop", f"sandbox.{directive}")
 
 
 def test_a_sandbox_that_is_no_dictionary_is_refused() -> None:

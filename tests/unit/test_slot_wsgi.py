@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import site
 import subprocess
 import sys
 import types
@@ -100,7 +101,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     text, beginning, _ = SCRIPT.read_text().partition("slot_map = ")
     assert beginning
     monkeypatch.setitem(sys.modules, "mod_wsgi", types.SimpleNamespace(process_group="shop-blue"))
-    for name in ("path", "prefix", "exec_prefix"):
+    monkeypatch.setattr(site, "PREFIXES", [sys.prefix])
+    for name in ("path", "prefix", "exec_prefix", "executable"):
         value = getattr(sys, name)
         monkeypatch.setattr(sys, name, list(value) if isinstance(value, list) else value)
     namespace: dict[str, Any] = {"__file__": "/srv/wsgi/shop/slot.wsgi"}

@@ -47,7 +47,7 @@ def test_the_defaults_are_possible(role: str) -> None:
         ("httpd_trusted_proxies", ["10.0.0.1", ["10.1.0.0/8"], ["all"], ["::1%x"], ["10.0.0.0/8' || true"], [3.5]]),
         ("httpd_timeout", [None, 0, -1, "60s", 10**5000, 1.5, True, "٦٠", [60]]),
         ("httpd_log_days", ["14; rm -rf /", 0, -1]),
-        ("httpd_threads_per_child", [0, 20_001]),
+        ("httpd_threads_per_child", [-1, 20_001]),
         ("httpd_buffered_logs", ["maybe", 2, [True]]),
         ("mod_wsgi_version", ["6.1.1; x", "latest", "../6", "", "6.1.1\n"]),
         ("mod_wsgi_source", ["git", ""]),
