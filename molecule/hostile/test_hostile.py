@@ -41,7 +41,8 @@ def test_slow_clients(target: Target, kind: str, path: str, clients: int, addres
     assert measured.total.failed == 0, measured.total.by_outcome
     assert idle.total.p99 is not None
     assert measured.total.p99 is not None
-    assert measured.total.p99 < max(2 * idle.total.p99, NOISE)
+    # A client that waited for a processor itself saw every answer so much later.
+    assert measured.total.p99 < max(2 * idle.total.p99, NOISE) + max(measured.run.client_delays)
 
 
 @pytest.mark.short

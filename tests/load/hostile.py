@@ -155,9 +155,12 @@ class Attack:
         clients = [asyncio.create_task(self._client(number)) for number in range(self.settings.clients)]
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), self.settings.seconds)
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        pending = set(clients)
+        while pending:
+            # wait_for of Python 3.11 loses a cancellation that comes together with its result.
+            for client in pending:
+                client.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1)
         return self.report
 
     async def _client(self, number: int) -> None:
