@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from httpd_modules import PYTHON, REPOSITORY, guard_file
+from httpd_modules import PYTHON, REPOSITORY, guard_file, make_daemon_python
 from system.test_templates import Case, render, write
 
 APP = """
@@ -162,6 +163,7 @@ def running(
             places |= {"waf_setup": f"{waf}/etc/modsecurity", "waf_rules": f"{waf}/usr/share/modsecurity-crs/rules"}
             places |= {"waf_data": f"{root}/waf"}
             variables |= {"httpd_waf_for_applications": True}
+        variables |= {"mod_wsgi_daemon_python": str(base / "python")}
         case = Case("Debian", "6.1.1", apps, variables, facts)
         result = render({"front": case}, base, mod_wsgi, guard_file(), **places)["front"]
         for folder in ("logs", "run"):
@@ -173,6 +175,8 @@ def running(
             (root / "waf").mkdir()
             shutil.chown(root / "waf", "www-data")
         write(result)
+        for home in set(re.findall(r"python-home=(\S+)", "".join(result.sites.values()))):
+            make_daemon_python(Path(home))
         subprocess.run([PYTHON, "-m", "venv", "--without-pip", root / "venv"], check=True)
         for app in apps:
             make_app(root / "srv" / app["name"], app["name"], root / "venv")

@@ -1,4 +1,4 @@
-"""Apache's modules that are built: mod_wsgi, and Grove's own for slow clients. They are kept in .cache."""
+"""What real Apaches of tests need: modules, which are kept in .cache, and the Python of daemon processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CACHE = REPOSITORY / ".cache" / "unit"
@@ -62,3 +64,14 @@ def guard_file() -> Path:
         (folder / "mod_grove_guard.c").write_bytes(source)
         run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_guard.c", cwd=folder)
     return module
+
+
+def make_daemon_python(home: Path) -> DaemonPython:
+    """Make the Python that daemon processes start with in the folder ``home``, as the role ``mod_wsgi`` does."""
+    command = [PYTHON, "-c", "import platform, sys; print(platform.python_version(), sys.base_prefix)"]
+    version, prefix = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    package = (REPOSITORY / "wsgi/grove_daemon/__init__.py").read_text()
+    hook = yaml.safe_load((REPOSITORY / "roles/mod_wsgi/vars/main.yml").read_text())["__mod_wsgi_hook"]
+    made = DaemonPython(home, PYTHON, version, prefix, {"grove_daemon/__init__.py": package, "grove_daemon.pth": hook})
+    made.ensure(dry=False)
+    return made

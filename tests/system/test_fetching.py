@@ -103,11 +103,11 @@ def test_uv_is_checked(tmp_path: Path, index: Index) -> None:
     refused = play(tmp_path, tasks, variables)
     assert refused.returncode != 0
     assert "DO NOT MATCH THE HASHES" in refused.stdout + refused.stderr
-    assert not (tmp_path / "uv" / "9.9" / "complete").exists()
+    assert not (tmp_path / "uv" / "9.9" / "locks-closed").exists()
     index.offer("uv", "uv-9.9-py3-none-any.whl", genuine)
     accepted = play(tmp_path, tasks, variables)
     assert accepted.returncode == 0, accepted.stdout
-    assert (tmp_path / "uv" / "9.9" / "complete").exists()
+    assert (tmp_path / "uv" / "9.9" / "locks-closed").exists()
 
 
 MOD_WSGI = {
@@ -175,4 +175,4 @@ def test_the_tools_of_the_controller_are_checked(tmp_path: Path, index: Index) -
     )
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
-    assert not (copy / ".venv" / "complete").exists()
+    assert not (copy / ".venv" / "locks-closed").exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from front_server import Answer, Front, running
 from system.test_templates import ONE, THREE, TWO, app, make_certificate, mod_wsgi
 
@@ -35,6 +36,8 @@ def openssl(*words: object, stdin: str = "") -> str:
     command = ["openssl", *map(str, words)]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20, check=False)
     return done.stdout + done.stderr
+# What opens the doors, in the place of a random credential.
+DOOR = f"{credentials.HEADER}: root"
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +247,11 @@ def test_nothing_beside_the_path(front: Front) -> None:
     assert front.ask(BELOW, "/shop/public/style.css").body == b"body {}\n"
     assert front.ask(PLAIN, "/icons/blank.gif").environ["PATH_INFO"] == "/icons/blank.gif"
     assert front.ask(18280, "/", host=f"blue.{THREE}.door").status == 404
-    assert front.ask(18280, "/shop/", host=f"blue.{THREE}.door").environ["app"] == THREE
+    assert front.ask(18280, "/shop/", DOOR, host=f"blue.{THREE}.door").environ["app"] == THREE
 
 
 def test_a_door_asks_with_the_name_of_the_record(front: Front) -> None:
-    environ = front.ask(18280, host="green.man.door").environ
+    environ = front.ask(18280, "/", DOOR, host="green.man.door").environ
     assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
 
 

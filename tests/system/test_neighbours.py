@@ -28,12 +28,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
-from httpd_modules import PYTHON, REPOSITORY, mod_wsgi_files
+from httpd_modules import PYTHON, REPOSITORY, make_daemon_python, mod_wsgi_files
 from jinja2 import Environment, FileSystemLoader
 from open_files import OpenFiles
 
@@ -60,7 +59,6 @@ WSGIDaemonProcess {name}-blue user={name} group={name} processes=2 threads=2 \\
     Require all granted
 </Directory>
 """
-HOOK = yaml.safe_load((REPOSITORY / "roles/mod_wsgi/vars/main.yml").read_text())["__mod_wsgi_hook"]
 MODULES = (
     *("mpm_event", "alias", "authz_core", "authz_host", "env", "headers", "reqtimeout", "rewrite", "setenvif"),
     "status",
@@ -292,11 +290,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     for name in ("run", "logs"):
         (root / name).mkdir()
     credentials.ensure(ONE, root)
-    package = (REPOSITORY / "wsgi/grove_daemon/__init__.py").read_text()
-    command = [PYTHON, "-c", "import platform, sys; print(platform.python_version(), sys.base_prefix)"]
-    python_version, prefix = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    packages = {"grove_daemon/__init__.py": package, "grove_daemon.pth": HOOK}
-    DaemonPython(root / "python", PYTHON, python_version, prefix, packages).ensure(dry=False)
+    make_daemon_python(root / "python")
     door, *ports = (free_port() for _ in range(3))
     for name in (ONE, TWO, OLDER):
         make_release(root, name)

@@ -38,14 +38,14 @@ def test_every_descriptor_of_a_daemon_process_is_its_own(host: Host) -> None:
 
 AS_ACCOUNT = """
 import glob, http.client, os, pwd, socket
-account, port, names = arguments
+account, port, paths = arguments
 entry = pwd.getpwnam(account)
 os.initgroups(account, entry.pw_gid)
 os.setgid(entry.pw_gid)
 os.setuid(entry.pw_uid)
-def ask(name):
+def ask(name, path):
     connection = http.client.HTTPConnection("127.0.0.1", 9080, timeout=20)
-    connection.request("GET", "/", headers={"Host": name, "X-Grove-Door": "0" * 64})
+    connection.request("GET", path, headers={"Host": name, "X-Grove-Door": "0" * 64})
     return connection.getresponse().status
 def connect(path):
     with socket.socket(socket.AF_UNIX) as own:
@@ -58,13 +58,15 @@ connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
 connection.request("GET", "/server-status?auto")
 status = connection.getresponse().read().decode()
 sockets = {path: connect(path) for path in glob.glob("/run/apache2/wsgi.*.sock")}
-print(json.dumps([{name: ask(name) for name in names}, sockets, status]))
+print(json.dumps([{name: ask(name, path) for name, path in paths.items()}, sockets, status]))
 """
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_account_reaches_no_door_and_no_process_of_others(host: Host, name: str) -> None:
-    doors = [f"{colour}.{each}.door" for colour in COLOURS for each in NAMES] + ["status.door", "unknown.door"]
+    paths = {each: host.app(each).get("path", "/") for each in NAMES}
+    doors = {f"{colour}.{each}.door": path for colour in COLOURS for each, path in paths.items()}
+    doors |= {"status.door": "/", "unknown.door": "/"}
     answers, sockets, status = host.python(AS_ACCOUNT, name, host.app(name)["listen"], doors)
     assert answers == dict.fromkeys(doors, 403)
     assert len(sockets) == 2 * len(NAMES)
