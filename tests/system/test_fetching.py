@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from local_index import Index, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="./grove and the roles run as root")
@@ -116,6 +117,9 @@ MOD_WSGI = {
 }
 
 
+UV_VARIABLES = yaml.safe_load((REPOSITORY / "roles/uv/vars/main.yml").read_text())
+
+
 def build_mod_wsgi(tmp_path: Path, index: Index) -> tuple[subprocess.CompletedProcess[str], Path]:
     """Run the role's build with locks of MOD_WSGI; return its result, and the place of the module."""
     locks = {"mod-wsgi": tmp_path / "mod_wsgi.lock", "builder": tmp_path / "build.lock"}
@@ -124,6 +128,8 @@ def build_mod_wsgi(tmp_path: Path, index: Index) -> tuple[subprocess.CompletedPr
     build = tmp_path / "mod_wsgi" / "1-abi"
     variables = {
         "uv_path": str(UV),
+        **{name: UV_VARIABLES[name] for name in ("uv_shell_head", "__uv_close_locks")},
+        "uv_cache": str(tmp_path / "cache"),
         "uv_wheelhouse": "",
         "uv_full_environment": {"UV_DEFAULT_INDEX": index.simple, "UV_CACHE_DIR": str(tmp_path / "cache")},
         "mod_wsgi_folder": str(tmp_path / "mod_wsgi"),

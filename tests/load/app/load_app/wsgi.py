@@ -110,7 +110,8 @@ def large(query: dict[str, list[str]], start_response: StartResponse) -> Iterabl
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer with JSON. GET /large answers with many bytes; the body of a POST is read first."""
-    environ["wsgi.input"].read()
+    if environ["REQUEST_METHOD"] == "POST":
+        environ["wsgi.input"].read()
     if environ.get("PATH_INFO") == "/large":
         return large(parse_qs(environ.get("QUERY_STRING", "")), start_response)
     try:
