@@ -33,8 +33,8 @@ class Form:
     """How much is tried, and what is expected.
 
     attack, idle: seconds of each attack, and of the measurement without one. kept: the number of kept clients. ratio:
-    how many times the p99 without an attack the p99 during the attack may be. noise: seconds; a p99 below this says more
-    about the machine than about the server.
+    how many times the p99 without an attack the p99 during the attack may be. noise: seconds; a p99 below this says
+    more about the machine than about the server.
     """
 
     attack: float = 60.0
