@@ -329,6 +329,23 @@ def test_a_long_answer_occupies_no_more_than_its_buffer(server: Server) -> None:
     assert 0 < max(occupied) < 11_000_000
 
 
+def test_a_restart_leaves_waiting_answers_alone() -> None:
+    with serving("6.1.1") as server, server.connect(small=True) as client:
+        client.sendall(b"GET /buffered/large?pieces=120 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        [pid] = server.children
+        deadline = time.monotonic() + 10
+        while not kept_files(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.seconds("/buffered/")
+        os.kill(int((server.folder / "run.pid").read_text()), signal.SIGUSR1)
+        time.sleep(1.5)
+        assert server.ask("/buffered/")[0] == 200
+        assert len(kept_files(pid)) == 1
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.read() == PIECE * 120
+
+
 def private_kilobytes(pid: int) -> int:
     return int(re.findall(r"Private_Dirty: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[0])
 
