@@ -365,6 +365,20 @@ def test_answers_that_wait_need_little_memory() -> None:
         assert (private_kilobytes(pid) - before) / 24 < 250
 
 
+def test_a_long_answer_needs_no_more_memory_than_a_short_one() -> None:
+    with serving("6.1.1") as server:
+        [pid] = server.children
+        server.ask("/buffered/tiny?pieces=10")
+        before = private_kilobytes(pid)
+        with server.connect() as client:
+            client.sendall(b"GET /buffered/tiny?pieces=60000 HTTP/1.0\r\n\r\n")
+            received = 0
+            while received < 9000 * 59_000:
+                received += len(client.recv(1 << 20))
+            assert private_kilobytes(pid) - before < 1000
+            read_all(client)
+
+
 def test_buffers_leave_descriptors_for_connections() -> None:
     with serving("6.1.1", descriptors=160) as server, ExitStack() as stack:
         [pid] = server.children
