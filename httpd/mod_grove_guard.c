@@ -16,8 +16,13 @@
  * - GroveAddressExempt ADDRESS...: addresses and networks, such as proxies, that may have any number.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
 #include <poll.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "httpd.h"
@@ -67,7 +72,7 @@ typedef struct {
     apr_array_header_t *exempt;
 } server_config;
 
-/* The connections of each address, by processes: a process that is killed leaves no count behind for long. */
+/* The connections of each address, by processes: a process that is killed leaves no count behind. */
 typedef struct {
     apr_uint32_t rows[ROWS];
 } process_table;
@@ -81,22 +86,23 @@ static struct {
     apr_uint32_t *last_message;
 } addresses;
 
-/* Whether this process has cleared its table (2), or is about to (1). */
-static apr_uint32_t own_table_state;
-
-/* Bytes in their order: first those in memory, then those in the file from read_to on. */
+/* Bytes in their order: first those in memory, then those in the file from read_to on. The file system has got back those
+ * before freed_to. */
 typedef struct {
     apr_bucket_brigade *memory;
     apr_off_t in_memory;
     apr_file_t *file;
     apr_off_t written_to;
     apr_off_t read_to;
+    apr_off_t freed_to;
     apr_off_t looked_at;
     int at_end;
 } store;
 
 typedef struct {
     store kept;
+    /* What is passed on. A brigade for each piece would stay in the pool as long as the request. */
+    apr_bucket_brigade *out;
     apr_off_t limit;
     apr_off_t passed;
     apr_off_t since_advance;
@@ -106,6 +112,30 @@ typedef struct {
 static apr_off_t length(const store *kept)
 {
     return kept->in_memory + kept->written_to - kept->read_to;
+}
+
+/* Bytes that are occupied, read ones among them. */
+static apr_off_t occupied(const store *kept)
+{
+    return kept->in_memory + kept->written_to - kept->freed_to;
+}
+
+/* Gives the file system back what has been read: a long answer must not occupy more than its buffer. */
+static void give_back(store *kept)
+{
+    apr_os_file_t descriptor;
+
+    if (!kept->file || kept->read_to == kept->freed_to)
+        return;
+    if (kept->read_to == kept->written_to) {
+        if (apr_file_trunc(kept->file, 0) == APR_SUCCESS)
+            kept->written_to = kept->read_to = kept->freed_to = kept->looked_at = 0;
+        kept->at_end = 0;
+    }
+    else if (apr_os_file_get(&descriptor, kept->file) == APR_SUCCESS
+             && fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kept->read_to) == 0) {
+        kept->freed_to = kept->read_to;
+    }
 }
 
 static int nearly_full(apr_file_t *file)
@@ -118,16 +148,32 @@ static int nearly_full(apr_file_t *file)
     return (apr_uint64_t)state.f_bavail * 100 < (apr_uint64_t)state.f_blocks * FREE_PERCENT;
 }
 
+/* Whether more than half of the descriptors are used. A process that has none for a connection ends itself. */
+static int has_few_descriptors(apr_file_t *file)
+{
+    apr_os_file_t descriptor;
+    struct rlimit limit;
+
+    return apr_os_file_get(&descriptor, file) != APR_SUCCESS
+           || (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)descriptor >= limit.rlim_cur / 2);
+}
+
 static apr_status_t open_file(store *kept, request_rec *r)
 {
     server_config *config = ap_get_module_config(r->server->module_config, &grove_guard_module);
     char *name = apr_pstrcat(r->pool, config->folder, "/grove-buffer-XXXXXX", NULL);
     apr_int32_t flags = APR_FOPEN_CREATE | APR_FOPEN_EXCL | APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_BINARY;
-    apr_status_t rv = apr_file_mktemp(&kept->file, name, flags, r->pool);
+    apr_status_t rv;
 
+    /* Without sendfile the core reads up to FlushMaxThreshold of the file into memory for each client. */
+    flags |= APR_FOPEN_SENDFILE_ENABLED;
+    rv = apr_file_mktemp(&kept->file, name, flags, r->pool);
     if (rv == APR_SUCCESS) {
         apr_file_remove(name, r->pool);
-        return APR_SUCCESS;
+        if (!has_few_descriptors(kept->file))
+            return APR_SUCCESS;
+        apr_file_close(kept->file);
+        rv = APR_EMFILE;
     }
     kept->file = NULL;
     ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, "grove_guard: no file in %s; this request is not buffered further",
@@ -245,10 +291,16 @@ static int is_too_large(request_rec *r)
 static int read_body(request_rec *r)
 {
     dir_config *config = ap_get_module_config(r->per_dir_config, &grove_guard_module);
-    apr_bucket_brigade *arrived;
+    apr_bucket_brigade *arrived, *replayed;
     store *kept;
     int more = 1;
 
+    if (r->prev && !r->main && (replayed = ap_get_module_config(r->prev->request_config, &grove_guard_module))) {
+        /* An internal redirect, such as a RewriteRule of a folder makes, has dropped the filter. */
+        ap_set_module_config(r->request_config, &grove_guard_module, replayed);
+        ap_add_input_filter(BODY_FILTER, replayed, r, r->connection);
+        return DECLINED;
+    }
     if (config->body <= 0 || !ap_is_initial_req(r) || !has_body(r) || is_too_large(r))
         return DECLINED;
     kept = apr_pcalloc(r->pool, sizeof(*kept));
@@ -282,13 +334,11 @@ static int read_body(request_rec *r)
             apr_bucket_delete(bucket);
         }
     }
-    {
-        apr_bucket_brigade *replayed = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-
-        take_all(kept, r, replayed);
-        APR_BRIGADE_CONCAT(replayed, arrived);
-        ap_add_input_filter(BODY_FILTER, replayed, r, r->connection);
-    }
+    replayed = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    take_all(kept, r, replayed);
+    APR_BRIGADE_CONCAT(replayed, arrived);
+    ap_set_module_config(r->request_config, &grove_guard_module, replayed);
+    ap_add_input_filter(BODY_FILTER, replayed, r, r->connection);
     return DECLINED;
 }
 
@@ -356,29 +406,34 @@ static int is_behind(conn_rec *c)
 /* Passes on as much of the kept answer as the client takes now. */
 static apr_status_t advance(ap_filter_t *f, answer_context *context)
 {
-    apr_bucket_brigade *bb = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
+    store *kept = &context->kept;
     apr_status_t rv = APR_SUCCESS;
 
-    while (rv == APR_SUCCESS && length(&context->kept) > 0 && !is_behind(f->c)) {
-        rv = take_piece(&context->kept, f->r, bb);
-        if (rv == APR_SUCCESS)
-            rv = ap_pass_brigade(f->next, bb);
-        apr_brigade_cleanup(bb);
+    while (rv == APR_SUCCESS && length(kept) > 0 && !is_behind(f->c)) {
+        rv = take_piece(kept, f->r, context->out);
+        if (rv != APR_SUCCESS) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, f->r, "grove_guard: cannot read the kept answer; it is cut off");
+            /* What is missing must not look like an end. */
+            f->c->aborted = 1;
+            return rv;
+        }
+        rv = ap_pass_brigade(f->next, context->out);
+        apr_brigade_cleanup(context->out);
+        if (kept->read_to - kept->freed_to >= LOOK_EVERY)
+            give_back(kept);
     }
-    apr_brigade_destroy(bb);
     return rv;
 }
 
 /* Passes on everything, kept and new, and waits for the client as Apache does. */
 static apr_status_t pass_all(ap_filter_t *f, answer_context *context, apr_bucket_brigade *bb)
 {
-    apr_bucket_brigade *all = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
     apr_status_t rv;
 
-    take_all(&context->kept, f->r, all);
-    APR_BRIGADE_CONCAT(all, bb);
-    rv = ap_pass_brigade(f->next, all);
-    apr_brigade_cleanup(all);
+    take_all(&context->kept, f->r, context->out);
+    APR_BRIGADE_CONCAT(context->out, bb);
+    rv = ap_pass_brigade(f->next, context->out);
+    apr_brigade_cleanup(context->out);
     return rv;
 }
 
@@ -388,12 +443,10 @@ static apr_status_t flush(ap_filter_t *f, answer_context *context)
     apr_status_t rv = advance(f, context);
 
     if (rv == APR_SUCCESS && length(&context->kept) == 0 && !is_behind(f->c)) {
-        apr_bucket_brigade *bb = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
-
         /* The filter of TLS keeps small pieces until it is told to flush. */
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(f->c->bucket_alloc));
-        rv = ap_pass_brigade(f->next, bb);
-        apr_brigade_destroy(bb);
+        APR_BRIGADE_INSERT_TAIL(context->out, apr_bucket_flush_create(f->c->bucket_alloc));
+        rv = ap_pass_brigade(f->next, context->out);
+        apr_brigade_cleanup(context->out);
     }
     return rv;
 }
@@ -464,16 +517,16 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         }
         if (length(&context->kept) == 0
             && (context->passed + (apr_off_t)size <= MEMORY || !is_behind(f->c))) {
-            apr_bucket_brigade *now = apr_brigade_create(r->pool, f->c->bucket_alloc);
-
             APR_BUCKET_REMOVE(bucket);
-            APR_BRIGADE_INSERT_TAIL(now, bucket);
+            APR_BRIGADE_INSERT_TAIL(context->out, bucket);
             context->passed += size;
-            rv = ap_pass_brigade(f->next, now);
-            apr_brigade_destroy(now);
+            rv = ap_pass_brigade(f->next, context->out);
+            apr_brigade_cleanup(context->out);
             continue;
         }
-        if (length(&context->kept) + (apr_off_t)size > context->limit || append(&context->kept, r, data, size) != APR_SUCCESS) {
+        if (occupied(&context->kept) + (apr_off_t)size > context->limit)
+            give_back(&context->kept);
+        if (occupied(&context->kept) + (apr_off_t)size > context->limit || append(&context->kept, r, data, size) != APR_SUCCESS) {
             context->direct = 1;
             return pass_all(f, context, bb);
         }
@@ -492,6 +545,7 @@ static void insert_answer_filter(request_rec *r)
         return;
     context = apr_pcalloc(r->pool, sizeof(*context));
     context->limit = config->answer;
+    context->out = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     context->kept.memory = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ap_add_output_filter(ANSWER_FILTER, context, r, r->connection);
 }
@@ -560,13 +614,6 @@ static int count_connection(conn_rec *c, void *socket)
     process = (int)(c->id / addresses.threads);
     if (process < 0 || process >= addresses.number)
         return DECLINED;
-    /* Only a connection knows the number of its process. An earlier process of that number may have been killed. */
-    if (apr_atomic_cas32(&own_table_state, 1, 0) == 0) {
-        memset(&addresses.processes[process], 0, sizeof(process_table));
-        apr_atomic_set32(&own_table_state, 2);
-    }
-    while (apr_atomic_read32(&own_table_state) != 2)
-        apr_thread_yield();
     row = row_of(c->client_addr);
     apr_atomic_inc32(&addresses.processes[process].rows[row]);
     apr_pool_cleanup_register(c->pool, &addresses.processes[process].rows[row], forget_connection,
@@ -582,6 +629,14 @@ static int count_connection(conn_rec *c, void *socket)
                       "grove_guard: %s has %u connections; GroveAddressConnections allows %d, further ones are closed",
                       c->client_ip, sum, config->address_connections);
     return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* Apache's parent process calls this. A process that was killed has not counted down, and none may follow in its place. */
+static void forget_process(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
+{
+    (void)s, (void)pid, (void)generation;
+    if (status == MPM_CHILD_EXITED && addresses.processes && slot >= 0 && slot < addresses.number)
+        memset(&addresses.processes[slot], 0, sizeof(process_table));
 }
 
 static int make_table(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -718,6 +773,7 @@ static void register_hooks(apr_pool_t *p)
 {
     (void)p;
     ap_hook_post_config(make_table, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(forget_process, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(count_connection, NULL, NULL, APR_HOOK_FIRST);
     /* After access and identity have been checked, before the handler. */
     ap_hook_fixups(read_body, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -26,7 +27,7 @@ from httpd_modules import guard_file, mod_wsgi_files
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
-MODULES = ("mpm_event", "authz_core", "alias", "reqtimeout", "ssl", "socache_shmcb")
+MODULES = ("mpm_event", "authz_core", "alias", "reqtimeout", "ssl", "socache_shmcb", "rewrite")
 APPLICATION = """
 import hashlib, json, time
 from urllib.parse import parse_qsl
@@ -41,6 +42,14 @@ def application(environ, start_response):
     elif path == "/large":
         piece = bytes(range(256)) * 256
         body = (piece for _ in range(int(query["pieces"])))
+    elif path == "/bursts":
+        def bursts():
+            for _ in range(6):
+                yield bytes(6_000_000)
+                time.sleep(0.4)
+        body = bursts()
+    elif path == "/tiny":
+        body = (b"x" * 9000 for _ in range(int(query["pieces"])))
     elif path == "/pieces":
         content_type = query["type"]
         def pieces():
@@ -61,11 +70,13 @@ Group www-data
 {modules}
 LoadModule wsgi_module {mod_wsgi}
 LoadModule grove_guard_module {buffer}
-StartServers 1
+StartServers {processes}
 ServerLimit 2
 ThreadsPerChild 64
 ThreadLimit 64
-MaxRequestWorkers 64
+MinSpareThreads 1
+MaxSpareThreads 128
+MaxRequestWorkers 128
 Timeout 60
 FlushMaxThreshold 262144
 RequestReadTimeout handshake=10 header=10-20,MinRate=500 body=2,MinRate=500
@@ -84,6 +95,12 @@ Listen 127.0.0.1:{tls_port}
 {daemons}
 <VirtualHost *:{port}>
     {paths}
+    Alias /renamed {folder}/renamed
+    <Location /renamed>
+        GroveBufferBody 10000000
+        RewriteEngine On
+        RewriteRule "" /buffered/read [L]
+    </Location>
 </VirtualHost>
 <VirtualHost *:{tls_port}>
     SSLEngine On
@@ -134,6 +151,14 @@ class Server:
         return time.monotonic() - begun
 
     @property
+    def children(self) -> list[int]:
+        """The processes that serve connections: they hold the listening sockets and do not belong to an application."""
+        parent = int((self.folder / "run.pid").read_text())
+        names = {path: path.read_text() for path in Path("/proc").glob("[0-9]*/status") if path.exists()}
+        own = [int(path.parent.name) for path, text in names.items() if f"\nPPid:\t{parent}\n" in text]
+        return [pid for pid in own if len(list(Path(f"/proc/{pid}/task").iterdir())) > 60]
+
+    @property
     def log(self) -> str:
         return (self.folder / "error.log").read_text()
 
@@ -151,7 +176,7 @@ def make_certificate(folder: Path) -> None:
 
 
 @contextmanager
-def serving(version: str, spool: str = "") -> Iterator[Server]:
+def serving(version: str, spool: str = "", processes: int = 1, descriptors: int = 1024) -> Iterator[Server]:
     """Run an Apache; ``spool`` is where the buffers' files are, if not in a folder of their own."""
     folder = Path(tempfile.mkdtemp(prefix="grove-buffers-", dir="/tmp"))
     server = Server(folder, Path(spool or folder / "spool"), free_port(), free_port())
@@ -176,11 +201,13 @@ def serving(version: str, spool: str = "") -> Iterator[Server]:
         spool=server.spool,
         port=server.port,
         tls_port=server.tls_port,
+        processes=processes,
         daemons="\n".join(daemons),
         paths="\n".join(paths),
     )
     (folder / "httpd.conf").write_text(text)
-    process = subprocess.Popen(["/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"])
+    limit = ["prlimit", f"--nofile={descriptors}"]
+    process = subprocess.Popen([*limit, "/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"])
     try:
         deadline = time.monotonic() + 20
         while process.poll() is None and time.monotonic() < deadline:
@@ -225,6 +252,14 @@ def test_an_answer_arrives_as_it_was_written(server: Server, name: str, pieces: 
     assert server.ask(f"/{name}/large?pieces={pieces}") == (200, PIECE * pieces)
 
 
+@pytest.mark.parametrize("length", [10, 70_000, 3_000_000])
+def test_a_body_survives_an_internal_redirect(server: Server, length: int) -> None:
+    data = os.urandom(length)
+    status, answer = server.ask("/renamed/x", data, "POST")
+    assert status == 200
+    assert json.loads(answer)["hash"] == hashlib.sha256(data).hexdigest()
+
+
 def read_all(client: socket.socket) -> bytes:
     """Return what the server sends until it closes the connection."""
     return b"".join(iter(lambda: client.recv(1 << 20), b""))
@@ -265,6 +300,95 @@ def test_an_answer_that_is_larger_than_the_buffer_waits_for_its_client(server: S
         time.sleep(0.5)
         received = read_all(client)
     assert received.partition(b"\r\n\r\n")[2] == PIECE * 200
+
+
+def kept_files(pid: int) -> list[Path]:
+    """Return the descriptors of a process that are files of buffers."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if "grove-buffer-" in os.readlink(path):
+                found.append(path)
+    return found
+
+
+def test_a_long_answer_occupies_no_more_than_its_buffer(server: Server) -> None:
+    """The client takes as much as the handler writes, a burst later: 36 MB pass through a buffer of 10 MB."""
+    [pid] = server.children
+    occupied = [0]
+    with server.connect(small=True) as client, ThreadPoolExecutor(1) as pool:
+        client.sendall(b"GET /buffered/bursts HTTP/1.0\r\n\r\n")
+        time.sleep(0.3)
+        reading = pool.submit(read_all, client)
+        while not reading.done():
+            for path in kept_files(pid):
+                with contextlib.suppress(OSError):
+                    occupied.append(path.stat().st_blocks * 512)
+            time.sleep(0.02)
+    assert reading.result().partition(b"\r\n\r\n")[2] == bytes(36_000_000)
+    assert 0 < max(occupied) < 11_000_000
+
+
+def test_a_restart_leaves_waiting_answers_alone() -> None:
+    with serving("6.1.1") as server, server.connect(small=True) as client:
+        client.sendall(b"GET /buffered/large?pieces=120 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        [pid] = server.children
+        deadline = time.monotonic() + 10
+        while not kept_files(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.seconds("/buffered/")
+        os.kill(int((server.folder / "run.pid").read_text()), signal.SIGUSR1)
+        time.sleep(1.5)
+        assert server.ask("/buffered/")[0] == 200
+        assert len(kept_files(pid)) == 1
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.read() == PIECE * 120
+
+
+def private_kilobytes(pid: int) -> int:
+    return int(re.findall(r"Private_Dirty: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[0])
+
+
+def test_answers_that_wait_need_little_memory() -> None:
+    """What a client has not taken is in a file and not in the memory of Apache's process."""
+    with serving("6.1.1") as server, ExitStack() as stack:
+        [pid] = server.children
+        before = private_kilobytes(pid)
+        for _ in range(24):
+            client = stack.enter_context(server.connect(small=True))
+            client.sendall(b"GET /buffered/large?pieces=120 HTTP/1.0\r\n\r\n")
+        deadline = time.monotonic() + 20
+        while len(kept_files(pid)) < 24 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        server.seconds("/buffered/")
+        assert (private_kilobytes(pid) - before) / 24 < 250
+
+
+def test_a_long_answer_needs_no_more_memory_than_a_short_one() -> None:
+    with serving("6.1.1") as server:
+        [pid] = server.children
+        server.ask("/buffered/tiny?pieces=10")
+        before = private_kilobytes(pid)
+        with server.connect() as client:
+            client.sendall(b"GET /buffered/tiny?pieces=60000 HTTP/1.0\r\n\r\n")
+            received = 0
+            while received < 9000 * 59_000:
+                received += len(client.recv(1 << 20))
+            assert private_kilobytes(pid) - before < 1000
+            read_all(client)
+
+
+def test_buffers_leave_descriptors_for_connections() -> None:
+    with serving("6.1.1", descriptors=160) as server, ExitStack() as stack:
+        [pid] = server.children
+        for _ in range(60):
+            client = stack.enter_context(server.connect(small=True))
+            client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + bytes(99_999))
+        time.sleep(1)
+        assert server.children == [pid]
+        assert 5 < len(kept_files(pid)) < 60
+        assert all(int(path.name) < 80 for path in kept_files(pid))
 
 
 @pytest.mark.parametrize("name", ["buffered", "direct"])
@@ -365,6 +489,21 @@ def test_the_connections_of_an_address(server: Server) -> None:
         time.sleep(0.5)
     [line] = set(re.findall(r"grove_guard: (127\.0\.0\.2) has 4\d connections; .* allows 40", server.log))
     assert line
+
+
+def sockets(pid: int) -> int:
+    return sum(os.readlink(path).startswith("socket:") for path in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_the_connections_of_a_process_that_was_killed() -> None:
+    with serving("6.1.1", processes=2) as server:
+        with ExitStack() as stack:
+            assert open_many(server, "127.0.0.2", 40, stack) == 0
+            os.kill(max(server.children, key=sockets), signal.SIGKILL)
+            time.sleep(1.5)
+        with ExitStack() as stack:
+            assert open_many(server, "127.0.0.2", 40, stack) == 0
+            assert open_many(server, "127.0.0.2", 1, stack) == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.3.9"])
