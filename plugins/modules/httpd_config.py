@@ -63,6 +63,11 @@ options:
   only_sites:
     description: A pattern of site names. Matching sites that Grove wrote are removed unless they are in C(sites).
     type: str
+  remove_sites:
+    description: Names of sites that are removed if Grove wrote them.
+    type: list
+    elements: str
+    default: []
   keep_listening:
     description: Keep the C(Listen) lines that stand in the file of C(ports) and that the new content lacks.
     type: bool
@@ -118,6 +123,7 @@ def main() -> None:
             "disable_sites": {"type": "list", "elements": "str", "default": []},
             "disable_confs": {"type": "list", "elements": "str", "default": []},
             "only_sites": {"type": "str"},
+            "remove_sites": {"type": "list", "elements": "str", "default": []},
             "keep_listening": {"type": "bool", "default": False},
             "needs_restart": {"type": "list", "elements": "str", "default": []},
             "unit": {"type": "str"},

@@ -82,10 +82,17 @@ def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports
     (tmp_path / site).with_name("wsgi-one.conf").write_text(f"# {MARK}\n{FOREIGN}")
     (tmp_path / site).with_name("listening.conf").write_text(f"Listen 90\n{FOREIGN}")
     (tmp_path / site).with_name("dangling.conf").symlink_to("nowhere")
+    own = tmp_path / layout.site.format("wsgi-two")
+    own.parent.mkdir(exist_ok=True)
+    own.write_text(f"# {MARK}\n{FOREIGN}")
+    own.with_name("wsgi-three.conf").write_text(FOREIGN)
     (tmp_path / ports).write_text("# Listen 1\nListen 80\n  Listen 127.0.0.1:81\n")
     apache = describe(layout)
     assert apache["version"].startswith("2.4.")
-    assert apache["foreign_sites"] == ["blog"]
+    # A foreign file of a name that Grove gives counts as foreign where it is enabled.
+    assert apache["foreign_sites"] == (["blog"] if layout.site_enabled else ["blog", "wsgi-three"])
+    assert "wsgi-two" in apache["sites"]
+    assert not {"blog", "wsgi-three"} & set(apache["sites"])
     assert apache["foreign_listen"] == ["80", "127.0.0.1:81"]
     assert apache["ports_ours"] is False
     (tmp_path / ours).write_text(f"# {MARK}\nListen 80\n")
@@ -96,6 +103,7 @@ def test_a_host_without_apache(tmp_path: Path) -> None:
     layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), binary=str(tmp_path / "apache2"))
     assert describe(layout) == {
         "version": "",
+        "sites": [],
         "foreign_sites": [],
         "foreign_listen": [],
         "ports_ours": False,

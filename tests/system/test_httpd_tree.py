@@ -330,6 +330,18 @@ def test_the_module_writes_once_and_hides_secrets(layout: Layout, tmp_path: Path
     assert json.loads((tmp_path / "notes" / "applied.json").read_text()) == noted
 
 
+def test_the_module_removes_former_sites_of_its_own(layout: Layout, tmp_path: Path) -> None:
+    run_module(layout, tmp_path, sites={"wsgi-one": SITE, "wsgi-one-more": SITE.replace("18", "19")})
+    foreign = Path(layout.root, layout.site.format("wsgi-two"))
+    foreign.write_text("# Somebody else's\n")
+    moved = {"sites": {"wsgi-0-one": SITE}, "remove_sites": ["wsgi-one", "wsgi-two"]}
+    assert run_module(layout, tmp_path, **moved)["changed"] is True
+    assert run_module(layout, tmp_path, **moved)["changed"] is False
+    names = {path.name for path in Path(layout.root).glob("sites-*/wsgi-*")}
+    assert names == {"wsgi-0-one.conf", "wsgi-one-more.conf", "wsgi-two.conf"}
+    assert foreign.exists()
+
+
 def test_the_module_refuses_what_apache_refuses(layout: Layout, tmp_path: Path) -> None:
     before = snapshot(layout.root)
     result = run_module(layout, tmp_path, sites={"wsgi-one": "# Written by Grove\nNonsense\n"})

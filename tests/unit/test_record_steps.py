@@ -36,8 +36,11 @@ def check(*records: dict[str, Any], only: tuple[str, ...] = ()) -> Checked:
     return checked
 
 
-def work(*records: dict[str, Any], only: tuple[str, ...] = (), units: tuple[str, ...] = ()) -> dict[str, Any]:
-    return steps(check(*records, only=only), dataclasses.replace(SETTINGS, only=only), {"units": units})
+def work(
+    *records: dict[str, Any], only: tuple[str, ...] = (), units: tuple[str, ...] = (), sites: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    host = {"units": units, "httpd": {"sites": sites}}
+    return steps(check(*records, only=only), dataclasses.replace(SETTINGS, only=only), host)
 
 
 SHARED = (
@@ -45,6 +48,7 @@ SHARED = (
     record("shop", server_name="shop.example.org"),
     record("blog"),
 )
+SHARED_SITES = ("wsgi-0-blog", "wsgi-cart", "wsgi-shop")
 
 
 def mounts(result: dict[str, Any]) -> dict[str, list[str]]:
@@ -64,16 +68,54 @@ def test_a_record_without_a_name_answers_to_addresses_beside_records_with_names(
     assert work(record("blog"))["sites"]["wsgi-blog"]["own_names"] == []
 
 
-def test_a_deployment_of_one_record_writes_its_file_and_the_file_with_its_mount() -> None:
-    assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
-    assert mounts(work(*SHARED, only=("blog",))) == {"wsgi-0-blog": ["blog"]}
-    assert work(*SHARED, only=("blog",))["names"] == ["blog"]
+def test_a_deployment_of_one_record_writes_the_files_of_its_virtual_host() -> None:
+    shop = work(*SHARED, only=("shop",), sites=SHARED_SITES)
+    assert mounts(shop) == {"wsgi-0-blog": ["blog"], "wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
+    blog = work(*SHARED, only=("blog",), sites=SHARED_SITES)
+    assert mounts(blog) == {"wsgi-0-blog": ["blog"]}
+    assert blog["names"] == ["blog"]
+    assert [result["former_sites"] for result in (shop, blog, work(*SHARED, sites=SHARED_SITES))] == [[], [], []]
 
 
 def test_apps_that_share_a_virtual_host_with_a_deployed_one() -> None:
-    assert work(*SHARED, only=("shop",))["mounted_beside"] == ["/srv/wsgi/cart"]
-    assert work(*SHARED, only=("blog",))["mounted_beside"] == []
-    assert work(*SHARED)["mounted_beside"] == []
+    assert work(*SHARED, only=("shop",), sites=SHARED_SITES)["mounted_beside"] == ["/srv/wsgi/blog", "/srv/wsgi/cart"]
+    assert work(*SHARED, only=("blog",), sites=SHARED_SITES)["mounted_beside"] == []
+    assert work(*SHARED, sites=SHARED_SITES)["mounted_beside"] == []
+
+
+def test_a_deployment_of_one_record_mounts_no_application_that_the_host_never_had() -> None:
+    assert mounts(work(*SHARED, only=("cart",))) == {"wsgi-cart": ["cart"]}
+    assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-shop": ["shop"]}
+    later = work(*SHARED, only=("cart",), sites=("wsgi-shop",))
+    assert mounts(later) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
+    assert later["mounted_beside"] == ["/srv/wsgi/shop"]
+
+
+def test_a_deployment_of_the_first_name_on_a_port_lets_the_record_without_a_name_stay_first() -> None:
+    # Apache would send the requests for addresses to wsgi-about otherwise, which it reads before wsgi-blog.
+    about = record("about", server_name="about.example.org")
+    named = work(record("blog"), about, only=("about",), sites=("wsgi-blog",))
+    assert mounts(named) == {"wsgi-0-blog": ["blog"], "wsgi-about": ["about"]}
+    assert named["sites"]["wsgi-0-blog"]["own_names"] == ["localhost", "web1"]
+    assert named["former_sites"] == ["wsgi-blog"]
+    assert (named["names"], named["mounted_beside"]) == (["about"], ["/srv/wsgi/blog"])
+    elsewhere = work(record("blog", listen=8081), about, only=("about",), sites=("wsgi-blog",))
+    assert (list(elsewhere["sites"]), elsewhere["former_sites"]) == (["wsgi-about"], [])
+
+
+def test_a_file_under_the_other_name_is_removed() -> None:
+    # Apache refuses two files with the same daemon processes.
+    about = record("about", server_name="about.example.org")
+    shared = work(record("blog"), about, only=("blog",), sites=("wsgi-blog",))
+    assert (list(shared["sites"]), shared["former_sites"]) == (["wsgi-0-blog"], ["wsgi-blog"])
+    # The site of a record that has left the inventory stays until a run for all, and so does the order.
+    left = work(record("blog"), only=("blog",), sites=("wsgi-0-blog", "wsgi-about"))
+    assert (list(left["sites"]), left["former_sites"]) == (["wsgi-0-blog"], [])
+    assert left["sites"]["wsgi-0-blog"]["own_names"] == []
+    everything = work(record("blog"), sites=("wsgi-0-blog", "wsgi-about"))
+    assert (list(everything["sites"]), everything["former_sites"]) == (["wsgi-blog"], ["wsgi-0-blog"])
+    named = work(record("blog", server_name="blog.example.org"), only=("blog",), sites=("wsgi-0-blog",))
+    assert (list(named["sites"]), named["former_sites"]) == (["wsgi-blog"], ["wsgi-0-blog"])
 
 
 def test_a_deployment_of_one_record_opens_no_port_of_another() -> None:

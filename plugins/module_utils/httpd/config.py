@@ -16,9 +16,10 @@ class Config:
     """What the tree should have, by the names of sites, snippets and modules.
 
     ``ports`` is the content of the file of Listen lines, ``secret_files`` has files by path that only root may read,
-    ``only_sites`` is a pattern of site names that are removed unless they are in ``sites``. ``needs_restart`` names
-    snippets and modules that a reload is not enough for. ``unit`` is the content of the drop-in for Apache's unit of
-    systemd; None leaves it as it is.
+    ``only_sites`` is a pattern of site names that are removed unless they are in ``sites``, ``remove_sites`` has names
+    of sites that are removed; both leave sites that Grove did not write. ``needs_restart`` names snippets and modules
+    that a reload is not enough for. ``unit`` is the content of the drop-in for Apache's unit of systemd; None leaves it
+    as it is.
     """
 
     sites: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Config:
     disable_sites: Iterable[str] = ()
     disable_confs: Iterable[str] = ()
     only_sites: str | None = None
+    remove_sites: Iterable[str] = ()
     keep_listening: bool = False
     needs_restart: Iterable[str] = ()
     unit: str | None = None
@@ -59,8 +61,8 @@ class Config:
         ):
             for name in names:
                 change(name)
-        if self.only_sites:
-            expected.keep_only(self.only_sites)
+        for pattern in [*self.remove_sites, *([self.only_sites] if self.only_sites else [])]:
+            expected.keep_only(pattern)
         return expected
 
 

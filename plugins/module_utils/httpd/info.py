@@ -1,4 +1,4 @@
-"""The Apache of a host: its version, and the sites and Listen lines that Grove did not write."""
+"""The Apache of a host: its version, its sites, and the Listen lines that Grove did not write."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Lay
 
 
 def describe(layout: Layout) -> dict[str, Any]:
-    """Return Apache's version (empty when it is not installed) and the sites that need Listen lines of other files.
+    """Return Apache's version (empty when it is not installed), and what Grove and others have written for it.
 
-    Sites that Grove wrote do not count.
+    ``sites`` are the names of the site files that Grove wrote, ``foreign_sites`` the sites of others that need Listen
+    lines of other files.
     """
     if not os.path.exists(layout.binary):
-        return {"version": "", "foreign_sites": [], "foreign_listen": [], "ports_ours": False}
+        return {"version": "", "sites": [], "foreign_sites": [], "foreign_listen": [], "ports_ours": False}
     done = subprocess.run([layout.binary, "-v"], capture_output=True, text=True, check=False)
     version = re.search(r"Apache/([0-9.]+)", done.stdout)
     pattern = (layout.site_enabled or layout.site).format("*")
@@ -32,6 +33,7 @@ def describe(layout: Layout) -> dict[str, Any]:
     listen = re.findall(r"(?im)^\s*Listen\s+(\S+)", _text(layout, layout.foreign_listen_path))
     return {
         "version": version.group(1) if version else "?",
+        "sites": [path.stem for path in sorted(Path(layout.root).glob(layout.site.format("*"))) if tree.is_ours(path)],
         "foreign_sites": foreign,
         "foreign_listen": listen,
         "ports_ours": tree.MARK in _text(layout, layout.listen_path)[: limits.MARK_CHARACTERS],

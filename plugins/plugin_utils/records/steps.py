@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import sandbox
@@ -20,7 +20,8 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
     private = [record for record in deployed if record.tls == "private_ca"]
-    sites = site_files(checked, settings)
+    written_before = host.get("httpd", {}).get("sites", ())
+    sites = site_files(checked, settings, written_before)
     return {
         "names": [record.name for record in deployed],
         "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
@@ -30,6 +31,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "tls": any(record.tls != "off" for record in checked.written),
         "waf": any(record.waf != "off" for record in checked.written),
         "sites": sites,
+        "former_sites": former_sites(sites, written_before),
         "mounted_beside": mounted_beside(sites, deployed),
         "certificates": [_certificate(record, settings) for record in private],
         "certificate_files": certificate_files(private, settings),
@@ -46,31 +48,51 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     }
 
 
-def site_files(checked: Checked, settings: Settings) -> dict[str, dict[str, Any]]:
+def site_files(checked: Checked, settings: Settings, written_before: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Return what the template of each site file gets: a record, and the records that its VirtualHost mounts.
 
-    The first record of a VirtualHost has the mounts, by path; the others have none. A file is written when its record
-    is deployed, or when it holds the mount of one that is. Apache sends a request with an unknown host name to the
-    VirtualHost that it reads first, so the file of a record without a server name sorts before those with one. Beside
-    records with names it answers to ``own_names`` and to addresses alone; where it is by itself, the list is empty.
+    written_before: the site files of the host. An application that this run does not deploy takes part if it has one.
+
+    The first record of a VirtualHost has the mounts, by path; the others have none. Files are written for the deployed
+    records, and for those that share a VirtualHost with one. Apache sends a request with an unknown host name to the
+    VirtualHost that it reads first, so the file of a record without a server name sorts before those with one, and is
+    written together with them. Beside records with names it answers to ``own_names`` and to addresses alone; where it
+    is by itself, the list is empty.
     """
     by_site: dict[str, list[Record]] = {}
     for record in checked.records:
-        by_site.setdefault(record.site, []).append(record)
+        if record in checked.deployed or any(name in written_before for name in site_names(record.name)):
+            by_site.setdefault(record.site, []).append(record)
     named_ports = {record.port for record in checked.written if record.server_name}
+    ports_with_new_names = {record.port for record in checked.deployed if record.server_name}
     files = {}
     for _, sharing in sorted(by_site.items()):
         for record in sharing:
-            is_first = record is sharing[0]
-            if record in checked.deployed or (is_first and any(other in checked.deployed for other in sharing)):
-                mounts = sorted(sharing, key=lambda other: other.path.lower()) if is_first else []
-                is_default = record.port in named_ports and not record.server_name
-                files[f"wsgi-{'0-' if is_default else ''}{record.name}"] = {
+            is_default = record.port in named_ports and not record.server_name
+            if any(other in checked.deployed for other in sharing) or (
+                is_default and record.port in ports_with_new_names
+            ):
+                mounts = sorted(sharing, key=lambda other: other.path.lower()) if record is sharing[0] else []
+                name, name_of_default = site_names(record.name)
+                # A run for one application leaves the sites of records that have left the inventory.
+                stays_first = bool(settings.only) and not record.server_name and name_of_default in written_before
+                files[name_of_default if is_default or stays_first else name] = {
                     "record": apache_view(record),
                     "mounts": [apache_view(mount) for mount in mounts],
                     "own_names": ["localhost", settings.host_name] if is_default else [],
                 }
     return files
+
+
+def site_names(app: str) -> tuple[str, str]:
+    """Return the two names that the site file of ``app`` may have; Apache reads the second one before all others."""
+    return f"wsgi-{app}", f"wsgi-0-{app}"
+
+
+def former_sites(sites: Mapping[str, Mapping[str, Any]], written_before: Collection[str]) -> list[str]:
+    """Return the files that the host has of records that have a file of another name in ``sites``."""
+    names = {name for site in sites.values() for name in site_names(site["record"]["name"])}
+    return sorted(names.intersection(written_before) - sites.keys())
 
 
 def mounted_beside(sites: Mapping[str, Mapping[str, Any]], deployed: Iterable[Record]) -> list[str]:
