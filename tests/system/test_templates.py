@@ -363,6 +363,20 @@ def test_apache_accepts_what_the_roles_declare(rendered: dict[str, Rendered], na
     assert sorted(listen) == sorted(set(listen))
 
 
+@pytest.mark.parametrize("name", ["Debian-6-port", "Debian-6-tls"])
+def test_check_mode_accepts_sites_that_need_modules_which_the_run_would_enable(
+    rendered: dict[str, Rendered], name: str
+) -> None:
+    result = rendered[name]
+    write(result)
+    for module in result.arguments["httpd"]["enable_modules"]:
+        Path(result.layout.root, "mods-enabled", f"{module}.load").unlink()
+    arguments = result.arguments["wsgi_app"]
+    config = Config(**{option: value for option, value in arguments.items() if option != "layout"})
+    tree.check_staged(result.layout, tree.changes(config.entries(result.layout)))
+    write(result)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) -> None:
     for arguments in rendered[name].arguments.values():
