@@ -24,20 +24,24 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
 from httpd_modules import PYTHON, REPOSITORY, make_daemon_python, mod_wsgi_files
 from jinja2 import Environment, FileSystemLoader
 from open_files import OpenFiles
+from record_settings import SETTINGS, SPEC
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev")
 
+HTTPD_VARIABLES = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())
 # Accounts that every distribution has. ONE is hostile.
 ONE, TWO = "daemon", "mail"
 # Has the configuration of an older Grove, which the next run of the whole site rewrites.
@@ -60,8 +64,8 @@ WSGIDaemonProcess {name}-blue user={name} group={name} processes=2 threads=2 \\
 </Directory>
 """
 MODULES = (
-    *("mpm_event", "alias", "authz_core", "authz_host", "env", "headers", "reqtimeout", "rewrite", "setenvif"),
-    "status",
+    *("mpm_event", "alias", "allowmethods", "authz_core", "authz_host", "env", "headers", "reqtimeout", "rewrite"),
+    *("setenvif", "status"),
 )
 
 # Runs when Python processes the virtualenv, as an installed package may: it keeps what it sees.
@@ -216,28 +220,20 @@ def make_release(root: Path, name: str) -> None:
     (folder / "preload").write_text("blue green\n")
 
 
-def record(root: Path, name: str, port: int, door: int) -> SimpleNamespace:
-    return SimpleNamespace(
-        name=name,
-        account=name,
-        folder=str(root / "srv" / name),
-        groups={colour: f"{name}-{colour}" for colour in ("blue", "green")},
-        doors={colour: f"{colour}.{name}.door" for colour in ("blue", "green")},
-        door=f"127.0.0.1:{door}",
-        address="127.0.0.1",
-        port=port,
-        path="/",
-        processes=2,
-        threads=2,
-        daemon_options={},
-        static={},
-        server_name="",
-        tls="off",
-        max_body=0,
-        allow_from=[],
-        directives=[],
-        server_aliases=[],
-    )
+def record(root: Path, name: str, port: int, door: int) -> Any:
+    """Return what the template of a site gets."""
+    written = {
+        "name": name,
+        "source": "shop==1",
+        "entry": {"module": "shop:application"},
+        "listen": f"127.0.0.1:{port}",
+        "processes": 2,
+        "threads": 2,
+    }
+    settings = dataclasses.replace(SETTINGS, base=str(root / "srv"), door=f"127.0.0.1:{door}")
+    checked = check_records([written], SPEC, settings)
+    assert checked.problems == ()
+    return apache_view(checked.records[0])
 
 
 def configuration(root: Path, version: str, module: Path, door: int, ports: dict[str, int]) -> str:
@@ -251,6 +247,9 @@ def configuration(root: Path, version: str, module: Path, door: int, ports: dict
     common = {
         "layout": layout,
         "ansible_managed": "managed",
+        "waf_installed": False,
+        "own_names": [],
+        "limits": HTTPD_VARIABLES["__httpd_limits"] | {"address_connections": 100},
         "door": f"127.0.0.1:{door}",
         "mod_wsgi": {"version": version, "module": str(module), "python_home": str(root / "python")},
         "server": {
