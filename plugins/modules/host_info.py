@@ -62,7 +62,8 @@ RETURN = r"""
 host:
   description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing limits them),
     C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs), C(ocsp_responders) (of each
-    certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(units)
+    certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them),
+    C(call_filters) (whether systemd can filter the system calls of a unit with an account), C(units)
     (files by which systemd and cron run commands of applications), C(systemd), C(package_lists) (whether apt knows any
     package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
   type: dict
@@ -115,6 +116,7 @@ def main() -> None:
             "httpd": describe(Layout.of(params["layout"])),
             "units": info.units(),
             "mount_namespaces": info.can_make_mount_namespaces(),
+            "call_filters": info.can_filter_calls_of_accounts(),
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
             "doors": credentials.describe(),

@@ -347,11 +347,12 @@ def apache_unit(
 
 
 def program_unit(
-    own: Mapping[Any, Any], writable: Iterable[str], read: Iterable[str], *, own_mounts: bool
+    own: Mapping[Any, Any], writable: Iterable[str], read: Iterable[str], *, own_mounts: bool, call_filters: bool
 ) -> list[dict[str, str]]:
     """Return the lines of the unit of an agent or a timer, as ``apache_unit`` does.
 
     own: the record's key ``sandbox``. writable: the folders that the programs write; ``read``: those that they read.
+    call_filters: whether systemd can filter the system calls of a unit with an account; nearly all directives do.
     """
     values: dict[str, Value] = {one.name: one.program for one in DIRECTIVES}
     values["ReadWritePaths"] = tuple(writable)
@@ -364,10 +365,14 @@ def program_unit(
         values["CapabilityBoundingSet"] = tuple(dict.fromkeys((*values["CapabilityBoundingSet"], *ambient)))
     if not ambient:
         del values["AmbientCapabilities"]
+    omitted: set[str] = set()
+    if values["NoNewPrivileges"] == "no" or not call_filters:
+        # systemd filters system calls for these, and sets NoNewPrivileges for that in a unit with an account.
+        omitted |= {one.name for one in DIRECTIVES if one.implies_no_new_privileges}
     if values["NoNewPrivileges"] == "no":
-        # sudo needs root's rights, and systemd sets NoNewPrivileges for each of the others in a unit with an account.
-        implying = [one.name for one in DIRECTIVES if one.implies_no_new_privileges]
-        values = {name: value for name, value in values.items() if name not in (*implying, "CapabilityBoundingSet")}
+        # sudo needs root's rights.
+        omitted.add("CapabilityBoundingSet")
+    values = {name: value for name, value in values.items() if name not in omitted}
     return _lines(values, own_mounts=own_mounts)
 
 

@@ -61,7 +61,7 @@ def write_units(folder: Path, record_sandbox: dict[str, Any]) -> list[Path]:
     }
     checked = check_records([record], record_settings.SPEC, record_settings.SETTINGS)
     assert [str(problem) for problem in checked.problems] == []
-    work = steps(checked, record_settings.SETTINGS, {"mount_namespaces": True})
+    work = steps(checked, record_settings.SETTINGS, {"mount_namespaces": True, "call_filters": True})
     environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, autoescape=False)
     environment.filters["comment"] = lambda text: f"# {text}"
     folder.mkdir(exist_ok=True)

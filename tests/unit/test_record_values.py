@@ -426,7 +426,7 @@ def environment() -> Environment:
 
 
 JINJA = environment()
-HOST_FACTS = {"mount_namespaces": True}
+HOST_FACTS = {"mount_namespaces": True, "call_filters": True}
 OF_HOST = {"layout": LAYOUT, "mod_wsgi": {"python_home": "/usr/local/lib/grove/cp311"}, "waf_installed": True}
 
 

@@ -14,7 +14,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.mpm import Mpm
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
 
-HOST = {"mount_namespaces": True}
+HOST = {"mount_namespaces": True, "call_filters": True}
 IMPLIED = ("SystemCallFilter", "RestrictAddressFamilies", "PrivateDevices", "ProtectClock", "CapabilityBoundingSet")
 
 
@@ -154,6 +154,15 @@ def test_a_host_without_mount_namespaces_gets_no_directive_that_stops_the_unit()
     assert "TemporaryFileSystem" in timer({})
     assert "TemporaryFileSystem" not in timer({}, host={})
     assert "TemporaryFileSystem" not in apache(record("shop"), mount_namespaces=False)
+
+
+def test_a_host_that_cannot_filter_calls_of_accounts_gets_no_directive_that_stops_the_unit() -> None:
+    """systemd 255 and newer, in a container without CAP_SYS_ADMIN."""
+    values = timer({}, host={"mount_namespaces": False})
+    implying = {one.name for one in sandbox.DIRECTIVES if one.implies_no_new_privileges}
+    assert implying.isdisjoint(values)
+    assert (values["NoNewPrivileges"], values["CapabilityBoundingSet"], values["MemoryMax"]) == ("yes", "", "50%")
+    assert not implying.isdisjoint(apache(record("shop"), call_filters=False))
 
 
 def test_accounts_have_more_tasks_than_apaches_threads() -> None:

@@ -38,6 +38,11 @@ def can_mount(host: Host) -> bool:
     return bool(int(re.search(r"(?m)^CapEff:\s*(\S+)$", status)[1], 16) & 1 << 21)  # type: ignore[index]
 
 
+def can_filter_calls_of_accounts(host: Host) -> bool:
+    """Return whether systemd can sandbox agents and timers: from version 255 on, not without CAP_SYS_ADMIN."""
+    return can_mount(host) or int(host.run("systemctl", "--version").split()[1]) < 255
+
+
 def applications(host: Host) -> list[str]:
     return host.run("ls", str(BASE)).split()
 
@@ -59,7 +64,8 @@ def test_the_figures_of_the_units(any_host: Host) -> None:
     figures = {unit: exposure(any_host, unit) for unit in ["apache2.service", *programs(any_host)]}
     print(json.dumps(figures))
     assert figures.pop("apache2.service") <= APACHE_LIMIT
-    assert {unit: figure for unit, figure in figures.items() if figure > PROGRAM_LIMIT} == {}
+    if can_filter_calls_of_accounts(any_host):
+        assert {unit: figure for unit, figure in figures.items() if figure > PROGRAM_LIMIT} == {}
     assert any_host.run("systemctl", "show", "--property=NeedDaemonReload", "--value", "apache2").strip() == "no"
 
 

@@ -22,6 +22,8 @@ ASK_PYTHON = (
 PYTHON_SECONDS = 30
 """Seconds in which an interpreter answers, also on a busy host."""
 MOUNT_FLAGS = {"read-only": os.ST_RDONLY, "noexec": os.ST_NOEXEC}
+FIRST_TO_KEEP_RIGHTS = 255
+"""The version of systemd that sets up filters of system calls with CAP_SYS_ADMIN after it has changed the account."""
 CAP_SYS_ADMIN = 21
 """The number of the capability, as in linux/capability.h."""
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
@@ -134,6 +136,22 @@ def can_make_mount_namespaces() -> bool:
     """Return whether systemd can give a unit its own view of the files. In a container it may lack that right."""
     match = re.search(r"(?m)^CapEff:\s*([0-9a-f]+)$", Path("/proc/1/status").read_text())
     return match is not None and bool(int(match.group(1), 16) & 1 << CAP_SYS_ADMIN)
+
+
+def can_filter_calls_of_accounts() -> bool:
+    """Return whether systemd can filter the system calls of a unit with an account.
+
+    From version 255 on, it needs CAP_SYS_ADMIN for that, and does not start the unit in a container that lacks it
+    (https://github.com/systemd/systemd/issues/34565).
+    """
+    if can_make_mount_namespaces():
+        return True
+    try:
+        output = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    match = re.match(r"systemd (\d+)", output)
+    return match is not None and int(match.group(1)) < FIRST_TO_KEEP_RIGHTS
 
 
 def has_package_lists() -> bool:

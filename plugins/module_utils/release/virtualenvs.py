@@ -177,6 +177,10 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
 
 def _resolve(release: Path, virtualenv: Path, packages: list[str], tools: Tools) -> Path:
     """Return a lock that is made now, for an application that has none: what is fetched then has to have its hashes."""
+    for package in packages:
+        # In a file, uv would read it as an option.
+        if package.startswith("-"):
+            raise BuildError(f"installing the application failed: {package} is an option and no requirement")
     wanted, resolved = release / "wanted.txt", release / RESOLVED
     wanted.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
     tools.run(

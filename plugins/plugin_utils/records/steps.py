@@ -190,6 +190,7 @@ def _sandbox(record: Record, host: Mapping[str, Any]) -> list[dict[str, str]]:
         (record.state, record.logs),
         _read_paths(record),
         own_mounts=bool(host.get("mount_namespaces")),
+        call_filters=bool(host.get("call_filters")),
     )
 
 
