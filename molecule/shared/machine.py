@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -83,6 +84,21 @@ def enter(name: str, **environment: str) -> list[str]:
         *("nsenter", f"--target={process.name}", "--all", "--root", "--wd"),
         *("setpriv", f"--bounding-set=-all{capabilities}"),
     ]
+
+
+def pids(name: str) -> dict[int, int]:
+    """Return the ids that the host's processes have on the controller, by their ids on the host.
+
+    podman knows those of its own control group alone, to which a command that has entered the host does not belong.
+    """
+    namespace = os.readlink(_proc(name) / "ns" / "pid")
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(process / "ns" / "pid") == namespace:
+                status = (process / "status").read_text()
+                found[int(re.findall(r"(?m)^NSpid:.*?(\d+)$", status)[0])] = int(process.name)
+    return found
 
 
 def folder(name: str) -> Path:

@@ -151,8 +151,7 @@ with ThreadPoolExecutor(times) as pool:
 
     def controller_pids(self) -> dict[int, int]:
         """Return the ids that the host's processes have on the controller, by their ids on the host."""
-        rows = machine.podman("top", self.container, "pid", "hpid").splitlines()[1:]
-        return {int(row.split()[0]): int(row.split()[1]) for row in rows}
+        return machine.pids(self.container)
 
     def _proc(self, pid: int, name: str) -> Path:
         return Path("/proc", str(self.controller_pids()[pid]), name)
