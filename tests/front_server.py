@@ -181,7 +181,8 @@ def running(
         for app in apps:
             make_app(root / "srv" / app["name"], app["name"], root / "venv")
         command = ["/usr/sbin/apache2", "-d", result.layout.root, "-f", f"{result.layout.root}/apache2.conf"]
-        process = subprocess.Popen([*command, "-D", "FOREGROUND"], env=environment)
+        # Programs that Apache starts may let their standard input, which would be this process's own, not block.
+        process = subprocess.Popen([*command, "-D", "FOREGROUND"], env=environment, stdin=subprocess.DEVNULL)
         front = Front(root)
         wait_until_served([int(str(app["listen"]).rpartition(":")[2]) for app in apps], process)
         yield front

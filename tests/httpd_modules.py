@@ -21,7 +21,13 @@ PYTHON = "/usr/bin/python3"
 def run(*command: str | Path, cwd: Path | None = None) -> None:
     """Run a command; the test fails with its output."""
     completed = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if completed.returncode:
         pytest.fail(f"{' '.join(map(str, command))} failed: {completed.stdout.strip()}", pytrace=False)

@@ -207,7 +207,9 @@ def serving(version: str, spool: str = "", processes: int = 1, descriptors: int 
     )
     (folder / "httpd.conf").write_text(text)
     limit = ["prlimit", f"--nofile={descriptors}"]
-    process = subprocess.Popen([*limit, "/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"])
+    process = subprocess.Popen(
+        [*limit, "/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"], stdin=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 20
         while process.poll() is None and time.monotonic() < deadline:
