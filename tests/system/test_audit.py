@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from advisory_database import Database, serving
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.plugin_utils.audit.advisories import KNOWN, Service, look_up
 
@@ -38,53 +37,18 @@ ADVISORY = {
 }
 
 
-class Database(http.server.ThreadingHTTPServer):
-    """Answers as OSV does. ``advisories`` has what it knows by name and version."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.advisories: dict[tuple[str, str], Any] = {KNOWN: ADVISORY, ("counter", "1.0"): ADVISORY}
-        self.asked: list[tuple[str, str]] = []
-        self.status = 200
-        self.thread = threading.Thread(target=self.serve_forever)
-
-    @property
-    def service(self) -> Service:
-        return Service("osv", f"http://127.0.0.1:{self.server_port}/v1/query")
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    """One answer of the database."""
-
-    server: Database
-
-    def do_POST(self) -> None:
-        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        pinned = (question["package"]["name"], question["version"])
-        self.server.asked.append(pinned)
-        found = self.server.advisories.get(pinned)
-        body = json.dumps({"vulns": [found]} if found else {}).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def database() -> Iterator[Database]:
-    with Database() as server:
-        server.thread.start()
-        yield server
-        server.shutdown()
-        server.thread.join()
+    """A database that knows one vulnerable version, and the one that an audit asks about first."""
+    advisories = dict.fromkeys([KNOWN, ("counter", "1.0")], ADVISORY)
+    with serving() as running:
+        running.advisory_of = lambda name, version: advisories.get((name, version))
+        yield running
 
 
 def test_vulnerable_versions_are_found(database: Database) -> None:
     packages = [("counter", "1.0"), ("counter", "2.0"), ("other", "1.0"), ("odd", "of today")]
-    result = look_up(packages, database.service)
+    result = look_up(packages, Service("osv", database.url))
     assert result.problem == ""
     assert list(result.vulnerable) == [("counter", "1.0")]
     (found,) = result.vulnerable["counter", "1.0"]
@@ -96,14 +60,14 @@ def test_vulnerable_versions_are_found(database: Database) -> None:
 @pytest.mark.parametrize("fault", ["closed", "empty", "broken"])
 def test_without_a_database_every_package_is_unknown(database: Database, fault: str) -> None:
     """A database without any advisory, such as an index that stands in for PyPI, is none."""
-    service = database.service
+    address = database.url
     if fault == "closed":
-        service = Service("osv", "http://127.0.0.1:9/v1/query")
+        address = "http://127.0.0.1:9/v1/query"
     elif fault == "empty":
-        database.advisories.clear()
+        database.advisory_of = lambda name, version: None
     else:
         database.status = 500
-    result = look_up([("counter", "1.0"), ("other", "1.0")], service)
+    result = look_up([("counter", "1.0"), ("other", "1.0")], Service("osv", address))
     assert result.problem
     assert not result.vulnerable
     assert set(result.unknown) == {("counter", "1.0"), ("other", "1.0")}
@@ -246,7 +210,7 @@ class Audit:
             "openstack_client_folder": "/none",
             "json": str(root.folder / "audit.json"),
             "audit_service": "osv",
-            "audit_osv_url": database.service.osv_url,
+            "audit_osv_url": database.url,
         }
 
     def deploy(self, app: str, release: str, **versions: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import main_job
 import pytest
+from advisory_database import Database, serving
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from served import Host
@@ -43,44 +42,24 @@ print(json.dumps(name))
 """
 
 
-class Database(ThreadingHTTPServer):
-    """Answers as OSV does: the packages in ``vulnerable`` are vulnerable in every version."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.vulnerable = {KNOWN}
-        self.asked: set[str] = set()
-
-
-class Answer(BaseHTTPRequestHandler):
-    """One answer."""
-
-    server: Database
-
-    def do_POST(self) -> None:
-        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        name = question["package"]["name"]
-        self.server.asked.add(name)
-        affected = {"package": {"name": name, "ecosystem": "PyPI"}, "ranges": []}
-        hole = {"id": f"TEST-{name}", "aliases": [], "summary": "a hole", "affected": [affected]}
-        body = json.dumps({"vulns": [hole]} if name in self.server.vulnerable else {}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def database() -> Iterator[Database]:
-    with Database() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with serving() as running:
+        yield running
+
+
+def call_vulnerable(database: Database, *names: str) -> None:
+    """Let the database have an advisory for every version of these packages, and for no other."""
+    advisories = {
+        name: {
+            "id": f"TEST-{name}",
+            "aliases": [],
+            "summary": "a hole",
+            "affected": [{"package": {"name": name, "ecosystem": "PyPI"}, "ranges": []}],
+        }
+        for name in names
+    }
+    database.advisory_of = lambda name, version: advisories.get(name)
 
 
 def audit(host: Host, folder: Path, *options: str, **variables: Any) -> tuple[int, dict[str, Any], str]:
@@ -95,16 +74,16 @@ def audit(host: Host, folder: Path, *options: str, **variables: Any) -> tuple[in
     return done.returncode, report, done.stdout
 
 
-def osv(database: Database) -> dict[str, Any]:
+def osv(database: Database, *vulnerable: str) -> dict[str, Any]:
+    """Return the variables of an audit with a database that calls KNOWN and these packages vulnerable."""
+    call_vulnerable(database, KNOWN, *vulnerable)
     # The controller's Ansible itself uses jinja2.
     accepted = [{"id": f"TEST-{KNOWN}", "reason": "the test calls every version vulnerable", "until": "9999-12-31"}]
-    address = f"http://127.0.0.1:{database.server_port}/v1/query"
-    return {"audit_service": "osv", "audit_osv_url": address, "audit_accepted": accepted}
+    return {"audit_service": "osv", "audit_osv_url": database.url, "audit_accepted": accepted}
 
 
 def test_an_audit_names_the_app_and_its_release(host: Host, database: Database, tmp_path: Path) -> None:
-    database.vulnerable.add("pecan")
-    status, report, output = audit(host, tmp_path, **osv(database))
+    status, report, output = audit(host, tmp_path, **osv(database, "pecan"))
     assert (status, report["verdict"]) == (2, "vulnerable")
     live = {(record["name"], host.live(record["name"])[1]) for record in host.apps}
     parts = report["hosts"][host.name]["parts"]
@@ -116,7 +95,7 @@ def test_an_audit_names_the_app_and_its_release(host: Host, database: Database, 
     assert set(tools["uv"]) == {"uv"}
     assert "mod-wsgi" in tools["mod_wsgi"]
     # The application's own package has no advisories, and its name is nobody's business.
-    assert "pecan-test-project" not in database.asked
+    assert "pecan-test-project" not in {name for name, _ in database.asked}
 
 
 def test_an_audit_of_a_host_without_findings(host: Host, database: Database, tmp_path: Path) -> None:
@@ -128,7 +107,7 @@ def test_an_audit_of_a_host_without_findings(host: Host, database: Database, tmp
     variables["audit_accepted"] += accepted
     status, report, output = audit(host, tmp_path, "--check", **variables)
     assert (status, report["verdict"], report["database"]["problem"]) == (0, "clean", None), output
-    database.vulnerable.clear()
+    call_vulnerable(database)
     status, report, _ = audit(host, tmp_path, **variables)
     assert (status, report["verdict"]) == (2, "unknown")
     assert report["database"]["problem"]
