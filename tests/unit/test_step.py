@@ -69,12 +69,22 @@ def test_a_later_part_fails_in_its_own_way(folder: AppFolder) -> None:
 
 def test_a_step_that_cannot_begin_is_not_noted(folder: AppFolder) -> None:
     lease.renew(folder, OTHER)
-    for dry in (False, True):
-        with pytest.raises(StepError), deployment_step(Step(folder, RUN, "switch", "two", dry=dry)):
+    for run, dry in ((RUN, False), (None, False), (None, True)):
+        with pytest.raises(StepError), deployment_step(Step(folder, run, "switch", "two", dry=dry)):
             pytest.fail("another run is at work")
     holder = lease.holder(folder)
     assert holder is not None
     assert (holder[0], history.read(folder)) == (OTHER, [])
+
+
+def test_a_dry_step_of_a_run_goes_on_beside_the_lease_of_a_run_that_was_killed(folder: AppFolder) -> None:
+    """The run has seen when it began that the other one is dead; in check mode it did not take the lease."""
+    lease.renew(folder, OTHER)
+    with deployment_step(Step(folder, RUN, "switch", "two", dry=True)):
+        pass
+    holder = lease.holder(folder)
+    assert holder is not None
+    assert holder[0] == OTHER
 
 
 def test_a_dry_step_writes_nothing(tmp_path: Path) -> None:

@@ -67,16 +67,16 @@ def blocking(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> 
     return None if other == run or other in dead or expired else other
 
 
-def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = (), *, dry: bool = False) -> None:
+def renew(folder: AppFolder, run: Run | None, dead: Collection[Run] = ()) -> None:
     """Begin or renew the note of ``run``; call it with the application's lock held.
 
-    Nothing is written without a run or in a dry run. Raises FolderError when another run is at work.
+    Nothing is written without a run. Raises FolderError when another run is at work.
     """
     other = blocking(folder, run, dead)
     if other is not None:
         text = f"another deployment ({other}) is at work on {folder.name}; wait for it to end"
         raise FolderError(text)
-    if run is not None and not dry:
+    if run is not None:
         content = {"run": asdict(run), "renewed": time.time()}
         replace_text(folder.path / NAME, json.dumps(content) + "\n", mode=0o600)
 

@@ -105,8 +105,9 @@ def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = Fal
     """Hold the locks of applications, and renew the run's lease of each before and after.
 
     A lease that the run did not have before ends with the step: the run's own part on a host of an earlier batch
-    (``serial``) has ended. A dry step takes no lock, which could stop a deployment that begins meanwhile. Raises
-    FolderError when another deployment is at work.
+    (``serial``) has ended. A dry step takes no lock, which could stop a deployment that begins meanwhile. It does not
+    look at the leases if it belongs to a run: the run looked when it began, knew which other runs are dead, and being dry
+    left their leases there. Raises FolderError when another deployment is at work.
     """
     folders = list(folders)
     leased = {folder.name for folder in folders if lease.is_own(folder, run)}
@@ -114,7 +115,9 @@ def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = Fal
         for folder in folders:
             if not dry:
                 locks.enter_context(folder.locked())
-            lease.renew(folder, run, dry=dry)
+                lease.renew(folder, run)
+            elif run is None:
+                lease.renew(folder, None)
         yield
         for folder in folders if not dry else ():
             if folder.name in leased:
