@@ -33,12 +33,13 @@ def command(
     return ["ansible-playbook", str(REPOSITORY / playbook), *options]
 
 
-def run(host: Host, apps: list[dict[str, Any]] | None = None, **variables: Any) -> Outcome:
-    """Run the job to its end."""
+def run(
+    host: Host, apps: list[dict[str, Any]] | None = None, *, options: tuple[str, ...] = (), **variables: Any
+) -> Outcome:
+    """Run the job to its end, with further options of ansible-playbook."""
     environment = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    completed = subprocess.run(
-        command(host, apps, **variables), cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
+    words = [*command(host, apps, **variables), *options]
+    completed = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert "{" in completed.stdout, f"exit status {completed.returncode}\n{completed.stdout}\n{completed.stderr}"
     output = json.loads(completed.stdout[completed.stdout.index("{") :])
     results = [task["hosts"].get(host.name, {}) for play in output["plays"] for task in play["tasks"]]

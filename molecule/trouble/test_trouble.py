@@ -248,8 +248,9 @@ def test_an_interrupted_run_is_finished_by_the_next(host: Host, task: str, sent:
     assert process.wait() != 0
     assert host.ask("steady", "/").status == 200
 
-    outcome = main_job.run(host, apps, echo_word=word)
-    assert (outcome.messages, outcome.status) == ([], 0)
+    for options in (("--check",), ()):
+        outcome = main_job.run(host, apps, options=options, echo_word=word)
+        assert (outcome.messages, outcome.status) == ([], 0), options
     for port in (8080, 8090):
         assert json.loads(host.ask(port, "/").text)["config"] == word
     remains = ("-path", "*/releases/.*", "-o", "-path", "*/venvs/.*", "-o", "-name", "*.tmp")
