@@ -138,7 +138,11 @@ def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> No
         "record shop: another deployment (ann on ctl, process 7, started Mon) is at work on it; wait for it to end"
     )
     assert refused["held"] == [RUN]
-    assert "is at work on shop" in call("rollback", check=True, app="shop", base=str(tmp_path), run=other)["msg"]
+    assert "is at work on shop" in call("rollback", app="shop", base=str(tmp_path), run=other)["msg"]
+    assert "is at work on shop" in call("rollback", check=True, app="shop", base=str(tmp_path))["msg"]
+    # A run in check mode looked at the leases when it began, and left those of dead runs where they are.
+    assert call("deployment", check=True, apps=["shop"], base=str(tmp_path), run=other)["held"] == [RUN]
+    assert not call("rollback", check=True, app="shop", base=str(tmp_path), run=other).get("failed")
     assert not call("deployment", apps=["shop"], base=str(tmp_path), run=other, dead=[RUN]).get("failed")
     holder = lease.holder(folder)
     assert holder is not None

@@ -106,8 +106,8 @@ def held(folders: Iterable[AppFolder], run: lease.Run | None, *, dry: bool = Fal
 
     A lease that the run did not have before ends with the step: the run's own part on a host of an earlier batch
     (``serial``) has ended. A dry step takes no lock, which could stop a deployment that begins meanwhile. It does not
-    look at the leases if it belongs to a run: the run looked when it began, knew which other runs are dead, and being dry
-    left their leases there. Raises FolderError when another deployment is at work.
+    look at the leases if it belongs to a run: the run looked when it began, knew which other runs are dead, and left
+    their leases there because it is dry. Raises FolderError when another deployment is at work.
     """
     folders = list(folders)
     leased = {folder.name for folder in folders if lease.is_own(folder, run)}
