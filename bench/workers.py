@@ -3,7 +3,8 @@
 
 Run as root: `bench/workers.py [--rounds N] [--seconds N] [--release bookworm]`. It makes one fresh host, deploys the
 local inventory's records, and sets both ways up one after the other in each round. ab (Debian: apache2-utils) asks
-for one page from this machine, with kept connections. It prints medians and ratios. Nothing else should run.
+for one page from this machine, with kept connections. It prints medians and ratios of the requests a second, and of the
+processor time of the host for a request, which depends less on what else the machine does. Nothing else should run.
 """
 
 from __future__ import annotations
@@ -21,16 +22,25 @@ WAYS = {
 }
 RECORDS = '{"wsgi_services": [], "wsgi_app_listen_address": "*"}'
 PORT = 8080
+# Seconds after a start in which threads, caches and the application do things for the first time.
+WARM_UP = 3
+CPU_TIME = (
+    "cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null ||"
+    " awk '/^usage_usec/ {print $2 * 1000}' /sys/fs/cgroup/cpu.stat"
+)
 
 
-def rate(address: str, clients: int, seconds: float) -> float:
-    """Return the answers a second; fails when an answer failed."""
+def measure(host: str, address: str, clients: int, seconds: float) -> tuple[float, float]:
+    """Return the answers a second, and the host's processor time in microseconds for each; fails when one failed."""
+    begun = int(on(host, CPU_TIME)[1])
     command = ["ab", "-q", "-k", "-c", str(clients), "-t", str(seconds), "-n", "10000000", f"http://{address}:{PORT}/"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     [failed] = re.findall(r"Failed requests:\s+(\d+)", output)
     assert failed == "0", output
+    used = int(on(host, CPU_TIME)[1]) - begun
+    [answers] = re.findall(r"Complete requests:\s+(\d+)", output)
     [per_second] = re.findall(r"Requests per second:\s+([\d.]+)", output)
-    return float(per_second)
+    return float(per_second), used / 1000 / int(answers)
 
 
 def main() -> None:
@@ -42,20 +52,23 @@ def main() -> None:
     options = parser.parse_args()
     host = fresh("grove-bench-workers", options.release)
     address = on(host, "hostname -I")[1].split()[0]
-    figures: dict[tuple[str, int], list[float]] = {}
+    figures: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for number in range(options.rounds):
         for way in list(WAYS) if number % 2 == 0 else list(WAYS)[::-1]:
             on(host, f"{FRONT} ./grove site -e '{RECORDS}' -e '{WAYS[way]}'")
-            rate(address, 8, 1)
             for clients in (8, 64):
-                figures.setdefault((way, clients), []).append(rate(address, clients, options.seconds))
+                measure(host, address, clients, WARM_UP)
+            for clients in (8, 64):
+                figures.setdefault((way, clients), []).append(measure(host, address, clients, options.seconds))
     subprocess.run([HOST, "destroy", host], check=True)
     first = next(iter(WAYS))
-    print("| way | clients | requests a second | ratio | each |\n|---|---|---|---|---|")
-    for (way, clients), values in sorted(figures.items(), key=lambda item: (item[0][1], item[0][0])):
-        median = statistics.median(values)
-        ratio = median / statistics.median(figures[first, clients])
-        print(f"| {way} | {clients} | {median:.0f} | {ratio:.2f} | {', '.join(f'{value:.0f}' for value in values)} |")
+    print("| way | clients | requests a second | ratio | each | us of CPU for a request | ratio |\n" + "|---" * 7 + "|")
+    for (way, clients), pairs in sorted(figures.items(), key=lambda item: (item[0][1], item[0][0])):
+        rate, cpu = (statistics.median(values) for values in zip(*pairs, strict=True))
+        rate_before, cpu_before = (statistics.median(values) for values in zip(*figures[first, clients], strict=True))
+        each = ", ".join(f"{rate:.0f}" for rate, _ in pairs)
+        rates = f"{rate:.0f} | {rate / rate_before:.2f} | {each}"
+        print(f"| {way} | {clients} | {rates} | {cpu:.0f} | {cpu / cpu_before:.2f} |")
 
 
 if __name__ == "__main__":
