@@ -15,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import resource
 import site
 import sys
 import threading
@@ -38,6 +39,15 @@ if started_with != virtualenv:
     site.execsitecustomize()
     sys.path[:] = map(os.path.realpath, sys.path)
 sys.path_importer_cache.clear()
+
+# An application that starts itself again and again stops before it takes all tasks of Apache's unit. The limit counts what
+# the account has on the whole machine, containers included. So the unit has none: its own account may be that of other
+# servers, too. The account of an application has two groups of processes, and agents, timers and hooks.
+LEAST_TASKS = 4096
+tasks = max(LEAST_TASKS, 4 * getattr(mod_wsgi, "maximum_processes", 1) * getattr(mod_wsgi, "threads_per_process", 1))
+_, most = resource.getrlimit(resource.RLIMIT_NPROC)
+tasks = tasks if most == resource.RLIM_INFINITY else min(tasks, most)
+resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
 
 # Headers in which a proxy, or a filter before the application, tells what it knows of the client. The names are those of
 # the environment, without HTTP_. The pattern is broad on purpose: a new name of such a header is more likely than another

@@ -80,19 +80,21 @@ def test_a_body_has_a_least_rate(target: Target) -> None:
 
 
 def test_a_silent_connection_is_closed(target: Target) -> None:
+    """Linux hands a connection to Apache when its first byte comes, or after half a minute to a minute."""
     with target.attack("idle", "/", 20) as attack:
-        time.sleep(30)
+        time.sleep(90)
     assert attack.report.ended >= 20
-    assert attack.report.held <= 25
+    assert attack.report.held <= 80
 
 
 def test_one_address_cannot_take_all_connections(target: Target) -> None:
     """An address with more connections than GroveAddressConnections loses the further ones; others are served."""
     [number] = re.findall(r"GroveAddressConnections (\d+)", target.host.run("cat", CONFIGURATION))
     allowed = int(number)
-    with target.attack("headers", "/", allowed + 300, addresses=1):
+    with target.attack("headers", "/", allowed + 300, addresses=1) as attack:
         time.sleep(CONNECT + 3)
         measured = target.measure("an address beyond its limit", target.form.idle)
     target.row(f"{allowed + 300} slow headers of one address", measured)
+    assert attack.report.opened >= allowed + 300, "there was no attack"
     assert measured.total.failed == 0, measured.total.by_outcome
     target.host.log_with("error", rf"grove_guard: 127\.0\.0\.2 has \d+ connections; .* allows {allowed}")

@@ -19,10 +19,6 @@ from .mpm import DESCRIPTORS, Mpm
 Value = str | tuple[str, ...] | None
 
 UNLIMITED = "infinity"
-# Tasks of one account in Apache's unit, at least. A daemon process has some dozen threads.
-LEAST_TASKS_OF_ACCOUNT = 4096
-# Apache's own account has the processes of an old and a new configuration, and some threads for each process.
-TASKS_OF_APACHE = 2
 HOMES = ("/home", "/root", "/run/user")
 SWITCH = ("yes", "no")
 SHARED_MEMORY = "/dev/shm:rw,nosuid,nodev,mode=1777,size=25%"
@@ -325,15 +321,6 @@ def apache_unit(
             "name": "LimitNOFILE",
             "value": str(DESCRIPTORS),
             "reason": "Connections, sockets to applications and files of buffers of one process.",
-        }
-    )
-    tasks = max(LEAST_TASKS_OF_ACCOUNT, TASKS_OF_APACHE * size.server_limit * size.threads)
-    lines.append(
-        {
-            "name": "LimitNPROC",
-            "value": str(tasks),
-            "reason": "Processes and threads of one account: an application that starts itself again and again stops"
-            " before it takes all tasks of the unit.",
         }
     )
     lines.append(

@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import json
 import re
+import resource
 import signal
 import socket
 import time
@@ -218,6 +219,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=type(default), default=default)
     options = vars(parser.parse_args())
     kind, url = options.pop("kind"), options.pop("url")
+    # A client without a descriptor would be no client, and nobody would notice.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(json.dumps(asdict(asyncio.run(Attack(kind, settings_of(url, **options)).run()))))
 
 

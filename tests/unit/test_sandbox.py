@@ -165,13 +165,6 @@ def test_a_host_that_cannot_filter_calls_of_accounts_gets_no_directive_that_stop
     assert not implying.isdisjoint(apache(record("shop"), call_filters=False))
 
 
-def test_accounts_have_more_tasks_than_apaches_threads() -> None:
-    for servers, threads in ((2, 64), (64, 64), (512, 512)):
-        size = Mpm(servers, threads)
-        values = unit(sandbox.apache_unit({}, {}, size, own_mounts=True))
-        assert int(values["LimitNPROC"]) > size.server_limit * (size.threads + 2)
-
-
 @pytest.mark.parametrize(
     ("directive", "value"),
     [

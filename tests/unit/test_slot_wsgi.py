@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import site
 import subprocess
 import sys
@@ -194,3 +195,31 @@ def test_a_process_does_not_remember_every_name(script: dict[str, Any]) -> None:
     sizes = [len(names) for pair in remembered for names in pair]
     assert len(sizes) == 4
     assert 0 < max(sizes) <= script["KNOWN_NAMES"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "outer", "limit"),
+    [
+        ({}, -1, 4096),
+        ({"maximum_processes": 2, "threads_per_process": 3}, -1, 4096),
+        ({"maximum_processes": 100, "threads_per_process": 100}, -1, 40_000),
+        ({}, 1000, 1000),
+    ],
+)
+def test_a_process_limits_the_tasks_of_its_account(
+    folder: Path, attributes: dict[str, int], outer: int, limit: int
+) -> None:
+    program = f"""
+import resource, sys, types
+if {outer} > 0:
+    resource.setrlimit(resource.RLIMIT_NPROC, ({outer}, {outer}))
+sys.modules["mod_wsgi"] = types.SimpleNamespace(process_group="my-shop-blue", **{attributes})
+module = types.ModuleType("script")
+module.__file__ = sys.argv[1]
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), module.__dict__)
+print(*resource.getrlimit(resource.RLIMIT_NPROC))
+"""
+    command = [sys.executable, "-c", program, str(folder / "slot.wsgi")]
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    assert completed.stdout.split() == [str(limit if most < 0 else min(limit, most))] * 2

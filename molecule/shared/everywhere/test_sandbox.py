@@ -83,8 +83,8 @@ def test_every_process_of_apache_is_in_the_sandbox(any_host: Host) -> None:
         assert {number for number in range(64) if bounding >> number & 1} == APACHE_CAPABILITIES
         if pid != parent:
             assert int(status["CapEff"], 16) == 0
-        limits = any_host.run("cat", f"/proc/{pid}/limits")
-        assert re.search(r"(?m)^Max processes +\d+ ", limits)
+            limits = any_host.run("cat", f"/proc/{pid}/limits")
+            assert re.search(r"(?m)^Max processes +4096 +4096 ", limits), "slot.wsgi limits the tasks of an account"
 
 
 PROBE = """
