@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
@@ -106,7 +107,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         origin = {
             "app": record["name"],
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "made_from": record["source"]["text"],
+            "made_from": without_account(record["source"]["text"]),
             "entry": {key: value for key, value in record["entry"].items() if value is not None},
         }
         handle, local = tempfile.mkstemp(prefix="grove-", suffix=".tar.gz")

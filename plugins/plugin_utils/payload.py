@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+
 # A new number makes another release from the same inputs. It changes when Grove builds releases in another way.
 FORMAT = 2
 # 2 January 1980, in seconds since the epoch: a wheel is a zip file, and those know no earlier time.
@@ -67,7 +69,10 @@ class Payload:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def add_source(self, source: Mapping[str, Any]) -> None:
-        """Add a folder or a wheel of the controller; for other kinds the text of the source is the input."""
+        """Add a folder or a wheel of the controller; for other kinds the text of the source is the input.
+
+        An account in its address is no part of the input: a new password makes no other release.
+        """
         if source["kind"] == "folder":
             members = list(folder_members(Path(source["path"])))
             self.members += members
@@ -77,7 +82,7 @@ class Payload:
             self.members.append(member)
             self.inputs["source"] = digest([member])
         else:
-            self.inputs["source"] = source["text"]
+            self.inputs["source"] = without_account(source["text"])
 
     def add_file(self, name: str, content: str, key: str) -> None:
         """Add a file with its content; ``key`` names it among the inputs."""
