@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ..inventory import read_as_inventory
 from . import syntax
 from .completing import ENTRY_KINDS, find
+from .factory import CallError, is_call, parts, texts
 from .paste import check_paste
 from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
 from .record import Record
@@ -33,10 +34,10 @@ def check_entry(record: Record, problems: Problems) -> None:
         problems.add(name, "entry.name", shown(entry.name), "it goes with paste only, remove it")
     elif entry.name is not None and (not entry.name.strip() or set(entry.name) & set("[]")):
         problems.add(name, "entry.name", shown(entry.name), "it has to be the name of a section, without brackets")
-    if record.kind == "module":
-        module, colon, attribute = (entry.module or "").partition(":")
-        if not colon or syntax.importable(module) or syntax.importable(attribute):
-            problems.add(name, "entry.module", shown(entry.module), "it has to be package.module:attribute")
+    if entry.arguments is not None and record.kind != "factory":
+        problems.add(name, "entry.arguments", shown(entry.arguments), "it goes with factory only, remove it")
+    elif record.kind in ("module", "factory"):
+        _check_callable(record, problems)
     python, home = record.keys.install.python, record.keys.make.home
     if python is not None and (remedy := syntax.plain_path(python)):
         problems.add(name, "python", shown(python), remedy)
@@ -47,6 +48,25 @@ def check_entry(record: Record, problems: Problems) -> None:
         if remedy := syntax.argument(word):
             problems.add(name, "argv", shown(word), remedy)
         _check_placeholders(name, "argv", word, problems)
+
+
+def _check_callable(record: Record, problems: Problems) -> None:
+    name, entry, key = record.name, record.keys.make.entry, f"entry.{record.kind}"
+    text = (entry.module if record.kind == "module" else entry.factory) or ""
+    function, values = text, []
+    if is_call(entry):
+        try:
+            function, arguments, keywords = parts(entry)
+        except CallError as error:
+            problems.add(name, error.key, error.actual, error.remedy)
+            return
+        values = [*arguments, *keywords.values()]
+    module, colon, attribute = function.partition(":")
+    if not colon or syntax.importable(module) or syntax.importable(attribute):
+        what = "attribute" if record.kind == "module" else "function"
+        problems.add(name, key, shown(text), f"it has to be package.module:{what}")
+    for argument in texts(values):
+        _check_placeholders(name, key if record.kind == "module" else "entry.arguments", argument, problems)
 
 
 def _check_environment(record: Record, problems: Problems) -> None:

@@ -27,6 +27,8 @@ class Entry:
     paste: str | None
     name: str | None
     module: str | None
+    factory: str | None
+    arguments: Any
 
 
 @dataclass(frozen=True)
