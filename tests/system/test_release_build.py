@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -238,6 +239,28 @@ def test_a_wheel_and_a_requirement_without_a_lock(place: Place) -> None:
         assert list(release.glob("*.whl")) == []
 
 
+@pytest.mark.parametrize("pyproject", ["", PYPROJECT])
+def test_requirements_beside_a_source(place: Place, pyproject: str) -> None:
+    """A folder with one module and a requirements.txt has no metadata."""
+    place.wheel("counter", "number = 2\n")
+    place.wheel("clock", "time = 3\n")
+    if pyproject:
+        (place.source / "pyproject.toml").write_text(pyproject)
+        (place.source / "backend.py").write_text(BACKEND)
+        (place.source / "code").mkdir()
+        (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    limits = {"requirements": ("counter", "clock>=1"), "constraints": ("clock<2", "other==1")}
+    release = place.build(place.order(**limits))
+    assert ask_python(release, "import shop, counter, clock; print(counter.number, clock.time)") == "2 3"
+    resolved = (release / "resolved.txt").read_text()
+    assert all(f"{name}==1 \\\n    --hash=sha256:" in resolved for name in ("counter", "clock"))
+    assert not {"wanted.txt", "constraints.txt"} & {path.name for path in release.iterdir()}
+    message = place.refused(place.order(requirements=("clock",), constraints=("clock>=2",), config="b = 1\n"))
+    assert "installing the application failed" in message
+    for option in ({"requirements": ("--help",)}, {"constraints": ("-r /etc/passwd",), "requirements": ("clock",)}):
+        assert "is an option and no requirement" in place.refused(place.order(config="c = 1\n", **option))
+
+
 def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> None:
     (place.source / "public").mkdir()
     (place.source / "public" / "logo.svg").write_text("<svg/>")
@@ -286,9 +309,11 @@ def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for /, and"
         " nothing that serves was changed:\n"
     )
-    assert message.endswith("ModuleNotFoundError: No module named 'no_such_module'")
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in message
+    assert re.search(r"no module no_such_module: add the package that brings it to the lock\b.*$", message)
     assert f'File "releases/{order.plan.release}/src/shop.py", line 2' in message
     assert place.contents() == []
+    assert re.search(r"no module counter: .* to the key requirements\b.*$", place.refused(place.order()))
 
 
 def test_a_failed_build_leaves_what_others_use(place: Place) -> None:

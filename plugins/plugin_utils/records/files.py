@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..inventory import read_as_inventory
 from . import syntax
@@ -12,6 +13,7 @@ from .completing import ENTRY_KINDS, find
 from .factory import CallError, is_call, parts, texts
 from .paste import check_paste
 from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
+from .project import ProjectError, needs_of
 from .record import Record
 from .sections import check_sections
 from .settings import Settings
@@ -103,6 +105,7 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     _check_inventories(record, settings, problems)
     _check_source(record, settings, searched, problems)
     lock = record.keys.install.lock
+    _check_requirements(record, problems)
     if lock:
         _check_file(record, "lock", lock, record.lock, searched, problems)
     _check_config(record, searched, problems)
@@ -126,6 +129,21 @@ def _check_inventories(record: Record, settings: Settings, problems: Problems) -
     for key, path in paths:
         if path and (file := read_as_inventory(path, settings.inventories)):
             problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
+
+
+def _check_requirements(record: Record, problems: Problems) -> None:
+    for text in record.keys.install.requirements:
+        if remedy := syntax.requirement(text):
+            problems.add(record.name, "requirements", shown(text), remedy)
+    if record.keys.install.lock:
+        if record.keys.install.requirements:
+            remedy = "it goes without lock; add these packages to the lock"
+            problems.add(record.name, "requirements", shown(record.keys.install.requirements), remedy)
+    elif record.source.kind == "folder" and record.source.path:
+        try:
+            needs_of(Path(record.source.path))
+        except ProjectError as error:
+            problems.add(record.name, "source", f"in its file {error.file} {error.actual}", error.remedy)
 
 
 def _check_static(record: Record, url: str, value: object, problems: Problems) -> None:
