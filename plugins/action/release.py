@@ -51,8 +51,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         if result.get("failed") or not result.get("missing") or self._task.check_mode:
             return result
-        if needs := needs_of_record(record).summary():
-            self._display.display(f"record {record['name']}: {needs}")
+        for line in filter(None, [*payload.warnings, needs_of_record(record).summary()]):
+            self._display.display(f"record {record['name']}: {line}")
         remote = self._send(payload, record)
         try:
             built: dict[str, Any] = self._execute_module(
@@ -64,7 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _payload(self, record: dict[str, Any], variables: dict[str, Any]) -> Payload:
         payload = Payload()
-        payload.add_source(record["source"])
+        payload.add_source(record["source"], record["exclude"])
         needs = needs_of_record(record)
         if needs.lock is not None:
             payload.add_file("lock.txt", needs.lock, "lock")

@@ -321,6 +321,22 @@ def test_requirements_that_are_none(tmp_path: Path, text: str) -> None:
     assert keys in ({"requirements"}, {"requirements[0]"})
 
 
+@pytest.mark.parametrize("pattern", ["", "/", "../x", "a/../b"])
+def test_patterns_that_match_nothing_of_a_source(tmp_path: Path, pattern: str) -> None:
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
+    problems = check_records([{**record, "exclude": [pattern]}], SPEC, SETTINGS).problems
+    assert [problem.key for problem in problems] == ["exclude"]
+
+
+@pytest.mark.parametrize(("exclude", "refused"), [(None, True), (["/build"], False), (["assets"], True), ([], False)])
+def test_a_static_folder_that_is_left_out(tmp_path: Path, exclude: list[str] | None, *, refused: bool) -> None:
+    (tmp_path / "dist" / "assets").mkdir(parents=True)
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
+    more = {} if exclude is None else {"exclude": exclude}
+    problems = check_records([{**record, **more, "static": {"/assets": "dist/assets"}}], SPEC, SETTINGS).problems
+    assert [problem.key for problem in problems] == (["static./assets"] if refused else [])
+
+
 def test_requirements_go_without_a_lock(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("")
     record = {"name": "shop", "source": "shop", "entry": {"module": "shop:app"}, "listen": 8080, "lock": "a.lock"}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..inventory import read_as_inventory
+from ..source_files import excluding
 from . import syntax
 from .completing import ENTRY_KINDS, find
 from .factory import CallError, is_call, parts, texts
@@ -132,6 +133,10 @@ def _check_inventories(record: Record, settings: Settings, problems: Problems) -
 
 
 def _check_requirements(record: Record, problems: Problems) -> None:
+    for pattern in record.keys.install.exclude:
+        if not pattern.strip("/") or ".." in pattern.split("/"):
+            remedy = "it has to be a name, or a path below the source, perhaps with * and ?"
+            problems.add(record.name, "exclude", shown(pattern), remedy)
     for text in record.keys.install.requirements:
         if remedy := syntax.requirement(text):
             problems.add(record.name, "requirements", shown(text), remedy)
@@ -158,6 +163,9 @@ def _check_static(record: Record, url: str, value: object, problems: Problems) -
         problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
     elif folder and not os.path.isdir(os.path.join(folder, value)):
         problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
+    elif folder and (pattern := excluding(value, record.keys.install.exclude)):
+        remedy = "give the record a list exclude without that pattern"
+        problems.add(record.name, key, f"{quoted(value)}, which exclude leaves out with {pattern!r}", remedy)
 
 
 def _check_source(record: Record, settings: Settings, searched: str, problems: Problems) -> None:

@@ -14,6 +14,7 @@ class Install:
     name: str
     source: str
     lock: str | None
+    exclude: tuple[str, ...]
     requirements: tuple[str, ...]
     python: str | None
     system_packages: tuple[str, ...]
