@@ -21,7 +21,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
-HOOKS = ("migrate", "contract", "after")
+HOOKS = ("build", "migrate", "contract", "after")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
 # Options of WSGIDaemonProcess, and the environment variable of each.
 LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}

@@ -261,6 +261,51 @@ def test_requirements_beside_a_source(place: Place, pyproject: str) -> None:
         assert "is an option and no requirement" in place.refused(place.order(config="c = 1\n", **option))
 
 
+COLLECT = """
+import os, pathlib, sys
+target = pathlib.Path("src", sys.argv[1])
+target.mkdir(parents=True)
+(target / "site.css").write_text(pwd.getpwuid(os.geteuid()).pw_name + os.environ["COLOUR"])
+os.chmod(target / "site.css", 0o6777)
+"""
+
+
+def collected(place: Place, program: str, *more: str, **changes: Any) -> Order:
+    """Return the order for a build that runs a program of the source."""
+    (place.source / "collect.py").write_text("import pwd" + program)
+    (place.source / "shop.py").write_text(SHOP)
+    commands = {"build": ["python src/collect.py assets/a", *more]}
+    return place.order(commands=commands, static={"/assets": "assets"}, **changes)
+
+
+def test_files_that_a_release_makes(place: Place) -> None:
+    """They are the account's work, and then they are as the rest of the release: root's, and read-only."""
+    release = place.build(collected(place, COLLECT, "python -c 'import shop'"))
+    made = release / "src" / "assets" / "a" / "site.css"
+    assert re.fullmatch(rf"{ACCOUNT}{release.parent}/\.{release.name}\.\w+/etc", made.read_text())
+    assert (release / "static" / "0" / "a" / "site.css").read_text() == made.read_text()
+    for path in (release / "src").rglob("*"):
+        assert (path.lstat().st_uid, path.lstat().st_gid, path.stat().st_mode & 0o6022) == (0, 0, 0)
+    source = (release / "src").stat()
+    assert (source.st_uid, source.st_gid, source.st_mode & 0o777) == (0, pwd.getpwnam(ACCOUNT).pw_gid, 0o750)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("\nraise SystemExit('no compiler')\n", "no compiler"),
+        ("\nimport os; os.mkdir('src/assets'); os.symlink('/etc/shadow', 'src/assets/x')\n", "a link to /etc/shadow"),
+        ("\nimport os; os.symlink('../etc', 'src/assets')\n", "a link to ../etc, which is not in src"),
+        ("\nimport os; os.mkdir('src/assets'); os.mkfifo('src/assets/x')\n", "neither a file nor a folder"),
+        ("\nopen('app.wsgi', 'w')\n", "PermissionError"),
+        ("\nopen('etc/secret.ini', 'w')\n", "PermissionError"),
+        ("\npass\n", "the application has no folder assets"),
+    ],
+)
+def test_files_that_a_release_must_not_make(place: Place, program: str, message: str) -> None:
+    assert message in place.refused(collected(place, program))
+
+
 def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> None:
     (place.source / "public").mkdir()
     (place.source / "public" / "logo.svg").write_text("<svg/>")

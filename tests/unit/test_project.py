@@ -337,6 +337,25 @@ def test_a_static_folder_that_is_left_out(tmp_path: Path, exclude: list[str] | N
     assert [problem.key for problem in problems] == (["static./assets"] if refused else [])
 
 
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({"build": "python src/manage.py collectstatic"}, []),
+        ({"build": ["make a", "make b"], "static": {"/assets": "assets"}}, []),
+        ({"static": {"/assets": "assets"}}, ["static./assets"]),
+        ({"build": []}, ["build"]),
+        ({"build": "a 'b"}, ["build"]),
+        ({"build": {"a": "b"}}, ["build"]),
+        ({"build": ["a", 3]}, ["build"]),
+        ({"build": "make {home}"}, ["build"]),
+        ({"build": "make", "source": "shop==1"}, ["build"]),
+    ],
+)
+def test_commands_that_make_files(tmp_path: Path, changes: dict[str, Any], keys: list[str]) -> None:
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080, **changes}
+    assert [problem.key for problem in check_records([record], SPEC, SETTINGS).problems] == keys
+
+
 def test_requirements_go_without_a_lock(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("")
     record = {"name": "shop", "source": "shop", "entry": {"module": "shop:app"}, "listen": 8080, "lock": "a.lock"}

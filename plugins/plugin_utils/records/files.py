@@ -161,9 +161,9 @@ def _check_static(record: Record, url: str, value: object, problems: Problems) -
     if not isinstance(value, str) or syntax.file_below(value):
         # The source itself would be public with its code and its configuration.
         problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
-    elif folder and not os.path.isdir(os.path.join(folder, value)):
+    elif folder and not record.keys.make.build and not os.path.isdir(os.path.join(folder, value)):
         problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
-    elif folder and (pattern := excluding(value, record.keys.install.exclude)):
+    elif folder and not record.keys.make.build and (pattern := excluding(value, record.keys.install.exclude)):
         remedy = "give the record a list exclude without that pattern"
         problems.add(record.name, key, f"{quoted(value)}, which exclude leaves out with {pattern!r}", remedy)
 

@@ -41,6 +41,7 @@ class Make:
     config: Mapping[str, Any]
     paste: Mapping[str, Any]
     environment: Mapping[str, Any]
+    build: Any
     argv: tuple[str, ...]
     home: str | None
     pecan_signatures: bool
