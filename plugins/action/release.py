@@ -13,13 +13,15 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
-HOOKS = ("migrate", "contract", "after")
+HOOKS = ("build", "migrate", "contract", "after")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
 # Options of WSGIDaemonProcess, and the environment variable of each.
 LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
@@ -49,6 +51,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         if result.get("failed") or not result.get("missing") or self._task.check_mode:
             return result
+        for line in filter(None, [*payload.warnings, needs_of_record(record).summary()]):
+            self._display.display(f"record {record['name']}: {line}")
         remote = self._send(payload, record)
         try:
             built: dict[str, Any] = self._execute_module(
@@ -60,9 +64,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _payload(self, record: dict[str, Any], variables: dict[str, Any]) -> Payload:
         payload = Payload()
-        payload.add_source(record["source"])
-        if record["lock"]:
-            payload.add_file("lock.txt", Path(record["lock"]).read_text(encoding="utf-8"), "lock")
+        payload.add_source(record["source"], record["exclude"])
+        needs = needs_of_record(record)
+        if needs.lock is not None:
+            payload.add_file("lock.txt", needs.lock, "lock")
+        if record["requirements"]:
+            payload.inputs["requirements"] = record["requirements"]
         sections = self._task.args.get("app_config") or {}
         for target, template in sorted(record["config"].items()):
             text = self._render(template, variables) if template else render(sections[target], MANAGED)
@@ -81,7 +88,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.inputs["python"] = record["abi"]
         # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
         payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
-        payload.add_beside("plan.json", build_plan(record, payload.identifier()))
+        payload.add_beside("plan.json", build_plan(record, needs, payload.identifier()))
         return payload
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
@@ -106,7 +113,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         origin = {
             "app": record["name"],
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "made_from": record["source"]["text"],
+            "made_from": without_account(record["source"]["text"]),
             "entry": {key: value for key, value in record["entry"].items() if value is not None},
         }
         handle, local = tempfile.mkstemp(prefix="grove-", suffix=".tar.gz")
@@ -139,7 +146,15 @@ def locale_variables(record: dict[str, Any]) -> dict[str, str]:
     return {name: options[key] for key, name in LOCALE_VARIABLES.items() if options[key] != DEFAULTS[key]}
 
 
-def build_plan(record: dict[str, Any], release: str) -> str:
+def needs_of_record(record: dict[str, Any]) -> Needs:
+    """Return what a record and its source name to install beside the application. Raises ProjectError and OSError."""
+    if record["lock"]:
+        return Needs("lock", lock=Path(record["lock"]).read_text(encoding="utf-8"))
+    needs = needs_of(Path(record["source"]["path"])) if record["source"]["kind"] == "folder" else Needs()
+    return needs.with_requirements(record["requirements"]) if record["requirements"] else needs
+
+
+def build_plan(record: dict[str, Any], needs: Needs, release: str) -> str:
     """Return the content of plan.json, which tells the host how a release is built. It holds no secret.
 
     The keys of ``static`` keep their order.
@@ -149,6 +164,8 @@ def build_plan(record: dict[str, Any], release: str) -> str:
         "release": release,
         "source_kind": record["source"]["kind"],
         "requirement": record["source"]["text"],
+        "requirements": needs.requirements,
+        "constraints": needs.constraints,
         "script_name": record["path"],
         "host": record["server_name"] or "",
         "migrates": bool(record["migrate"]),

@@ -20,6 +20,10 @@ options:
     description: The folder that holds every application's folder.
     type: path
     required: true
+  deployed:
+    description: Refuse applications that were never deployed on the host, before anything is written.
+    type: bool
+    default: false
   state:
     description: Whether the deployment begins or ends.
     type: str
@@ -64,6 +68,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 
 def main() -> None:
@@ -72,6 +77,7 @@ def main() -> None:
         argument_spec={
             "apps": {"type": "list", "elements": "str", "required": True},
             "base": {"type": "path", "required": True},
+            "deployed": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["begun", "ended"], "default": "begun"},
             "run": {"type": "dict"},
             "dead": {"type": "list", "elements": "dict", "default": []},
@@ -87,6 +93,8 @@ def main() -> None:
         if params["state"] == "ended":
             deployment.end(folders, run, dry=module.check_mode)
         else:
+            for name in params["apps"] if params["deployed"] else ():
+                app_file.read(Path(params["base"]), name)
             deployment.begin(folders, run, dead, dry=module.check_mode)
         return {"changed": False, "run": params["run"]}
 

@@ -7,25 +7,21 @@ import hashlib
 import io
 import json
 import os
-import stat
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+
+from .source_files import SourceFiles
 
 # A new number makes another release from the same inputs. It changes when Grove builds releases in another way.
 FORMAT = 2
 # 2 January 1980, in seconds since the epoch: a wheel is a zip file, and those know no earlier time.
 TIME = 315_619_200
-
-LEFT_OUT = frozenset(
-    {
-        *(".git", ".hg", ".svn", ".bzr", "__pycache__", ".venv", ".tox", ".nox", ".coverage"),
-        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".idea", ".vscode", ".DS_Store"),
-    }
-)
-LEFT_OUT_AT_TOP = frozenset({"build", "dist", "venv", "node_modules"})
+EXCLUDED_FROM_PACKAGES = ("/build", "/dist", "/venv", "/node_modules")
 
 
 @dataclass(frozen=True)
@@ -56,20 +52,30 @@ class Member:
 
 @dataclass
 class Payload:
-    """The files of a release. ``inputs`` are the digests of those that make its id."""
+    """The files of a release. ``inputs`` are the digests of those that make its id.
+
+    ``warnings`` say what a folder holds that the release does not get.
+    """
 
     members: list[Member] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=lambda: {"format": FORMAT})
+    warnings: list[str] = field(default_factory=list)
 
     def identifier(self) -> str:
         """Return the release's id, the same for the same inputs: 12 hexadecimal digits."""
         text = json.dumps(self.inputs, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def add_source(self, source: Mapping[str, Any]) -> None:
-        """Add a folder or a wheel of the controller; for other kinds the text of the source is the input."""
+    def add_source(self, source: Mapping[str, Any], exclude: Collection[str] = ()) -> None:
+        """Add a folder or a wheel of the controller; for other kinds the text of the source is the input.
+
+        Files of a folder that the patterns ``exclude`` match are left out. Raises ValueError and OSError.
+        An account in its address is no part of the input: a new password makes no other release.
+        """
         if source["kind"] == "folder":
-            members = list(folder_members(Path(source["path"])))
+            files = SourceFiles(Path(source["path"]), exclude)
+            members = _members(files, "src")
+            self.warnings += files.warnings()
             self.members += members
             self.inputs["source"] = digest(members)
         elif source["kind"] == "wheel":
@@ -77,7 +83,7 @@ class Payload:
             self.members.append(member)
             self.inputs["source"] = digest([member])
         else:
-            self.inputs["source"] = source["text"]
+            self.inputs["source"] = without_account(source["text"])
 
     def add_file(self, name: str, content: str, key: str) -> None:
         """Add a file with its content; ``key`` names it among the inputs."""
@@ -90,7 +96,9 @@ class Payload:
 
     def add_package(self, folder: Path) -> None:
         """Add a Python package of the controller that the application can import besides its own."""
-        members = list(folder_members(folder, f"extras/{folder.name}"))
+        files = SourceFiles(folder, EXCLUDED_FROM_PACKAGES)
+        members = _members(files, f"extras/{folder.name}")
+        self.warnings += files.warnings()
         self.members += members
         self.inputs[f"extras {folder.name}"] = digest(members)
 
@@ -120,37 +128,6 @@ def digest(members: list[Member]) -> str:
     return total.hexdigest()[:16]
 
 
-def folder_members(folder: Path, prefix: str = "src") -> Iterator[Member]:
-    """Yield the files of a folder as ``prefix/...``, without what version control and tools leave in it.
-
-    Links are followed inside the folder. Raises ValueError for one that leads outside, or round in a circle.
-    """
-    top = folder.resolve()
-    for current, subfolders, files in os.walk(top, followlinks=True):
-        at_top = Path(current) == top
-        subfolders[:] = sorted(name for name in subfolders if not _left_out(name, at_top))
-        for name in subfolders:
-            _refuse_link(Path(current, name), top)
-        for name in sorted(files):
-            path = Path(current, name)
-            if _left_out(name, False) or name.endswith((".pyc", ".pyo")):
-                continue
-            _refuse_link(path, top)
-            if not path.is_file():
-                continue
-            executable = bool(path.stat().st_mode & stat.S_IXUSR)
-            yield Member(f"{prefix}/{path.relative_to(top)}", origin=path, executable=executable)
-
-
-def _refuse_link(path: Path, top: Path) -> None:
-    if not path.is_symlink():
-        return
-    target = path.resolve()
-    if not target.is_relative_to(top):
-        raise ValueError(f"{path} is a link that leads out of {top}; copy what it leads to into the folder")
-    if path.is_relative_to(target):
-        raise ValueError(f"{path} is a link to a folder that it is in itself; remove it")
-
-
-def _left_out(name: str, at_top: bool) -> bool:
-    return name in LEFT_OUT or name.endswith(".egg-info") or (at_top and name in LEFT_OUT_AT_TOP)
+def _members(files: SourceFiles, prefix: str) -> list[Member]:
+    found = files.read()
+    return [Member(f"{prefix}/{file.name}", origin=file.origin, executable=file.executable) for file in found]

@@ -288,7 +288,8 @@ def test_the_file_shows_how_the_application_is_made() -> None:
     paste = rendered(kind="paste", entry={"paste": "api.ini", "name": "main"}).splitlines()
     assert "config = RELEASE + '/etc/api.ini'" in paste
     assert "application = loadapp(\"config:\" + config, name='main')" in paste
-    module = rendered(kind="module", entry={"module": "shop.web:api.wsgi"}, request_timeout=0, pecan_signatures=False)
+    entry = {"module": "shop.web:api.wsgi"}
+    module = rendered(kind="module", call=None, entry=entry, request_timeout=0, pecan_signatures=False)
     assert "application = import_module('shop.web').api.wsgi" in module.splitlines()
     assert "    request_timeout=0,\n    pecan_signatures=False,\n" in module
     assert len(module.splitlines()) < 25

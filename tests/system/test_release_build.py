@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -238,6 +239,73 @@ def test_a_wheel_and_a_requirement_without_a_lock(place: Place) -> None:
         assert list(release.glob("*.whl")) == []
 
 
+@pytest.mark.parametrize("pyproject", ["", PYPROJECT])
+def test_requirements_beside_a_source(place: Place, pyproject: str) -> None:
+    """A folder with one module and a requirements.txt has no metadata."""
+    place.wheel("counter", "number = 2\n")
+    place.wheel("clock", "time = 3\n")
+    if pyproject:
+        (place.source / "pyproject.toml").write_text(pyproject)
+        (place.source / "backend.py").write_text(BACKEND)
+        (place.source / "code").mkdir()
+        (place.source / "shop.py").rename(place.source / "code" / "shop.py")
+    limits = {"requirements": ("counter", "clock>=1"), "constraints": ("clock<2", "other==1")}
+    release = place.build(place.order(**limits))
+    assert ask_python(release, "import shop, counter, clock; print(counter.number, clock.time)") == "2 3"
+    resolved = (release / "resolved.txt").read_text()
+    assert all(f"{name}==1 \\\n    --hash=sha256:" in resolved for name in ("counter", "clock"))
+    assert not {"wanted.txt", "constraints.txt"} & {path.name for path in release.iterdir()}
+    message = place.refused(place.order(requirements=("clock",), constraints=("clock>=2",), config="b = 1\n"))
+    assert "installing the application failed" in message
+    for option in ({"requirements": ("--help",)}, {"constraints": ("-r /etc/passwd",), "requirements": ("clock",)}):
+        assert "is an option and no requirement" in place.refused(place.order(config="c = 1\n", **option))
+
+
+COLLECT = """
+import os, pathlib, sys
+target = pathlib.Path("src", sys.argv[1])
+target.mkdir(parents=True)
+(target / "site.css").write_text(pwd.getpwuid(os.geteuid()).pw_name + os.environ["COLOUR"])
+os.chmod(target / "site.css", 0o6777)
+"""
+
+
+def collected(place: Place, program: str, *more: str, **changes: Any) -> Order:
+    """Return the order for a build that runs a program of the source."""
+    (place.source / "collect.py").write_text("import pwd" + program)
+    (place.source / "shop.py").write_text(SHOP)
+    commands = {"build": ["python src/collect.py assets/a", *more]}
+    return place.order(commands=commands, static={"/assets": "assets"}, **changes)
+
+
+def test_files_that_a_release_makes(place: Place) -> None:
+    """They are the account's work, and then they are as the rest of the release: root's, and read-only."""
+    release = place.build(collected(place, COLLECT, "python -c 'import shop'"))
+    made = release / "src" / "assets" / "a" / "site.css"
+    assert re.fullmatch(rf"{ACCOUNT}{release.parent}/\.{release.name}\.\w+/etc", made.read_text())
+    assert (release / "static" / "0" / "a" / "site.css").read_text() == made.read_text()
+    for path in (release / "src").rglob("*"):
+        assert (path.lstat().st_uid, path.lstat().st_gid, path.stat().st_mode & 0o6022) == (0, 0, 0)
+    source = (release / "src").stat()
+    assert (source.st_uid, source.st_gid, source.st_mode & 0o777) == (0, pwd.getpwnam(ACCOUNT).pw_gid, 0o750)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("\nraise SystemExit('no compiler')\n", "no compiler"),
+        ("\nimport os; os.mkdir('src/assets'); os.symlink('/etc/shadow', 'src/assets/x')\n", "a link to /etc/shadow"),
+        ("\nimport os; os.symlink('../etc', 'src/assets')\n", "a link to ../etc, which is not in src"),
+        ("\nimport os; os.mkdir('src/assets'); os.mkfifo('src/assets/x')\n", "neither a file nor a folder"),
+        ("\nopen('app.wsgi', 'w')\n", "PermissionError"),
+        ("\nopen('etc/secret.ini', 'w')\n", "PermissionError"),
+        ("\npass\n", "the application has no folder assets"),
+    ],
+)
+def test_files_that_a_release_must_not_make(place: Place, program: str, message: str) -> None:
+    assert message in place.refused(collected(place, program))
+
+
 def test_a_release_is_readable_by_the_applications_group_alone(place: Place) -> None:
     (place.source / "public").mkdir()
     (place.source / "public" / "logo.svg").write_text("<svg/>")
@@ -286,9 +354,11 @@ def test_a_failing_import_shows_its_traceback_and_leaves_nothing(place: Place) -
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for /, and"
         " nothing that serves was changed:\n"
     )
-    assert message.endswith("ModuleNotFoundError: No module named 'no_such_module'")
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in message
+    assert re.search(r"no module no_such_module: add the package that brings it to the lock\b.*$", message)
     assert f'File "releases/{order.plan.release}/src/shop.py", line 2' in message
     assert place.contents() == []
+    assert re.search(r"no module counter: .* to the key requirements\b.*$", place.refused(place.order()))
 
 
 def test_a_failed_build_leaves_what_others_use(place: Place) -> None:

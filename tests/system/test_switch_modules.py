@@ -151,6 +151,17 @@ def test_what_another_run_is_at_work_on(folder: AppFolder, tmp_path: Path) -> No
     assert lease.holder(folder) is None
 
 
+@pytest.mark.parametrize("name", ["shpo", "", "no-such", "../shop"])
+def test_an_application_that_was_never_deployed(folder: AppFolder, tmp_path: Path, name: str) -> None:
+    """A mistyped name leaves nothing behind, which would look like an application."""
+    for check in (True, False):
+        refused = call("deployment", check=check, apps=[name], base=str(tmp_path), run=RUN, deployed=True)
+        assert refused["failed"]
+        assert "shop" in refused["msg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["shop"]
+    assert not call("deployment", apps=["shop"], base=str(tmp_path), run=RUN, deployed=True).get("failed")
+
+
 def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[str, Any]) -> None:
     content = {
         "migrate": "sh -c 'echo done >> {release}/ran'",

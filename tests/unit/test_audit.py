@@ -236,20 +236,6 @@ def test_of_several_versions_of_a_tool_one_serves(tmp_path: Path) -> None:
     assert parts({f"{tool}/0.1/lib/x.so"}) == [({"uv": "0.1"}, True), ({"uv": "0.2"}, False)]
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://user:pw@example.org/x", "https://example.org/x"),
-        ("git+https://token@example.org/x@v1", "git+https://example.org/x@v1"),
-        ("shop @ https://u:p@example.org/x.whl", "shop @ https://example.org/x.whl"),
-        ("https://example.org/x@v1", "https://example.org/x@v1"),
-        ("./shop", "./shop"),
-    ],
-)
-def test_accounts_are_no_part_of_an_address(url: str, expected: str) -> None:
-    assert packages.without_account(url) == expected
-
-
 def test_a_package_with_broken_metadata_is_left_out(tmp_path: Path) -> None:
     site = tmp_path / "lib" / "python3.11" / "site-packages"
     install(site, "good", "1", direct_url_json="no JSON")

@@ -25,17 +25,20 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def payload(source: Path, **changes: str) -> Payload:
+EXCLUDE = ["/build", "/dist", "/node_modules", "/venv"]
+
+
+def payload(source: Path, exclude: list[str] = EXCLUDE, **changes: str) -> Payload:
     contents = Payload()
-    contents.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
+    contents.add_source({"kind": "folder", "path": str(source), "text": "./shop"}, exclude)
     contents.add_file("lock.txt", changes.get("lock", "six==1\n"), "lock")
     contents.add_file("etc/config.py", changes.get("config", "x = 1\n"), "config config.py")
     contents.add_file("app.wsgi", changes.get("entry", "application = None\n"), "entry")
     return contents
 
 
-def names(source: Path) -> list[str]:
-    return sorted(member.name for member in payload(source).members if member.name.startswith("src/"))
+def names(source: Path, exclude: list[str] = EXCLUDE) -> list[str]:
+    return sorted(member.name for member in payload(source, exclude).members if member.name.startswith("src/"))
 
 
 def test_the_same_inputs_have_the_same_id(source: Path, tmp_path: Path) -> None:
@@ -72,7 +75,7 @@ def test_a_changed_source_has_another_id(source: Path, change: Callable[[Path], 
 
 @pytest.mark.parametrize("changed", ["lock", "config", "entry"])
 def test_any_other_changed_input_has_another_id(source: Path, changed: str) -> None:
-    assert payload(source, **{changed: "different\n"}).identifier() != payload(source).identifier()
+    assert payload(source, EXCLUDE, **{changed: "different\n"}).identifier() != payload(source).identifier()
 
 
 def test_the_python_is_an_input(source: Path) -> None:
@@ -89,6 +92,9 @@ def test_what_tools_leave_behind_is_left_out(source: Path) -> None:
         (source / folder / "file").write_text("x")
     (source / "pkg" / "old.pyc").write_text("x")
     assert payload(source).identifier() == before
+    assert payload(source).warnings == ["left out of the source, as the key exclude says: build, dist, node_modules"]
+    assert "src/dist/file" in names(source, [])
+    assert not payload(source, []).warnings
     (source / "pkg" / "build").mkdir()
     (source / "pkg" / "build" / "__init__.py").write_text("")
     assert names(source) == ["src/config.py", "src/pkg/__init__.py", "src/pkg/build/__init__.py", "src/run"]
@@ -101,19 +107,37 @@ def test_links_inside_the_folder_are_followed(source: Path) -> None:
     assert names(source) == expected
 
 
-def test_links_that_lead_out_are_refused(source: Path, tmp_path: Path) -> None:
+def test_links_that_lead_out_are_left_out_and_reported(source: Path, tmp_path: Path) -> None:
+    before = payload(source).identifier()
     (tmp_path / "secret").write_text("x")
-    (source / "file").symlink_to("../secret")
-    with pytest.raises(ValueError, match="is a link that leads out of") as raised:
-        payload(source)
-    assert str(raised.value) == (
-        f"{source}/file is a link that leads out of {source}; copy what it leads to into the folder"
-    )
-    (source / "file").unlink()
     (tmp_path / "outside").mkdir()
-    (source / "folder").symlink_to(tmp_path / "outside")
-    with pytest.raises(ValueError, match="is a link that leads out of"):
-        payload(source)
+    (tmp_path / "outside" / "file").write_text("x")
+    (source / "file").symlink_to("../secret")
+    (source / "pkg" / "folder").symlink_to(tmp_path / "outside")
+    contents = payload(source)
+    assert contents.identifier() == before
+    assert contents.warnings == ["left out of the source, because these links lead out of it: file, pkg/folder"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ("*.py", ["run"]),
+        ("config.py", ["pkg/__init__.py", "run"]),
+        ("/run", ["config.py", "pkg/__init__.py"]),
+        ("pkg", ["config.py", "run"]),
+        ("pkg/", ["config.py", "run"]),
+        ("/pkg/*.py", ["config.py", "run"]),
+        ("/*.py", ["pkg/__init__.py", "run"]),
+        ("**/*.py", ["run"]),
+        ("pkg/**", ["config.py", "run"]),
+        ("*/config.py", ["config.py", "pkg/__init__.py", "run"]),
+        ("[cr]*", ["pkg/__init__.py"]),
+        ("Config.py", ["config.py", "pkg/__init__.py", "run"]),
+    ],
+)
+def test_patterns_of_what_is_left_out(source: Path, pattern: str, left: list[str]) -> None:
+    assert names(source, [pattern]) == [f"src/{name}" for name in left]
 
 
 def test_a_link_to_its_own_folder_is_refused(source: Path) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
     record_sections,
 )
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
 from record_settings import SPEC
@@ -223,13 +224,15 @@ def test_the_plan_of_a_build() -> None:
     sections = {"DEFAULT": {"password": "sesame"}}
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])
-    plan = json.loads(build_plan(view, "0123456789ab"))
+    plan = json.loads(build_plan(view, Needs(), "0123456789ab"))
     assert plan == {
         "release": "0123456789ab",
         "account": "shop",
         "python": "/usr/bin/python3",
         "source_kind": "requirement",
         "requirement": "shop==1",
+        "requirements": [],
+        "constraints": [],
         "static": {},
         "script_name": "/shop",
         "host": "",
@@ -255,7 +258,7 @@ def test_the_plan_of_a_build() -> None:
 
 def test_a_build_and_apache_number_static_folders_in_the_same_order() -> None:
     shop = check(record("shop", static={"/public": "a", "/assets": "b", "/images": "c"})).records[0]
-    plan = json.loads(build_plan(build_view(shop), "0123456789ab"))
+    plan = json.loads(build_plan(build_view(shop), Needs(), "0123456789ab"))
     assert list(plan["static"]) == list(apache_view(shop)["static"]) == ["/public", "/assets", "/images"]
 
 

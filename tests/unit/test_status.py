@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,26 @@ def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dic
     assert str(raised.value) == "no application 'shoop' was deployed; on this host there are: shop"
     with pytest.raises(FolderError, match=r"^say which application: -e app=NAME; on this host there are: shop$"):
         app_file.read(tmp_path, "")
+
+
+def test_another_application_that_answers_at_the_address(folder: AppFolder, tmp_path: Path) -> None:
+    """The application left the inventory, and another one has its port now."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    app, record = app_file.read(tmp_path, "shop")
+    with HTTPServer(("127.0.0.1", app.front.port), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        state = status_report.report(app, record)
+        server.shutdown()
+    assert (state["healthy"], state["health"]) == (False, "another application answers")
+    assert "no process of shop" in state["problem"]
 
 
 def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import e
 from ansible_collections.grove.wsgi.plugins.module_utils.release import (
     layout,
     limits,
+    made,
     permissions,
     sbom,
     trial,
@@ -59,10 +60,14 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
         with _timed(seconds, "application"):
             virtualenvs.install(temporary, shared, plan, tools)
         sbom.write(temporary, plan, wheels)
-        layout.complete(temporary, plan)
+        layout.complete_etc(temporary)
         templates = layout.templates(temporary, plan)
         layout.write_expanded(templates, temporary, temporary, plan)
         permissions.restrict(temporary, account.pw_gid)
+        with _timed(seconds, "build"):
+            made.make(temporary, account)
+        layout.copy_static(temporary, plan)
+        permissions.publish(temporary / "static")
         with _timed(seconds, "trial"):
             trial.check_factories(temporary, account)
             trial.check_build(temporary, plan, account)

@@ -10,6 +10,7 @@ import pwd
 import shlex
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
@@ -71,12 +72,12 @@ def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passw
     lines = lines_of(folder, release_id, hook)
     if not lines:
         raise HookError(f"release {release_id} has no hook {hook}")
-    release = _read(folder, release_id)
+    release, path = _read(folder, release_id), folder.release(release_id).resolve()
     start = time.monotonic()
     outputs = []
     for number, line in enumerate(lines):
         key = hook if len(lines) == 1 else f"{hook}[{number}]"
-        outputs.append(_run_line(release, folder, key, shlex.split(line), account))
+        outputs.append(run_line(release, path, key, shlex.split(line), account))
     seconds = round(time.monotonic() - start, 3)
     history.append(folder, EVENTS[hook], release_id, seconds=seconds)
     return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
@@ -134,14 +135,18 @@ def _unusable(release_id: str, error: Exception) -> HookError:
     return HookError(f"the commands of release {release_id} cannot be used: {explain(error)}")
 
 
-def _run_line(release: Release, folder: AppFolder, key: str, command: list[str], account: pwd.struct_passwd) -> str:
+def run_line(release: Release, path: Path, key: str, command: list[str], account: pwd.struct_passwd) -> str:
+    """Run one command of the release in the folder ``path``; return its last lines, without secrets.
+
+    ``key`` is where the command stands in the record. Raises HookError when there is no such program, or it fails.
+    """
     program = release.expand(command[0])
     if os.path.dirname(program):
         program = os.path.join(release.folder, program)
     if shutil.which(program, path=release.environment(account)["PATH"]) is None:
         raise HookError(f"key {key}: found no command {program!r} in the release's virtualenv or on the host")
     start = time.monotonic()
-    done = launching.run(folder.release(release.identifier).resolve(), account, command)
+    done = launching.run(path, account, command)
     output = _without_secrets(last_lines(done.stdout, limits.HOOK_OUTPUT_LINES), release, account)
     if done.returncode:
         seconds = round(time.monotonic() - start, 3)

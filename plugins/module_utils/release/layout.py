@@ -16,8 +16,8 @@ PASTE = "paste.json"
 """The file of a release that holds the record's key ``paste``."""
 
 
-def complete(release: Path, plan: Plan) -> None:
-    """Complete ``etc`` from the source, and copy the folders that Apache serves to ``static``. Raises BuildError."""
+def complete_etc(release: Path) -> None:
+    """Complete ``etc`` from the source."""
     etc = release / "etc"
     etc.mkdir(exist_ok=True)
     source = release / "src"
@@ -26,7 +26,11 @@ def complete(release: Path, plan: Plan) -> None:
         for entry in source.iterdir():
             if not (etc / entry.name).exists():
                 (etc / entry.name).symlink_to(f"../src/{entry.name}")
-    static = release / "static"
+
+
+def copy_static(release: Path, plan: Plan) -> None:
+    """Copy the folders that Apache serves to ``static``. Raises BuildError."""
+    source, static = release / "src", release / "static"
     static.mkdir()
     for number, folder in enumerate(plan.static.values()):
         origin = (source if source.is_dir() else site_packages(release / "venv")) / folder

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+
 CLASSIFIER = "License :: "
 
 
@@ -37,11 +39,6 @@ class Package:
 def normalized(name: str) -> str:
     """Return a package's name as an index writes it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def without_account(url: str) -> str:
-    """Return a URL without account and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def installed(virtualenv: Path) -> list[Package]:

@@ -23,7 +23,7 @@ def make_folders(folder: AppFolder, group: int) -> None:
 
 
 def restrict(release: Path, group: int) -> None:
-    """Let the group ``group`` (a number) read a release that is complete, and nobody else but for ``static``."""
+    """Let the group ``group`` (a number) read a release, and nobody else."""
     remove_uv_lock(release / "venv")
     _restrict(release, group, 0o751)
     for name in GROUP_FOLDERS:
@@ -38,8 +38,12 @@ def restrict(release: Path, group: int) -> None:
             path = Path(parent, name)
             if not path.is_symlink():
                 _restrict(path, group, 0o750 if path.is_dir() else 0o640)
-    (release / "static").chmod(0o755)
-    for parent, folders, files in os.walk(release / "static"):
+
+
+def publish(static: Path) -> None:
+    """Let everybody read the folders that Apache serves."""
+    static.chmod(0o755)
+    for parent, folders, files in os.walk(static):
         for name in folders:
             Path(parent, name).chmod(0o755)
         for name in files:

@@ -21,6 +21,8 @@ class BuildError(OperatorError):
 class Plan:
     """How a release is built.
 
+    ``requirement`` is the text of the source. ``requirements`` are installed beside it, where no lock lists everything,
+    within ``constraints``.
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
     application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds and with
     the Host header ``host``. In the files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in
@@ -32,6 +34,8 @@ class Plan:
     python: str
     source_kind: str
     requirement: str = ""
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     static: Mapping[str, str] = field(default_factory=dict)
     script_name: str = "/"
     health: str = "/"
@@ -46,6 +50,7 @@ class Plan:
         """Read the plan of the release that was unpacked into ``folder``. Raises BuildError when it cannot be used."""
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return cls(**{**content, "expanded": tuple(content.get("expanded", ()))})
+            lists = {key: tuple(content.get(key, ())) for key in ("expanded", "requirements", "constraints")}
+            return cls(**{**content, **lists})
         except (OSError, ValueError, TypeError) as error:
             raise BuildError(f"the archive's {FILE} cannot be used: {explain(error)}") from error

@@ -20,12 +20,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.grove.wsgi.plugins.module_utils.release import virtualenvs
-from ansible_collections.grove.wsgi.plugins.module_utils.release.packages import (
-    Package,
-    installed,
-    normalized,
-    without_account,
-)
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+from ansible_collections.grove.wsgi.plugins.module_utils.release.packages import Package, installed, normalized
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
 
 FILE = "sbom.cdx.json"

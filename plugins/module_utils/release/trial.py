@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pwd
+import re
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,8 +83,21 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
         return
     raise BuildError(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
-        f" {plan.health}, and nothing that serves was changed:\n{output}"
+        f" {plan.health}, and nothing that serves was changed:\n{output}{_missing_module(release, output)}"
     )
+
+
+def _missing_module(release: Path, output: str) -> str:
+    """Return how to add the module that an output says is missing, as further lines; empty where none is."""
+    names = re.findall(r"ModuleNotFoundError: No module named '([\w.]+)'", output)
+    if not names:
+        return ""
+    module = names[-1].partition(".")[0]
+    if (release / "lock.txt").exists():
+        where = "the lock that the record or the source names"
+    else:
+        where = "the key requirements of the record, or to the source's own dependencies"
+    return f"\nThe virtualenv has no module {module}: add the package that brings it to {where}"
 
 
 def check_factories(release: Path, account: pwd.struct_passwd) -> None:

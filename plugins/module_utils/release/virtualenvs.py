@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,8 @@ def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> Non
     source = release / "src"
     if plan.source_kind == "folder" and not any((source / name).exists() for name in ("pyproject.toml", "setup.py")):
         (site_packages(virtualenv) / "_grove_source.pth").write_text("../../../../src\n")
+        if shared is None and plan.requirements:
+            _install_resolved(release, virtualenv, [], plan, tools)
     else:
         _install_application(release, virtualenv, shared, plan, tools)
     if shared is not None:
@@ -161,34 +164,46 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
         packages = [str(path) for path in release.glob("*.whl")]
     else:
         packages = [plan.requirement]
-    install_into = ("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode", *tools.sources)
     if shared is None:
-        resolved = _resolve(release, virtualenv, packages, tools)
-        tools.run(*install_into, "--requirements", str(resolved), step="installing the application")
-        _forget_files(resolved, release)
+        _install_resolved(release, virtualenv, packages, plan, tools)
     else:
         # Do not cache the project's own wheel: each is used once, and the cache would grow.
         no_cache = ["--no-cache", "--link-mode", "copy"] if plan.source_kind == "folder" else []
-        tools.run(*install_into, "--no-deps", *no_cache, "--", *packages, step="installing the application")
+        tools.run(
+            *(*_into(virtualenv, tools), "--no-deps", *no_cache, "--", *packages), step="installing the application"
+        )
     for wheel in release.glob("*.whl"):
         wheel.unlink()
     shutil.rmtree(release / "wheel", ignore_errors=True)
 
 
-def _resolve(release: Path, virtualenv: Path, packages: list[str], tools: Tools) -> Path:
+def _into(virtualenv: Path, tools: Tools) -> tuple[str, ...]:
+    return ("pip", "install", "--python", f"{virtualenv}/bin/python", "--compile-bytecode", *tools.sources)
+
+
+def _install_resolved(release: Path, virtualenv: Path, packages: list[str], plan: Plan, tools: Tools) -> None:
+    resolved = _resolve(release, virtualenv, [*packages, *plan.requirements], plan.constraints, tools)
+    tools.run(*_into(virtualenv, tools), "--requirements", str(resolved), step="installing the application")
+    _forget_files(resolved, release)
+
+
+def _resolve(release: Path, virtualenv: Path, packages: list[str], constraints: Iterable[str], tools: Tools) -> Path:
     """Return a lock that is made now, for an application that has none: what is fetched then has to have its hashes."""
-    for package in packages:
+    for package in (*packages, *constraints):
         # In a file, uv would read it as an option.
         if package.startswith("-"):
             raise BuildError(f"installing the application failed: {package} is an option and no requirement")
-    wanted, resolved = release / "wanted.txt", release / RESOLVED
+    wanted, limited, resolved = release / "wanted.txt", release / "constraints.txt", release / RESOLVED
     wanted.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
+    limited.write_text("".join(f"{constraint}\n" for constraint in constraints), encoding="utf-8")
     tools.run(
         *("pip", "compile", "--quiet", "--python", f"{virtualenv}/bin/python", "--generate-hashes"),
-        *("--no-header", "--no-annotate", *tools.sources, "--output-file", str(resolved), str(wanted)),
+        *("--no-header", "--no-annotate", *tools.sources, "--output-file", str(resolved)),
+        *("--constraints", str(limited), "--", str(wanted)),
         step="installing the application",
     )
     wanted.unlink()
+    limited.unlink()
     return resolved
 
 

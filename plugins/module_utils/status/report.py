@@ -74,6 +74,9 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         return {**state, "problem": "it was never deployed on this host"}
     try:
         pids = daemons.by_slot(app)
+        if state["healthy"] and not any(pids.values()):
+            text = f"Apache has no process of {folder.name}; another application answers at {record['url']}"
+            state["healthy"], state["health"], state["problem"] = False, "another application answers", text
     except SwitchError as error:
         pids, state["problem"] = {}, str(error)
     for colour in COLOURS:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..mpm import per_core
 from . import mod_wsgi_options, syntax
+from .factory import call_of
 from .headers import answer_headers
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
@@ -23,7 +24,7 @@ from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
 from .settings import Settings
 from .spec import frozen
 
-ENTRY_KINDS = ("pecan", "paste", "module")
+ENTRY_KINDS = ("pecan", "paste", "module", "factory")
 # For a check without a host.
 USUAL_CORES = 2
 MEGABYTE = 2**20
@@ -48,6 +49,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         keys=keys,
         kind=kind,
         entry=_entry(keys.make.entry, kind),
+        call=call_of(keys.make.entry),
         source=source_of(keys.install.source, settings.folders),
         lock=find(keys.install.lock, settings.folders) if keys.install.lock else None,
         extras=tuple(folder for folder in extras if folder is not None),

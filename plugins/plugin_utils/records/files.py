@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..inventory import read_as_inventory
+from ..source_files import excluding
 from . import syntax
 from .completing import ENTRY_KINDS, find
+from .factory import CallError, is_call, parts, texts
 from .paste import check_paste
 from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
+from .project import ProjectError, needs_of
 from .record import Record
 from .sections import check_sections
 from .settings import Settings
@@ -33,10 +37,10 @@ def check_entry(record: Record, problems: Problems) -> None:
         problems.add(name, "entry.name", shown(entry.name), "it goes with paste only, remove it")
     elif entry.name is not None and (not entry.name.strip() or set(entry.name) & set("[]")):
         problems.add(name, "entry.name", shown(entry.name), "it has to be the name of a section, without brackets")
-    if record.kind == "module":
-        module, colon, attribute = (entry.module or "").partition(":")
-        if not colon or syntax.importable(module) or syntax.importable(attribute):
-            problems.add(name, "entry.module", shown(entry.module), "it has to be package.module:attribute")
+    if entry.arguments is not None and record.kind != "factory":
+        problems.add(name, "entry.arguments", shown(entry.arguments), "it goes with factory only, remove it")
+    elif record.kind in ("module", "factory"):
+        _check_callable(record, problems)
     python, home = record.keys.install.python, record.keys.make.home
     if python is not None and (remedy := syntax.plain_path(python)):
         problems.add(name, "python", shown(python), remedy)
@@ -47,6 +51,25 @@ def check_entry(record: Record, problems: Problems) -> None:
         if remedy := syntax.argument(word):
             problems.add(name, "argv", shown(word), remedy)
         _check_placeholders(name, "argv", word, problems)
+
+
+def _check_callable(record: Record, problems: Problems) -> None:
+    name, entry, key = record.name, record.keys.make.entry, f"entry.{record.kind}"
+    text = (entry.module if record.kind == "module" else entry.factory) or ""
+    function, values = text, []
+    if is_call(entry):
+        try:
+            function, arguments, keywords = parts(entry)
+        except CallError as error:
+            problems.add(name, error.key, error.actual, error.remedy)
+            return
+        values = [*arguments, *keywords.values()]
+    module, colon, attribute = function.partition(":")
+    if not colon or syntax.importable(module) or syntax.importable(attribute):
+        what = "attribute" if record.kind == "module" else "function"
+        problems.add(name, key, shown(text), f"it has to be package.module:{what}")
+    for argument in texts(values):
+        _check_placeholders(name, key if record.kind == "module" else "entry.arguments", argument, problems)
 
 
 def _check_environment(record: Record, problems: Problems) -> None:
@@ -83,6 +106,7 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     _check_inventories(record, settings, problems)
     _check_source(record, settings, searched, problems)
     lock = record.keys.install.lock
+    _check_requirements(record, problems)
     if lock:
         _check_file(record, "lock", lock, record.lock, searched, problems)
     _check_config(record, searched, problems)
@@ -108,6 +132,25 @@ def _check_inventories(record: Record, settings: Settings, problems: Problems) -
             problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
 
 
+def _check_requirements(record: Record, problems: Problems) -> None:
+    for pattern in record.keys.install.exclude:
+        if not pattern.strip("/") or ".." in pattern.split("/"):
+            remedy = "it has to be a name, or a path below the source, perhaps with * and ?"
+            problems.add(record.name, "exclude", shown(pattern), remedy)
+    for text in record.keys.install.requirements:
+        if remedy := syntax.requirement(text):
+            problems.add(record.name, "requirements", shown(text), remedy)
+    if record.keys.install.lock:
+        if record.keys.install.requirements:
+            remedy = "it goes without lock; add these packages to the lock"
+            problems.add(record.name, "requirements", shown(record.keys.install.requirements), remedy)
+    elif record.source.kind == "folder" and record.source.path:
+        try:
+            needs_of(Path(record.source.path))
+        except ProjectError as error:
+            problems.add(record.name, "source", f"in its file {error.file} {error.actual}", error.remedy)
+
+
 def _check_static(record: Record, url: str, value: object, problems: Problems) -> None:
     key = f"static.{url}"
     folder = record.source.path if record.source.kind == "folder" else None
@@ -118,8 +161,11 @@ def _check_static(record: Record, url: str, value: object, problems: Problems) -
     if not isinstance(value, str) or syntax.file_below(value):
         # The source itself would be public with its code and its configuration.
         problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
-    elif folder and not os.path.isdir(os.path.join(folder, value)):
+    elif folder and not record.keys.make.build and not os.path.isdir(os.path.join(folder, value)):
         problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
+    elif folder and not record.keys.make.build and (pattern := excluding(value, record.keys.install.exclude)):
+        remedy = "give the record a list exclude without that pattern"
+        problems.add(record.name, key, f"{quoted(value)}, which exclude leaves out with {pattern!r}", remedy)
 
 
 def _check_source(record: Record, settings: Settings, searched: str, problems: Problems) -> None:

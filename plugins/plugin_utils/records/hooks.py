@@ -25,6 +25,11 @@ def check_hooks(record: Record, problems: Problems) -> None:
         value = getattr(record.keys.replace, key)
         if value is not None:
             _check_hook(record.name, key, value, problems)
+    if (build := record.keys.make.build) is not None:
+        _check_hook(record.name, "build", build, problems)
+        if record.source.kind != "folder":
+            remedy = "it goes with a source folder only, whose files it makes"
+            problems.add(record.name, "build", shown(build), remedy)
     for name, timer in record.keys.run.timers.items():
         _check_timer(record, name, timer, problems)
     for name, agent in record.keys.run.agents.items():

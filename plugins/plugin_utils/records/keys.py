@@ -14,6 +14,8 @@ class Install:
     name: str
     source: str
     lock: str | None
+    exclude: tuple[str, ...]
+    requirements: tuple[str, ...]
     python: str | None
     system_packages: tuple[str, ...]
     extras: tuple[str, ...]
@@ -27,6 +29,8 @@ class Entry:
     paste: str | None
     name: str | None
     module: str | None
+    factory: str | None
+    arguments: Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Make:
     config: Mapping[str, Any]
     paste: Mapping[str, Any]
     environment: Mapping[str, Any]
+    build: Any
     argv: tuple[str, ...]
     home: str | None
     pecan_signatures: bool

@@ -83,6 +83,10 @@ LARGEST_OPTION = (1 << 31) - 1
 CPU_PRIORITIES = Range(-20, 19)
 # Threads of a process, for records without the key: 3 are the best for Pecan by measurement, 5 the advice of mod_wsgi.
 THREADS = {"pecan": 3, "paste": 5, "module": 5}
+# Lists and dictionaries inside each other in the arguments of an entry; more is a mistake.
+ENTRY_DEPTH = 20
+# Files of requirements that include each other; more is a circle.
+REQUIREMENTS_FILES = 50
 # Numbers of the roles' variables. Those without an entry are any whole numbers.
 RANGES_OF_VARIABLES = {
     # Percent; 0 would build a release that nothing asks for.

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+
 from .limits import ACTUAL_SHOWN_LENGTH, NAME_SHOWN_LENGTH, REMEDY_SHOWN_LENGTH, SHOWN_LENGTH
 
 # In the place of a record's name: the problem concerns every record of the host.
@@ -82,17 +84,19 @@ def plain(value: object) -> Any:
 
 
 def quoted(text: str) -> str:
-    """Return a text in quotes, shortened only where it is longer than most paths."""
+    """Return a text in quotes, shortened where it is longer than most paths. Addresses lose account and password."""
     length = ACTUAL_SHOWN_LENGTH // 2
+    text = without_account(text)
     return repr(str(text)) if len(text) <= length else repr(text[: length - 3]) + "..."
 
 
 def shown(value: object) -> str:
-    """Return ``value`` as text, shortened, with the kind that YAML made of it."""
+    """Return ``value`` as text, shortened, with the kind that YAML made of it. Addresses lose account and password."""
     try:
         text = repr(plain(value))
     except ValueError:  # Python refuses to write a number of more than 4300 digits
         return f"a number that is too large ({kind_of_value(value)})"
+    text = without_account(text)
     short = text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "..."
     return f"{short} ({kind_of_value(value)})"
 

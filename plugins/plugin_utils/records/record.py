@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .factory import Call
 from .keys import Entry, Keys
 from .limits import AGENT_SETTLE, AGENT_STOP_TIMEOUT
 
@@ -63,6 +64,7 @@ class Record:
     keys: Keys
     kind: str
     entry: Entry
+    call: Call | None
     source: Source
     lock: str | None
     extras: tuple[str, ...]

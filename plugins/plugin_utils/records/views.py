@@ -20,7 +20,7 @@ PLACES = (
     "answer_headers",
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
-RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry")
+RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry", "call")
 SECRET = "environment"
 # Keys of the group reach that a release needs: what Apache serves from it, and the path and name that its trial asks.
 REACH_OF_A_RELEASE = ("static", "health", "server_name")
