@@ -41,11 +41,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         super().run(tmp, variables)
         record = self._task.args["record"]
-        try:
-            payload = self._payload(record, variables)
-        except (OSError, ValueError, AnsibleError) as error:
-            raise AnsibleActionFail(f"record {record['name']}: {explain(error)}") from error
-        arguments = self._arguments(record, payload)
+        secrets = self._task.args.get("app_environment") or {}, self._task.args.get("app_config") or {}
+        payload = self._payload(record, *secrets, variables)
+        arguments = {**of_application(record, payload), **common(self._task.args.get("run")), **self._tools()}
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         if result.get("failed") or not result.get("missing") or self._task.check_mode:
             return result
@@ -58,12 +56,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
-    def _payload(self, record: dict[str, Any], variables: dict[str, Any]) -> Payload:
+    def _payload(
+        self, record: dict[str, Any], environment: dict[str, Any], sections: dict[str, Any], variables: dict[str, Any]
+    ) -> Payload:
+        """Return the inputs of a record's release. Raises AnsibleActionFail with the record's name."""
+        try:
+            return self._inputs(record, environment, sections, variables)
+        except (OSError, ValueError, AnsibleError) as error:
+            raise AnsibleActionFail(f"record {record['name']}: {explain(error)}") from error
+
+    def _inputs(
+        self, record: dict[str, Any], environment: dict[str, Any], sections: dict[str, Any], variables: dict[str, Any]
+    ) -> Payload:
         payload = Payload()
         payload.add_source(record["source"])
         if record["lock"]:
             payload.add_file("lock.txt", Path(record["lock"]).read_text(encoding="utf-8"), "lock")
-        sections = self._task.args.get("app_config") or {}
         for target, template in sorted(record["config"].items()):
             text = self._render(template, variables) if template else render(sections[target], MANAGED)
             payload.add_file(f"etc/{target}", text, f"config {target}")
@@ -71,7 +79,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
         for package in record["extras"]:
             payload.add_package(Path(package))
-        environment = self._task.args.get("app_environment") or {}
         entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": record})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
@@ -88,19 +95,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
         return str(lookup.run([template], variables=variables)[0])
 
-    def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
-        return {
-            **{key: record[key] for key in ("folder", "name", "account", "idle")},
-            "writable": [record["state"], record["logs"]],
-            "private": [f"{record['state']}/tmp"],
-            "release": payload.identifier(),
-            "inputs": payload.inputs,
-            "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
-            "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
-            "uv": self._task.args["uv"],
-            "wheelhouse": self._task.args.get("wheelhouse") or "",
-            "run": self._task.args.get("run"),
-        }
+    def _tools(self) -> dict[str, Any]:
+        return {"uv": self._task.args["uv"], "wheelhouse": self._task.args.get("wheelhouse") or ""}
 
     def _send(self, payload: Payload, record: dict[str, Any]) -> str:
         origin = {
@@ -120,6 +116,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return remote
         finally:
             os.unlink(local)
+
+
+def of_application(record: dict[str, Any], payload: Payload) -> dict[str, Any]:
+    """Return what the module ``release`` gets of one application; ``record`` is its build view."""
+    return {
+        **{key: record[key] for key in ("folder", "name", "account", "idle")},
+        "writable": [record["state"], record["logs"]],
+        "private": [f"{record['state']}/tmp"],
+        "release": payload.identifier(),
+        "inputs": payload.inputs,
+    }
+
+
+def common(run: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the module ``release`` gets for every application of a run."""
+    return {
+        "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
+        "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
+        "run": run,
+    }
 
 
 def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:

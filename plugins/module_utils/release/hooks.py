@@ -82,13 +82,19 @@ def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passw
     return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
 
 
+def awaits_trial(folder: AppFolder, release_id: str) -> bool:
+    """Return whether a release was not healthy when it was built, and has not been live since."""
+    described = folder.describe(release_id) or {}
+    return "trial" in described and history.last_made_live(history.read(folder), release_id) is None
+
+
 def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_passwd) -> None:
     """Try a release that was not healthy when it was built, before its migration.
 
     One that has been live needs no trial. Raises HookError when the release is still not healthy.
     """
     described = folder.describe(release_id) or {}
-    if "trial" not in described or history.last_made_live(history.read(folder), release_id) is not None:
+    if not awaits_trial(folder, release_id):
         return
     trial = Trial(**described["trial"])
     verdict = try_release(folder.release(release_id), trial, account)
