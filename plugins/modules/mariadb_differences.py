@@ -74,6 +74,7 @@ users:
   returned: success
 """
 
+import importlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -113,7 +114,7 @@ def main() -> None:
     databases, users = module.params["databases"], module.params["users"]
     all_differ = {"changed": False, "databases": databases, "users": [str(user["name"]) for user in users]}
     try:
-        import pymysql
+        pymysql: Any = importlib.import_module("pymysql")
     except ImportError:
         module.exit_json(**all_differ)
     try:

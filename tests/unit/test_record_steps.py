@@ -15,6 +15,10 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
     agent_units,
     record_environment,
     record_sections,
+    release_plans,
+    served_applications,
+    timer_files,
+    timer_units,
 )
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
@@ -37,9 +41,13 @@ def check(*records: dict[str, Any], only: tuple[str, ...] = ()) -> Checked:
 
 
 def work(
-    *records: dict[str, Any], only: tuple[str, ...] = (), units: tuple[str, ...] = (), sites: tuple[str, ...] = ()
+    *records: dict[str, Any],
+    only: tuple[str, ...] = (),
+    units: tuple[str, ...] = (),
+    sites: tuple[str, ...] = (),
+    accounts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    host = {"units": units, "httpd": {"sites": sites}}
+    host = {"units": units, "httpd": {"sites": sites}, "accounts": accounts or {}}
     return steps(check(*records, only=only), dataclasses.replace(SETTINGS, only=only), host)
 
 
@@ -156,6 +164,29 @@ def test_private_certificates() -> None:
     assert work(record("blog"))["tls"] is False
 
 
+ACCOUNT = {
+    "uid": 990,
+    "group": "shop",
+    "home": "/var/lib/shop",
+    "shell": "/usr/sbin/nologin",
+    "comment": "WSGI application shop",
+}
+
+
+@pytest.mark.parametrize(
+    ("actual", "differs"),
+    [
+        (None, True),
+        (ACCOUNT, False),
+        *(({**ACCOUNT, key: value}, True) for key, value in [("group", None), ("shell", "/bin/sh"), ("comment", "")]),
+    ],
+)
+def test_accounts_that_differ(actual: dict[str, Any] | None, differs: bool) -> None:
+    accounts = work(record("shop"), accounts={"shop": actual})["accounts"]
+    expected = {key: value for key, value in ACCOUNT.items() if key != "uid"}
+    assert accounts == ([{"name": "shop", **expected}] if differs else [])
+
+
 TIMER = {"command": "expire", "schedule": "daily"}
 
 
@@ -164,6 +195,12 @@ def test_timers_and_agents_by_unit() -> None:
     result = work(record("shop", timers={"expire": TIMER}, agents=agents), record("blog", listen=8081))
     unit = {"app": "shop", "unit": "grove-shop-expire", "run": "/srv/wsgi/shop/run"}
     [expire] = result["timers"]
+    assert timer_units([expire]) == {"grove-shop-expire": {"item": expire}}
+    texts = {kind: {"grove-shop-expire": f"a {kind}"} for kind in ("service", "timer")}
+    assert timer_files([expire], "/units", texts) == [
+        {"path": f"/units/grove-shop-expire.{kind}", "content": f"a {kind}", "mode": "0640"}
+        for kind in ("service", "timer")
+    ]
     assert expire.pop("sandbox")
     assert expire == {**unit, "timer": "expire", "schedule": "daily"}
     assert result["agents"] == result["agents_before"]
@@ -171,8 +208,8 @@ def test_timers_and_agents_by_unit() -> None:
     assert list(shop["units"]) == ["api", "mailer"]
     assert shop["units"]["mailer"]["stop_timeout"] == 5
     assert list(agent_units(result["agents"])) == ["grove-shop-api", "grove-shop-mailer"]
-    texts = {"grove-shop-api": "one", "grove-shop-mailer": "two"}
-    [application] = agent_applications(result["agents"], {"shop": "0123"}, texts)
+    agent_texts = {"grove-shop-api": "one", "grove-shop-mailer": "two"}
+    [application] = agent_applications(result["agents"], {"shop": "0123"}, agent_texts)
     assert (application["release"], application["units"]) == ("0123", {"api": "one", "mailer": "two"})
     assert application["record"]["name"] == "shop"
     only_after = work(record("shop", agents={"mailer": agents["mailer"]}))
@@ -217,6 +254,12 @@ def test_secrets_of_a_record_by_its_name() -> None:
     records = [3, {"no": "name"}, {"name": "shop", "environment": {"A": 1}, "config": {"a": "a.j2", "b": {"c": {}}}}]
     assert record_environment(records, "shop") == {"A": "1"}
     assert record_sections(records, "shop") == {"b": {"c": {}}}
+    assert release_plans({"shop": {"build": {"name": "shop"}}}, records) == [
+        {"record": {"name": "shop"}, "environment": {"A": "1"}, "sections": {"b": {"c": {}}}}
+    ]
+    assert served_applications([{"name": "shop"}], {"shop": "0123", "blog": "4567"}) == [
+        {"record": {"name": "shop"}, "release": "0123"}
+    ]
 
 
 def test_the_plan_of_a_build() -> None:

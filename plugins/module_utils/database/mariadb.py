@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 EVERY_HOST = "%"
@@ -20,7 +20,7 @@ class Account:
 
     plugin: str
     password: str
-    grants: Collection[str] = field(default=())
+    grants: Sequence[str] = ()
 
 
 def password_hash(password: str) -> str:

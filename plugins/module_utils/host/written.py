@@ -43,7 +43,7 @@ def write_all(
         folder.chmod(FOLDER_MODE)
     different = [(text, _content(text.path)) for text in texts if not _is_written(text)]
     for text, before in different if not dry else ():
-        if before != text.content:
+        if before != text.content or text.path.is_symlink():
             replace_text(text.path, text.content, mode=text.mode)
         os.chown(text.path, 0, 0)
         text.path.chmod(text.mode)

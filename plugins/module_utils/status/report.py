@@ -39,7 +39,7 @@ def reports(applications: Iterable[tuple[App, dict[str, Any]]], last: int = limi
     They are looked at at the same time: most of a report is waiting for an answer, for systemd or for du.
     """
     with ThreadPoolExecutor(limits.AT_ONCE) as pool:
-        return list(pool.map(lambda one: report(*one, last=last), applications))
+        return list(pool.map(lambda one: report(one[0], one[1], last), applications))
 
 
 def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[str, Any]:
