@@ -32,6 +32,13 @@ options:
         description: Permissions in octal digits.
         type: str
         default: "0644"
+      validate:
+        description:
+          - A command that checks a copy of a file that differs, before any file is written. The copy's path takes the
+            place of C(%s) in a word. A host that does not have the program yet checks nothing.
+        type: list
+        elements: str
+        default: []
   links:
     description: Targets of symbolic links, by the links' paths. Something else in the place of one is an error.
     type: dict
@@ -68,6 +75,7 @@ def main() -> None:
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True},
         "mode": {"type": "str", "default": "0644"},
+        "validate": {"type": "list", "elements": "str", "default": []},
     }
     module = AnsibleModule(
         argument_spec={
@@ -78,7 +86,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     folders = [Path(folder) for folder in module.params["folders"]]
-    texts = [Text(Path(one["path"]), one["content"], int(one["mode"], 8)) for one in module.params["files"]]
+    texts = [
+        Text(Path(one["path"]), one["content"], int(one["mode"], 8), one["validate"]) for one in module.params["files"]
+    ]
     links = {Path(path): str(target) for path, target in module.params["links"].items()}
     run_module(module, lambda: write_all(folders, texts, links, dry=module.check_mode))
 

@@ -59,6 +59,20 @@ def test_a_link_replaces_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_file_that_its_program_refuses_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "one"
+    check = ["sh", "-c", "grep -q good %s || { echo bad line in %s >&2; exit 1; }"]
+    file = {"path": str(path), "content": "good\n", "validate": check}
+    assert call("files", files=[file])["changed"]
+    for dry in (True, False):
+        result = call("files", check=dry, files=[{**file, "content": "bad\n"}])
+        assert result["failed"]
+        assert f"bad line in {path}" in result["msg"]
+        assert path.read_text() == "good\n"
+    # The package brings the program later.
+    assert call("files", files=[{**file, "content": "bad\n", "validate": ["no-such-program", "%s"]}])["changed"]
+
+
 @pytest.mark.debian_packages("openssl")
 def test_packages_that_are_missing() -> None:
     names = ["openssl", "no-such-package-of-debian", "openssl=1*", "awk"]

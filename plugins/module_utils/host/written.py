@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterable, Mapping
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,20 @@ FOLDER_MODE = 0o755
 
 @dataclass(frozen=True)
 class Text:
-    """A file that belongs to root, with its content and permissions."""
+    """A file that belongs to root, with its content and permissions.
+
+    ``validate`` is a command that checks a copy of the file, whose path takes the place of ``%s`` in a word. A host
+    that does not have the program yet checks nothing.
+    """
 
     path: Path
     content: str
     mode: int
+    validate: Sequence[str] = ()
+
+
+class InvalidError(OperatorError):
+    """The program that reads a file does not accept it."""
 
 
 class NotALinkError(OperatorError):
@@ -34,7 +46,7 @@ def write_all(
     """Make the folders, and write the files and symbolic links that differ; return the module's result.
 
     ``links`` are targets by the links' paths. A folder that exists stays as it is, and so does the owner of a link.
-    Raises NotALinkError, before anything is changed, and OSError.
+    Raises NotALinkError before anything is changed, InvalidError before a file or link is, and OSError.
     """
     late = {path: target for path, target in links.items() if _target(path) != target}
     missing = [folder for folder in folders if not folder.is_dir()]
@@ -42,6 +54,8 @@ def write_all(
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         folder.chmod(FOLDER_MODE)
     different = [(text, _content(text.path)) for text in texts if not _is_written(text)]
+    for text, _ in different:
+        _validate(text)
     for text, before in different if not dry else ():
         if before != text.content or text.path.is_symlink():
             replace_text(text.path, text.content, mode=text.mode)
@@ -55,6 +69,19 @@ def write_all(
     ]
     names = [*map(str, missing), *(str(text.path) for text, _ in different), *map(str, late)]
     return {"changed": bool(names), "changed_files": names, "diff": diffs}
+
+
+def _validate(text: Text) -> None:
+    if not text.validate or shutil.which(text.validate[0]) is None:
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=text.path.suffix) as copy:
+        copy.write(text.content)
+        copy.flush()
+        command = [word.replace("%s", copy.name) for word in text.validate]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip().replace(copy.name, str(text.path))
+        raise InvalidError(f"{text.path} is not accepted by {text.validate[0]}, and was not changed: {reason}")
 
 
 def _target(path: Path) -> str | None:
