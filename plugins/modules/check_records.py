@@ -33,6 +33,13 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description:
+      - What M(grove.wsgi.host_info) gets as C(packages), beside the C(system_packages) of the records, for the step
+        that installs them.
+    type: list
+    elements: str
+    default: []
 author: The Grove maintainers (@grove)
 """
 

@@ -1,4 +1,4 @@
-"""The modules files and missing_packages, run as Ansible runs them, on this host."""
+"""The modules files and server_state, run as Ansible runs them, on this host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.host.packages import installed
 from module_calls import call
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
@@ -74,6 +75,9 @@ def test_a_file_that_its_program_refuses_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.debian_packages("openssl")
-def test_packages_that_are_missing() -> None:
+def test_packages_and_units_that_are_missing() -> None:
     names = ["openssl", "no-such-package-of-debian", "openssl=1*", "awk"]
-    assert call("missing_packages", names=names)["names"] == names[1:]
+    state = call("server_state", packages=names, unit="no-such-unit")
+    assert (state["missing"], state["runs"]) == (names[1:], False)
+    assert installed(names) == ["openssl"]
+    assert installed([]) == []
