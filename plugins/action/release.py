@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -20,6 +21,8 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("migrate", "contract", "after")
+# The first words of those inputs of a release that are its software.
+SOFTWARE = ("source", "lock", "extras")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
 # Options of WSGIDaemonProcess, and the environment variable of each.
 LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
@@ -83,7 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
-        text = json.dumps(commands(record, environment), indent=1, sort_keys=True, default=str)
+        content = {**commands(record, environment), **migration(record, sections, payload)}
+        text = json.dumps(content, indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
         # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
@@ -147,6 +151,26 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     if record["agents"]:
         content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
     return content
+
+
+def migration(record: dict[str, Any], sections: dict[str, Any], payload: Payload) -> dict[str, str]:
+    """Return what commands.json holds of a migration that releases share: the hash of all that it depends on."""
+    if not record["migrate"] or not record["migrate_reads"]:
+        return {}
+    software = {key: value for key, value in payload.inputs.items() if key.partition(" ")[0] in SOFTWARE}
+    parts = {
+        target: {name: part(sections[target], name) for name in names} or payload.inputs[f"config {target}"]
+        for target, names in record["migrate_reads"].items()
+    }
+    text = json.dumps([software, record["abi"], record["migrate"], parts], sort_keys=True, default=str)
+    return {"migration": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def part(sections: dict[str, Any], name: str) -> Any:
+    """Return a section of a configuration file, or the option SECTION/OPTION; None where there is none."""
+    section, _, option = name.partition("/")
+    values = sections.get(section)
+    return (values or {}).get(option) if option else values
 
 
 def locale_variables(record: dict[str, Any]) -> dict[str, str]:

@@ -165,6 +165,25 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
     assert not call("hook", **{**arguments, "what": "after"})["due"]
 
 
+def test_a_release_with_the_same_migration_as_the_last_one_is_not_migrated(
+    folder: AppFolder, record: dict[str, Any]
+) -> None:
+    def migrated(release: str, migration: str) -> bool:
+        content = {"migrate": "true", "migration": migration, "environment": {}, "home": "/", "state": "/", "logs": "/"}
+        (folder.release(release) / "commands.json").write_text(json.dumps(content))
+        return bool(call("hook", record=record, release=release, what="migrate")["due"])
+
+    assert migrated("one", "abc")
+    assert not migrated("two", "abc")
+    assert migrated("two", "def")
+    # What the first release has done may be undone by now.
+    (folder.path / history.NAME).write_text(
+        "".join(line for line in (folder.path / history.NAME).read_text().splitlines(True) if '"one"' not in line)
+    )
+    assert migrated("one", "abc")
+    assert migrated("two", "") is False
+
+
 def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: dict[str, Any]) -> None:
     (folder.release("one") / "commands.json").write_text(
         json.dumps(

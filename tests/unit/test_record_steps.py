@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import record_settings
-from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
+from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands, migration
 from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
 from ansible_collections.grove.wsgi.plugins.filter.records import (
     agent_applications,
@@ -20,6 +20,7 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
     timer_files,
     timer_units,
 )
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
@@ -294,6 +295,32 @@ def test_the_plan_of_a_build() -> None:
         "extras": False,
         "timers": {},
     }
+
+
+NOVA = {"database": {"connection": "one", "pool": 5}, "DEFAULT": {"transport_url": "bus", "debug": False}}
+
+
+def migration_of(sections: dict[str, Any], **more: Any) -> str | None:
+    changed = record("shop", config={"shop.conf": sections, "a.sh": {}}, migrate="true", **more)
+    view = build_view(check(changed).records[0])
+    payload = Payload()
+    payload.add_source(view["source"])
+    payload.add_file("etc/a.sh", more.get("source", ""), "config a.sh")
+    return migration(view, {"shop.conf": sections}, payload).get("migration")
+
+
+def test_what_a_migration_reads_is_what_it_depends_on() -> None:
+    reads = {"shop.conf": ["database", "DEFAULT/transport_url", "absent"]}
+    assert migration_of(NOVA) is None
+    first = migration_of(NOVA, migrate_reads=reads)
+    assert first == migration_of({**NOVA, "DEFAULT": {"transport_url": "bus", "debug": True}}, migrate_reads=reads)
+    others = [
+        migration_of({**NOVA, "database": {"connection": "one", "pool": 6}}, migrate_reads=reads),
+        migration_of({**NOVA, "DEFAULT": {"transport_url": "other"}}, migrate_reads=reads),
+        migration_of(NOVA, migrate_reads={**reads, "a.sh": []}),
+        migration_of(NOVA, migrate_reads=reads, source="shop==2"),
+    ]
+    assert len({first, *others}) == 5
 
 
 def test_a_build_and_apache_number_static_folders_in_the_same_order() -> None:
