@@ -3,7 +3,8 @@
 
 Run as root: `bench/control_plane.py [--release bookworm] [--rounds N] [--keep]`. It makes a fresh host, runs
 the commands of the documentation (`./grove site -i inventory/openstack`, then the clients' commands), runs the site
-again, and prints tables. It downloads the wheels anew. Nothing else should run on the machine.
+again, asks for the status, deploys nova with a changed option, and prints tables. It downloads the wheels anew. Nothing
+else should run on the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ from typing import Any
 from fresh_host import FRONT, HOST, fresh, on
 
 SITE = f"{FRONT} ./grove site -i inventory/openstack -e uv_cache=/var/cache/uv-bench"
+STATUS = f"{FRONT} ./grove status -i inventory/openstack"
+CHANGED = {"nova_config": {"api": {"max_limit": 999}}}
+DEPLOY = f"{SITE.replace(' site ', ' deploy ')} -e app=nova -e '{json.dumps(CHANGED)}'"
+# What Ansible needs for a play without tasks, and for a task that calls a module of the host.
+ALONE = f"{FRONT} .venv/bin/ansible-playbook -i inventory/openstack /root/{{}}.yml"
+PLAYS = {
+    "nothing": [{"hosts": "wsgi", "gather_facts": False, "tasks": []}],
+    "call": [{"hosts": "wsgi", "gather_facts": False, "tasks": [{"ansible.builtin.command": "/bin/true"}]}],
+}
 JSON = "ANSIBLE_STDOUT_CALLBACK=ansible.posix.json"
 SERVER = """set -e
 . /etc/openstack/openrc
@@ -92,12 +102,22 @@ def main() -> None:
         assert output.split()[-1] == "ACTIVE", output
         used = memory(host)
         second_seconds, second = on(host, SITE)
-        changed = re.search(r"changed=(\d+)", second)
+        recap = {key: int(number) for key, number in re.findall(r"(ok|changed|skipped)=(\d+)", second)}
+        for name, plays in PLAYS.items():
+            on(host, f"printf %s '{json.dumps(plays)}' >/root/{name}.yml")
+            on(host, ALONE.format(name))
+        alone, call = (on(host, ALONE.format(name))[0] for name in PLAYS)
+        on(host, STATUS)
         figures.setdefault("fresh host to ACTIVE server, s", []).append(site + server)
         figures.setdefault("of that, ./grove site", []).append(site)
         figures.setdefault("of that, the clients' commands", []).append(server)
         figures.setdefault("second run, s", []).append(second_seconds)
-        figures.setdefault("second run, changed", []).append(float(changed.group(1)) if changed else -1)
+        for key, number in recap.items():
+            figures.setdefault(f"second run, tasks {key}", []).append(number)
+        figures.setdefault("status, s", []).append(on(host, STATUS)[0])
+        figures.setdefault("deploy of nova with a changed option, s", []).append(on(host, DEPLOY)[0])
+        figures.setdefault("Ansible alone, a play without tasks, s", []).append(alone)
+        figures.setdefault("Ansible alone, a play with one call of a module, s", []).append(call)
         figures.setdefault("memory of the whole, MB", []).append(sum(used.values()))
         if number == options.rounds - 1:
             seconds_of = shares(printed)

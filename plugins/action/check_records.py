@@ -41,7 +41,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if len(alone.problems) > PROBLEMS_SHOWN:
             return {**result, "failed": True, "msg": problem_text(alone), "warnings": warning_texts(alone)}
         questions = host_questions(records if isinstance(records, list) else [], settings)
-        request = {"layout": arguments["layout"], **questions}
+        questions["packages"] += arguments.get("packages") or []
+        request = {"layout": arguments["layout"], "globs": arguments.get("globs") or [], **questions}
         answer = self._execute_module("grove.wsgi.host_info", module_args=request, task_vars=task_vars)
         if answer.get("failed"):
             return {**result, **answer}

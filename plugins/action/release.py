@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -22,6 +23,8 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
 HOOKS = ("build", "migrate", "contract", "after")
+# The first words of those inputs of a release that are its software.
+SOFTWARE = ("source", "lock", "requirements", "extras")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
 # Options of WSGIDaemonProcess, and the environment variable of each.
 LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
@@ -43,11 +46,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         super().run(tmp, variables)
         record = self._task.args["record"]
-        try:
-            payload = self._payload(record, variables)
-        except (OSError, ValueError, AnsibleError) as error:
-            raise AnsibleActionFail(f"record {record['name']}: {explain(error)}") from error
-        arguments = self._arguments(record, payload)
+        secrets = self._task.args.get("app_environment") or {}, self._task.args.get("app_config") or {}
+        payload = self._payload(record, *secrets, variables)
+        arguments = {**of_application(record, payload), **common(self._task.args.get("run")), **self._tools()}
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         if result.get("failed") or not result.get("missing") or self._task.check_mode:
             return result
@@ -62,7 +63,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
-    def _payload(self, record: dict[str, Any], variables: dict[str, Any]) -> Payload:
+    def _payload(
+        self, record: dict[str, Any], environment: dict[str, Any], sections: dict[str, Any], variables: dict[str, Any]
+    ) -> Payload:
+        """Return the inputs of a record's release. Raises AnsibleActionFail with the record's name."""
+        try:
+            return self._inputs(record, environment, sections, variables)
+        except (OSError, ValueError, AnsibleError) as error:
+            raise AnsibleActionFail(f"record {record['name']}: {explain(error)}") from error
+
+    def _inputs(
+        self, record: dict[str, Any], environment: dict[str, Any], sections: dict[str, Any], variables: dict[str, Any]
+    ) -> Payload:
         payload = Payload()
         payload.add_source(record["source"], record["exclude"])
         needs = needs_of_record(record)
@@ -70,7 +82,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.add_file("lock.txt", needs.lock, "lock")
         if record["requirements"]:
             payload.inputs["requirements"] = record["requirements"]
-        sections = self._task.args.get("app_config") or {}
         for target, template in sorted(record["config"].items()):
             text = self._render(template, variables) if template else render(sections[target], MANAGED)
             payload.add_file(f"etc/{target}", text, f"config {target}")
@@ -78,12 +89,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
         for package in record["extras"]:
             payload.add_package(Path(package))
-        environment = self._task.args.get("app_environment") or {}
         entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": record})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
-        text = json.dumps(commands(record, environment), indent=1, sort_keys=True, default=str)
+        content = {**commands(record, environment), **migration(record, sections, payload)}
+        text = json.dumps(content, indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
         payload.inputs["python"] = record["abi"]
         # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
@@ -95,19 +106,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
         return str(lookup.run([template], variables=variables)[0])
 
-    def _arguments(self, record: dict[str, Any], payload: Payload) -> dict[str, Any]:
-        return {
-            **{key: record[key] for key in ("folder", "name", "account", "idle")},
-            "writable": [record["state"], record["logs"]],
-            "private": [f"{record['state']}/tmp"],
-            "release": payload.identifier(),
-            "inputs": payload.inputs,
-            "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
-            "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
-            "uv": self._task.args["uv"],
-            "wheelhouse": self._task.args.get("wheelhouse") or "",
-            "run": self._task.args.get("run"),
-        }
+    def _tools(self) -> dict[str, Any]:
+        return {"uv": self._task.args["uv"], "wheelhouse": self._task.args.get("wheelhouse") or ""}
 
     def _send(self, payload: Payload, record: dict[str, Any]) -> str:
         origin = {
@@ -129,6 +129,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             os.unlink(local)
 
 
+def of_application(record: dict[str, Any], payload: Payload) -> dict[str, Any]:
+    """Return what the module ``release`` gets of one application; ``record`` is its build view."""
+    return {
+        **{key: record[key] for key in ("folder", "name", "account", "idle")},
+        "writable": [record["state"], record["logs"]],
+        "private": [f"{record['state']}/tmp"],
+        "release": payload.identifier(),
+        "inputs": payload.inputs,
+    }
+
+
+def common(run: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the module ``release`` gets for every application of a run."""
+    return {
+        "slot_wsgi": (REPOSITORY / "wsgi" / "slot.wsgi").read_text(),
+        "run_script": (REPOSITORY / "wsgi" / "run").read_text(),
+        "run": run,
+    }
+
+
 def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
     """Return what commands.json holds: the commands of a release, and the environment in which they run."""
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
@@ -138,6 +158,26 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     if record["agents"]:
         content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
     return content
+
+
+def migration(record: dict[str, Any], sections: dict[str, Any], payload: Payload) -> dict[str, str]:
+    """Return what commands.json holds of a migration that releases share: the hash of all that it depends on."""
+    if not record["migrate"] or not record["migrate_reads"]:
+        return {}
+    software = {key: value for key, value in payload.inputs.items() if key.partition(" ")[0] in SOFTWARE}
+    parts = {
+        target: {name: part(sections[target], name) for name in names} or payload.inputs[f"config {target}"]
+        for target, names in record["migrate_reads"].items()
+    }
+    text = json.dumps([software, record["abi"], record["migrate"], parts], sort_keys=True, default=str)
+    return {"migration": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def part(sections: dict[str, Any], name: str) -> Any:
+    """Return a section of a configuration file, or the option SECTION/OPTION; None where there is none."""
+    section, _, option = name.partition("/")
+    values = sections.get(section)
+    return (values or {}).get(option) if option else values
 
 
 def locale_variables(record: dict[str, Any]) -> dict[str, str]:

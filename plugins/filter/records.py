@@ -68,6 +68,24 @@ def record_sections(records: Iterable[Any], name: str) -> dict[str, Any]:
     return {str(file): value for file, value in config.items() if isinstance(value, Mapping)}
 
 
+def release_plans(views: Mapping[str, Mapping[str, Any]], records: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the argument ``plans`` of the module ``pending``; ``views`` are those of the deployed records, by name."""
+    all_records = list(records)
+    return [
+        {
+            "record": view["build"],
+            "environment": record_environment(all_records, name),
+            "sections": record_sections(all_records, name),
+        }
+        for name, view in views.items()
+    ]
+
+
+def served_applications(views: Iterable[Mapping[str, Any]], releases: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the argument ``applications`` of the module ``served``; ``views`` are for switching."""
+    return [{"record": view, "release": releases[view["name"]]} for view in views]
+
+
 def agent_applications(
     applications: Iterable[Mapping[str, Any]], releases: Mapping[str, str], unit_texts: Mapping[str, str]
 ) -> list[dict[str, Any]]:
@@ -90,6 +108,25 @@ def agent_units(applications: Iterable[Mapping[str, Any]]) -> dict[str, dict[str
     return {values["unit"]: {"item": values} for one in applications for values in one["units"].values()}
 
 
+def timer_units(timers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the values of every timer's units, by unit."""
+    return {values["unit"]: {"item": values} for values in timers}
+
+
+def timer_files(
+    timers: Iterable[Mapping[str, Any]], folder: str, texts: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return the argument ``files`` of the module ``files`` for timers; ``texts`` are by kind and unit.
+
+    Other applications are not to read what runs beside this one; systemd reads as root.
+    """
+    return [
+        {"path": f"{folder}/{values['unit']}.{kind}", "content": units[values["unit"]], "mode": "0640"}
+        for values in timers
+        for kind, units in texts.items()
+    ]
+
+
 def _record(records: Iterable[Any], name: str) -> Mapping[str, Any]:
     return next(record for record in records if isinstance(record, Mapping) and record.get("name") == name)
 
@@ -103,6 +140,10 @@ class FilterModule:
             "resolved_records": accept_args_markers(resolved_records),
             "record_environment": record_environment,
             "record_sections": record_sections,
+            "release_plans": release_plans,
+            "served_applications": served_applications,
             "agent_applications": agent_applications,
             "agent_units": agent_units,
+            "timer_units": timer_units,
+            "timer_files": timer_files,
         }

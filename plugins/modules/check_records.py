@@ -28,6 +28,18 @@ options:
     description: Where the distribution keeps Apache's files, C(httpd_layout) of the role C(httpd).
     type: dict
     required: true
+  globs:
+    description: What M(grove.wsgi.host_info) gets as C(globs), for the steps that make files once.
+    type: list
+    elements: str
+    default: []
+  packages:
+    description:
+      - What M(grove.wsgi.host_info) gets as C(packages), beside the C(system_packages) of the records, for the step
+        that installs them.
+    type: list
+    elements: str
+    default: []
 author: The Grove maintainers (@grove)
 """
 

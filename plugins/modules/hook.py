@@ -45,7 +45,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, deployment_step
@@ -76,7 +75,7 @@ def run_hook(params: dict[str, Any], *, dry: bool) -> dict[str, Any]:
         if dry:
             return result
         if due and params["done_by"]:
-            history.append(folder, hooks.EVENTS[what], release, by=params["done_by"])
+            hooks.note(folder, release, what, by=params["done_by"])
         elif due:
             result |= hooks.run(folder, release, what, account_of(record["account"]))
         if what == "migrate":

@@ -42,6 +42,16 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description: Packages of Debian to look up.
+    type: list
+    elements: str
+    default: []
+  globs:
+    description: Paths with wildcards. Of the files that match, the host tells which there are.
+    type: list
+    elements: str
+    default: []
   key_pairs:
     description: Certificates and keys that have to belong together, each a list of the two paths.
     type: list
@@ -60,21 +70,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing limits them),
-    C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(key_pairs), C(ocsp_responders) (of each
-    certificate of C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them),
-    C(call_filters) (whether systemd can filter the system calls of a unit with an account), C(units)
-    (files by which systemd and cron run commands of applications), C(systemd), C(package_lists) (whether apt knows any
-    package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
+  description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing limits
+    them), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(packages) (those that are
+    installed), C(present) (the files that match C(globs)), C(key_pairs), C(ocsp_responders) (of each certificate of
+    C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(call_filters)
+    (whether systemd can filter the system calls of a unit with an account), C(units) (files by which systemd and cron
+    run commands of applications), C(systemd), C(package_lists) (whether apt knows any package), C(waf) (whether
+    ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
   type: dict
   returned: always
 """
 
+import glob
 import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.host import info, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host import info, packages, processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
@@ -92,6 +104,8 @@ def main() -> None:
             "mounts": {"type": "list", "elements": "str", "default": []},
             "folders": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "globs": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
         },
         supports_check_mode=True,
@@ -109,6 +123,8 @@ def main() -> None:
             "mounts": {path: info.mount_options(path) for path in params["mounts"]},
             "folders": {path: info.owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},
+            "packages": packages.installed(params["packages"]),
+            "present": sorted(path for pattern in params["globs"] for path in glob.glob(pattern)),
             "key_pairs": {"|".join(pair): info.key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "ocsp_responders": {pair[0]: info.ocsp_responder(pair[0]) for pair in params["key_pairs"] if pair},
             "waf": os.path.exists(os.path.join(params["layout"].get("modules_dir", ""), "mod_security2.so")),

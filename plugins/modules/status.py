@@ -43,7 +43,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
-from ansible_collections.grove.wsgi.plugins.module_utils.status.report import report
+from ansible_collections.grove.wsgi.plugins.module_utils.status.report import reports
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 
@@ -61,7 +61,7 @@ def main() -> None:
 
     def work() -> dict[str, Any]:
         names = [app] if app else app_file.names(base)
-        return {"changed": False, "apps": [report(*app_file.read(base, name), last=last) for name in names]}
+        return {"changed": False, "apps": reports([app_file.read(base, name) for name in names], last)}
 
     run_module(module, work)
 

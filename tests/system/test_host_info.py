@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import grp
 import os
 import pwd
 import subprocess
@@ -34,7 +35,13 @@ def test_pythons() -> None:
 
 def test_accounts() -> None:
     me = pwd.getpwuid(os.getuid())
-    assert info.account(me.pw_name) == {"uid": me.pw_uid, "home": me.pw_dir, "shell": me.pw_shell}
+    assert info.account(me.pw_name) == {
+        "uid": me.pw_uid,
+        "group": grp.getgrgid(me.pw_gid).gr_name,
+        "home": me.pw_dir,
+        "shell": me.pw_shell,
+        "comment": me.pw_gecos,
+    }
     assert info.account("no-such-account") is None
 
 

@@ -1,10 +1,11 @@
-"""The modules rollback, canary, hook and deployment, run as Ansible runs them, against folders of their own."""
+"""The modules that switch, and those around the switch, run as Ansible runs them, against folders of their own."""
 
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted, StepError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.rollback import Rollback
+from module_calls import call
 from record_settings import switching_part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,16 +44,6 @@ def folder(record: dict[str, Any]) -> AppFolder:
     history.append(app_folder, "switched", "two", **{"from": "one"})
     app_file.write(record, app_file.apache("no-such-program", None))
     return app_folder
-
-
-def call(module: str, *, check: bool = False, **arguments: object) -> dict[str, Any]:
-    """Run a module in a process of its own and return its result."""
-    request = {"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}}
-    command = [sys.executable, "-m", f"ansible_collections.grove.wsgi.plugins.modules.{module}"]
-    completed = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
-    assert completed.stdout, completed.stderr
-    result: dict[str, Any] = json.loads(completed.stdout)
-    return result
 
 
 def test_check_mode_reports_the_target_of_a_rollback(folder: AppFolder, tmp_path: Path) -> None:
@@ -184,6 +176,25 @@ def test_a_hook_is_run_once_and_noted_elsewhere(folder: AppFolder, record: dict[
     assert not call("hook", **{**arguments, "what": "after"})["due"]
 
 
+def test_a_release_with_the_same_migration_as_the_last_one_is_not_migrated(
+    folder: AppFolder, record: dict[str, Any]
+) -> None:
+    def migrated(release: str, migration: str) -> bool:
+        content = {"migrate": "true", "migration": migration, "environment": {}, "home": "/", "state": "/", "logs": "/"}
+        (folder.release(release) / "commands.json").write_text(json.dumps(content))
+        return bool(call("hook", record=record, release=release, what="migrate")["due"])
+
+    assert migrated("one", "abc")
+    assert not migrated("two", "abc")
+    assert migrated("two", "def")
+    # What the first release has done may be undone by now.
+    (folder.path / history.NAME).write_text(
+        "".join(line for line in (folder.path / history.NAME).read_text().splitlines(True) if '"one"' not in line)
+    )
+    assert migrated("one", "abc")
+    assert migrated("two", "") is False
+
+
 def test_a_migration_that_fails_says_what_was_done(folder: AppFolder, record: dict[str, Any]) -> None:
     (folder.release("one") / "commands.json").write_text(
         json.dumps(
@@ -254,3 +265,94 @@ def test_the_switch_notes_no_origin_that_never_served(folder: AppFolder, record:
     assert result["msg"].endswith("no release has served yet")
     assert [event["what"] for event in history.read(folder)] == ["built", "refused"]
     assert folder.release_of("blue") == "one"
+
+
+def plan(folder: AppFolder, release: str) -> dict[str, Any]:
+    """Return what the module pending gets of an application, with the folders that it is to have."""
+    return {
+        "name": "shop",
+        "folder": str(folder.path),
+        "account": pwd.getpwuid(os.getuid()).pw_name,
+        "idle": "cold",
+        "writable": [str(folder.path / "state")],
+        "private": [],
+        "release": release,
+        "inputs": {"a": release},
+    }
+
+
+SCRIPTS = {"slot_wsgi": "slot\n", "run_script": "run\n", "run": None}
+
+
+@pytest.fixture
+def complete(folder: AppFolder) -> AppFolder:
+    """An application of which nothing is to be done for the release two."""
+    (folder.path / "slot.wsgi").write_text("slot\n")
+    (folder.path / "run").write_text("run\n")
+    (folder.path / "state").mkdir(mode=0o750)
+    for release in ("one", "two"):
+        (folder.release(release) / "commands.json").write_text(json.dumps({"migrate": "true", "after": "true"}))
+    history.append(folder, "migrated", "two")
+    history.append(folder, "after", "two")
+    return folder
+
+
+def steps(folder: AppFolder, release: str = "two") -> tuple[list[str], ...]:
+    result = call("pending", applications=[plan(folder, release)], common=SCRIPTS)
+    assert (result["changed"], result["releases"]) == (False, {"shop": release}), result
+    return result["build"], result["migrate"], result["switch"]
+
+
+def test_nothing_is_pending_where_the_host_is_as_planned(complete: AppFolder) -> None:
+    assert steps(complete) == ([], [], [])
+
+
+def test_a_release_that_is_not_there_is_pending(complete: AppFolder) -> None:
+    assert steps(complete, "three") == (["shop"], ["shop"], ["shop"])
+    (complete.release("two") / "RELEASE.json").unlink()
+    assert steps(complete) == (["shop"], ["shop"], ["shop"])
+
+
+def test_a_release_that_is_not_live_is_pending(complete: AppFolder) -> None:
+    # It is there, and was not migrated.
+    assert steps(complete, "one") == ([], ["shop"], ["shop"])
+
+
+@pytest.mark.parametrize("name", ["slot.wsgi", "run", "state"])
+def test_what_somebody_has_changed_is_pending(complete: AppFolder, name: str) -> None:
+    path = complete.path / name
+    if path.is_dir():
+        path.chmod(0o777)
+    else:
+        path.unlink()
+    assert steps(complete) == (["shop"], [], [])
+
+
+def test_a_folder_that_cannot_be_read_is_pending_for_the_steps_to_report(complete: AppFolder) -> None:
+    complete.slot_map.write_text("nonsense\n")
+    assert steps(complete) == (["shop"], [], ["shop"])
+
+
+def test_every_application_is_verified_whatever_happens_to_others(
+    complete: AppFolder, record: dict[str, Any], tmp_path: Path
+) -> None:
+    one = {"record": record, "release": "two"}
+    other = {"record": {**record, "name": "blog", "folder": str(tmp_path / "blog")}, "release": "one"}
+    result = call("served", applications=[one, other], program="no-such-program", run=RUN)
+    assert result["failed"]
+    first, second = result["msg"].split("\n")
+    assert first.startswith("record shop: key health: ")
+    assert second.startswith("record blog: ")
+    assert history.read(complete)[-1]["step"] == "switch"
+
+
+def test_applications_that_were_switched_are_not_verified_again(complete: AppFolder, record: dict[str, Any]) -> None:
+    applications = [{"record": record, "release": "two"}]
+    result = call("served", applications=applications, switched=["shop"], run=RUN)
+    assert (result["changed"], result["summaries"], result["after"]) == (False, {}, ["shop"])
+    # In check mode nothing is asked for its health.
+    result = call("served", check=True, applications=applications)
+    assert list(result["summaries"]) == ["shop"]
+    assert result["after"] == []
+    history.append(complete, "switched", "two")
+    assert call("served", check=True, applications=applications)["after"] == ["shop"]

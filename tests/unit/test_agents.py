@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits, restart, units
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import Change, Watch
-from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, workers_of
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, states, workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.release import launching
@@ -48,6 +49,25 @@ def test_workers_are_the_forks_that_run_the_same_program() -> None:
         assert parent.stdout.readline() == "ended\n"
     assert parent.pid not in processes.children_by_parent()
     assert workers_of(0, [worker]) == frozenset()
+
+
+def test_one_call_asks_for_the_states_of_all_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemctl's words and its order are those of a real host, see molecule/openstack."""
+    script = tmp_path / "systemctl"
+    up = "MainPID=7\\nNRestarts=2\\nActiveState=active\\nSubState=running\\nNeedDaemonReload=no\\n"
+    down = "MainPID=0\\nNRestarts=0\\nActiveState=failed\\nSubState=failed\\nNeedDaemonReload=yes\\n"
+    script.write_text(f"#!/bin/sh\necho \"$@\" >>{tmp_path}/calls\nprintf '{up}\\n{down}'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert states("nova", []) == {}
+    assert states("nova", ["conductor", "compute"]) == {
+        "conductor": State(active=True, stale=False, pid=7, restarts=2, release=None),
+        "compute": State(active=False, stale=True, pid=0, restarts=0, release=None),
+    }
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "show --property=ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload --"
+        " grove-nova-conductor.service grove-nova-compute.service"
+    ]
 
 
 def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:

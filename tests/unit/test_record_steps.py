@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 import record_settings
-from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands
+from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands, migration
 from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
 from ansible_collections.grove.wsgi.plugins.filter.records import (
     agent_applications,
     agent_units,
     record_environment,
     record_sections,
+    release_plans,
+    served_applications,
+    timer_files,
+    timer_units,
 )
+from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
@@ -38,9 +43,13 @@ def check(*records: dict[str, Any], only: tuple[str, ...] = ()) -> Checked:
 
 
 def work(
-    *records: dict[str, Any], only: tuple[str, ...] = (), units: tuple[str, ...] = (), sites: tuple[str, ...] = ()
+    *records: dict[str, Any],
+    only: tuple[str, ...] = (),
+    units: tuple[str, ...] = (),
+    sites: tuple[str, ...] = (),
+    accounts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    host = {"units": units, "httpd": {"sites": sites}}
+    host = {"units": units, "httpd": {"sites": sites}, "accounts": accounts or {}}
     return steps(check(*records, only=only), dataclasses.replace(SETTINGS, only=only), host)
 
 
@@ -157,6 +166,29 @@ def test_private_certificates() -> None:
     assert work(record("blog"))["tls"] is False
 
 
+ACCOUNT = {
+    "uid": 990,
+    "group": "shop",
+    "home": "/var/lib/shop",
+    "shell": "/usr/sbin/nologin",
+    "comment": "WSGI application shop",
+}
+
+
+@pytest.mark.parametrize(
+    ("actual", "differs"),
+    [
+        (None, True),
+        (ACCOUNT, False),
+        *(({**ACCOUNT, key: value}, True) for key, value in [("group", None), ("shell", "/bin/sh"), ("comment", "")]),
+    ],
+)
+def test_accounts_that_differ(actual: dict[str, Any] | None, differs: bool) -> None:
+    accounts = work(record("shop"), accounts={"shop": actual})["accounts"]
+    expected = {key: value for key, value in ACCOUNT.items() if key != "uid"}
+    assert accounts == ([{"name": "shop", **expected}] if differs else [])
+
+
 TIMER = {"command": "expire", "schedule": "daily"}
 
 
@@ -165,6 +197,12 @@ def test_timers_and_agents_by_unit() -> None:
     result = work(record("shop", timers={"expire": TIMER}, agents=agents), record("blog", listen=8081))
     unit = {"app": "shop", "unit": "grove-shop-expire", "run": "/srv/wsgi/shop/run"}
     [expire] = result["timers"]
+    assert timer_units([expire]) == {"grove-shop-expire": {"item": expire}}
+    texts = {kind: {"grove-shop-expire": f"a {kind}"} for kind in ("service", "timer")}
+    assert timer_files([expire], "/units", texts) == [
+        {"path": f"/units/grove-shop-expire.{kind}", "content": f"a {kind}", "mode": "0640"}
+        for kind in ("service", "timer")
+    ]
     assert expire.pop("sandbox")
     assert expire == {**unit, "timer": "expire", "schedule": "daily"}
     assert result["agents"] == result["agents_before"]
@@ -172,8 +210,8 @@ def test_timers_and_agents_by_unit() -> None:
     assert list(shop["units"]) == ["api", "mailer"]
     assert shop["units"]["mailer"]["stop_timeout"] == 5
     assert list(agent_units(result["agents"])) == ["grove-shop-api", "grove-shop-mailer"]
-    texts = {"grove-shop-api": "one", "grove-shop-mailer": "two"}
-    [application] = agent_applications(result["agents"], {"shop": "0123"}, texts)
+    agent_texts = {"grove-shop-api": "one", "grove-shop-mailer": "two"}
+    [application] = agent_applications(result["agents"], {"shop": "0123"}, agent_texts)
     assert (application["release"], application["units"]) == ("0123", {"api": "one", "mailer": "two"})
     assert application["record"]["name"] == "shop"
     only_after = work(record("shop", agents={"mailer": agents["mailer"]}))
@@ -218,6 +256,12 @@ def test_secrets_of_a_record_by_its_name() -> None:
     records = [3, {"no": "name"}, {"name": "shop", "environment": {"A": 1}, "config": {"a": "a.j2", "b": {"c": {}}}}]
     assert record_environment(records, "shop") == {"A": "1"}
     assert record_sections(records, "shop") == {"b": {"c": {}}}
+    assert release_plans({"shop": {"build": {"name": "shop"}}}, records) == [
+        {"record": {"name": "shop"}, "environment": {"A": "1"}, "sections": {"b": {"c": {}}}}
+    ]
+    assert served_applications([{"name": "shop"}], {"shop": "0123", "blog": "4567"}) == [
+        {"record": {"name": "shop"}, "release": "0123"}
+    ]
 
 
 def test_the_plan_of_a_build() -> None:
@@ -254,6 +298,32 @@ def test_the_plan_of_a_build() -> None:
         "extras": False,
         "timers": {},
     }
+
+
+NOVA = {"database": {"connection": "one", "pool": 5}, "DEFAULT": {"transport_url": "bus", "debug": False}}
+
+
+def migration_of(sections: dict[str, Any], **more: Any) -> str | None:
+    changed = record("shop", config={"shop.conf": sections, "a.sh": {}}, migrate="true", **more)
+    view = build_view(check(changed).records[0])
+    payload = Payload()
+    payload.add_source(view["source"])
+    payload.add_file("etc/a.sh", more.get("source", ""), "config a.sh")
+    return migration(view, {"shop.conf": sections}, payload).get("migration")
+
+
+def test_what_a_migration_reads_is_what_it_depends_on() -> None:
+    reads = {"shop.conf": ["database", "DEFAULT/transport_url", "absent"]}
+    assert migration_of(NOVA) is None
+    first = migration_of(NOVA, migrate_reads=reads)
+    assert first == migration_of({**NOVA, "DEFAULT": {"transport_url": "bus", "debug": True}}, migrate_reads=reads)
+    others = [
+        migration_of({**NOVA, "database": {"connection": "one", "pool": 6}}, migrate_reads=reads),
+        migration_of({**NOVA, "DEFAULT": {"transport_url": "other"}}, migrate_reads=reads),
+        migration_of(NOVA, migrate_reads={**reads, "a.sh": []}),
+        migration_of(NOVA, migrate_reads=reads, source="shop==2"),
+    ]
+    assert len({first, *others}) == 5
 
 
 def test_a_build_and_apache_number_static_folders_in_the_same_order() -> None:

@@ -34,6 +34,9 @@ def test_hooks_that_are_command_lines() -> None:
     ("hooks", "key"),
     [
         ({"migrate": "echo 'secret"}, "migrate"),
+        ({"migrate_reads": {"no.conf": []}}, "migrate_reads.no.conf"),
+        ({"config": {"a": {}}, "migrate_reads": {"a": "database"}}, "migrate_reads.a"),
+        ({"config": {"a": {}}, "migrate_reads": {"a": [3]}}, "migrate_reads.a"),
         ({"after": "  "}, "after"),
         ({"contract": "echo {venv}"}, "contract"),
         ({"migrate": ["true", "echo 'secret"]}, "migrate[1]"),

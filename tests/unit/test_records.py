@@ -513,6 +513,8 @@ def test_several_problems_are_all_reported(settings: Settings, host: Host) -> No
 def test_questions_to_the_host(settings: Settings) -> None:
     written = [
         record(python="/opt/python3.13", tls="given", tls_certificate="/c.pem", tls_key="/k.pem"),
+        record(system_packages=["libpq5", 3]),
+        record(system_packages=3),
         "not a record",
         {"name": 3},
     ]
@@ -522,6 +524,7 @@ def test_questions_to_the_host(settings: Settings) -> None:
         "addresses": ["127.0.0.1"],
         "mounts": ["/srv/wsgi", "/var/lib", "/var/log"],
         "folders": ["/var/lib/shop", "/var/log/shop"],
+        "packages": ["libpq5"],
         "files": ["/c.pem", "/k.pem"],
         "key_pairs": [["/c.pem", "/k.pem"]],
     }

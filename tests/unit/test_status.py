@@ -128,6 +128,21 @@ def test_what_is_wrong_is_said(folder: AppFolder, tmp_path: Path) -> None:
     assert "PROBLEM: it was never deployed" in "\n".join(status_table({"web1": [state]}))
 
 
+def test_reports_keep_the_order_of_their_applications(
+    folder: AppFolder, record: dict[str, Any], tmp_path: Path
+) -> None:
+    assert folder.live() == "green"
+    other = {**record, "name": "blog", "folder": str(tmp_path / "blog")}
+    (tmp_path / "blog").mkdir()
+    app_file.write(other, app_file.apache("apache2", None))
+    states = status_report.reports([app_file.read(tmp_path, name) for name in ("shop", "blog")], last=1)
+    assert [(state["app"], state["live"], len(state["history"])) for state in states] == [
+        ("shop", "green", 1),
+        ("blog", None, 0),
+    ]
+    assert states[0]["disk_used"] > 0
+
+
 def test_disk_is_counted_once_for_linked_files(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(b"x" * 100_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,18 +34,35 @@ class State:
 
 def state(app: str, agent: str) -> State:
     """Return the state of an agent. Raises AgentError when systemd does not answer."""
-    command = ["systemctl", "show", f"--property={PROPERTIES}", unit(app, agent)]
+    return states(app, [agent])[agent]
+
+
+def states(app: str, agents: Sequence[str]) -> dict[str, State]:
+    """Return the states of agents of an application, by name. Raises AgentError when systemd does not answer.
+
+    One call of systemctl asks for all, since its start takes longer than its answer.
+    """
+    if not agents:
+        return {}
+    units = [unit(app, agent) for agent in agents]
+    command = ["systemctl", "show", f"--property={PROPERTIES}", "--", *units]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise AgentError(f"systemd cannot be asked about {unit(app, agent)}: {done.stderr.strip()}")
-    properties = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        raise AgentError(f"systemd cannot be asked about {', '.join(units)}: {done.stderr.strip()}")
+    # systemctl describes the units in their order, with an empty line between two.
+    blocks = done.stdout.strip("\n").split("\n\n")
+    return {agent: _state(name, block) for agent, name, block in zip(agents, units, blocks, strict=True)}
+
+
+def _state(service: str, block: str) -> State:
+    properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     pid = int(properties.get("MainPID") or 0)
     return State(
         active=properties.get("ActiveState") == "active" and properties.get("SubState") == "running",
         stale=properties.get("NeedDaemonReload") == "yes",
         pid=pid,
         restarts=int(properties.get("NRestarts") or 0),
-        release=_release_of(unit(app, agent), pid),
+        release=_release_of(service, pid),
     )
 
 
@@ -68,13 +85,12 @@ def workers_of(pid: int, children: Iterable[int]) -> frozenset[int]:
 
 def outdated(folder: AppFolder, release: str, names: Iterable[str]) -> list[str]:
     """Return the agents that do not run, run another release than this, or run under an older unit."""
-    late = []
     pointed = folder.agent_releases()
-    for name in names:
-        now = state(folder.name, name)
-        if not now.active or now.stale or now.release != release or pointed.get(name) != release:
-            late.append(name)
-    return late
+    return [
+        name
+        for name, now in states(folder.name, list(names)).items()
+        if not now.active or now.stale or now.release != release or pointed.get(name) != release
+    ]
 
 
 def _program(pid: int) -> str:

@@ -121,9 +121,15 @@ def serving(folder: AppFolder, events: list[Event] | None = None) -> str | None:
     return release if release and has_served(events, release) else None
 
 
-def is_migrated(events: Iterable[Mapping[str, Any]], release: str) -> bool:
-    """Return whether the release's migration was run to its end."""
-    return any(event["what"] == "migrated" and event.get("release") == release for event in events)
+def is_migrated(events: Iterable[Mapping[str, Any]], release: str, migration: str | None = None) -> bool:
+    """Return whether the release's migration was run to its end.
+
+    ``migration`` is what several releases with the same migration share. Then the newest migration may be another's.
+    """
+    migrated = [event for event in events if event["what"] == "migrated"]
+    if migration and migrated and migrated[-1].get("migration") == migration:
+        return True
+    return any(event.get("release") == release for event in migrated)
 
 
 def is_contracted(events: Iterable[Mapping[str, Any]], release: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pwd
@@ -77,12 +78,25 @@ def mount_options(path: str) -> list[str]:
 
 
 def account(name: str) -> dict[str, Any] | None:
-    """Return uid and home of an account; None when there is none."""
+    """Return uid, group, home, shell and comment of an account; None when there is none."""
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
         return None
-    return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell}
+    return {
+        "uid": entry.pw_uid,
+        "group": _group(entry.pw_gid),
+        "home": entry.pw_dir,
+        "shell": entry.pw_shell,
+        "comment": entry.pw_gecos,
+    }
+
+
+def _group(gid: int) -> str | None:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return None
 
 
 def owner(path: str) -> str | None:

@@ -54,13 +54,29 @@ def is_due(folder: AppFolder, release_id: str, hook: str) -> bool:
         return False
     events = history.read(folder)
     if hook == "migrate":
-        return not history.is_migrated(events, release_id)
+        return not history.is_migrated(events, release_id, shared_migration(folder, release_id))
     live = folder.live()
     if live is None or folder.release_of(live) != release_id:
         return False
     if hook == "contract":
         return not history.is_contracted(events, release_id)
     return history.is_after_due(events, release_id)
+
+
+def shared_migration(folder: AppFolder, release_id: str) -> str | None:
+    """Return what a release's migration shares with those of other releases; None when it is the release's own.
+
+    Raises OSError and ValueError when the release's commands cannot be read.
+    """
+    migration: str | None = launching.commands_of(folder.release(release_id)).get("migration")
+    return migration
+
+
+def note(folder: AppFolder, release_id: str, hook: str, **more: Any) -> None:
+    """Note in the history that a hook was run to its end, here or on another host. Raises OSError and ValueError."""
+    if hook == "migrate" and (migration := shared_migration(folder, release_id)):
+        more["migration"] = migration
+    history.append(folder, EVENTS[hook], release_id, **more)
 
 
 def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passwd) -> dict[str, Any]:
@@ -79,8 +95,14 @@ def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passw
         key = hook if len(lines) == 1 else f"{hook}[{number}]"
         outputs.append(run_line(release, path, key, shlex.split(line), account))
     seconds = round(time.monotonic() - start, 3)
-    history.append(folder, EVENTS[hook], release_id, seconds=seconds)
+    note(folder, release_id, hook, seconds=seconds)
     return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
+
+
+def awaits_trial(folder: AppFolder, release_id: str) -> bool:
+    """Return whether a release was not healthy when it was built, and has not been live since."""
+    described = folder.describe(release_id) or {}
+    return "trial" in described and history.last_made_live(history.read(folder), release_id) is None
 
 
 def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_passwd) -> None:
@@ -89,7 +111,7 @@ def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_
     One that has been live needs no trial. Raises HookError when the release is still not healthy.
     """
     described = folder.describe(release_id) or {}
-    if "trial" not in described or history.last_made_live(history.read(folder), release_id) is not None:
+    if not awaits_trial(folder, release_id):
         return
     trial = Trial(**described["trial"])
     verdict = try_release(folder.release(release_id), trial, account)

@@ -7,3 +7,6 @@ REQUEST_SECONDS = 5.0
 
 EVENTS = 5
 """Events of an application's history that a report shows, if its reader does not say how many."""
+
+AT_ONCE = 16
+"""Applications that a report looks at at the same time. Each takes a connection, and a process of du or systemctl."""

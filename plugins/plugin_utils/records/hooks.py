@@ -30,6 +30,8 @@ def check_hooks(record: Record, problems: Problems) -> None:
         if record.source.kind != "folder":
             remedy = "it goes with a source folder only, whose files it makes"
             problems.add(record.name, "build", shown(build), remedy)
+    for file, names in record.keys.replace.migrate_reads.items():
+        _check_read_file(record, file, names, problems)
     for name, timer in record.keys.run.timers.items():
         _check_timer(record, name, timer, problems)
     for name, agent in record.keys.run.agents.items():
@@ -45,6 +47,19 @@ def _check_hook(name: str, key: str, value: object, problems: Problems) -> None:
     else:
         actual = "an empty list" if value == () else kind_of_value(value)
         problems.add(name, key, actual, "it has to be a command line, or a list of command lines")
+
+
+def _check_read_file(record: Record, file: object, names: object, problems: Problems) -> None:
+    key = f"migrate_reads.{file}"
+    if file not in record.config:
+        files = ", ".join(sorted(record.config)) or "none"
+        problems.add(record.name, key, "a file that is not in config", f"it has to be one of its files ({files})")
+    elif not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
+        remedy = "it has to be a list of sections and of options (SECTION/OPTION), or empty for the whole file"
+        problems.add(record.name, key, shown(names), remedy)
+    elif names and record.config[str(file)] is not None:
+        actual = f"{shown(names)} of a file that is made of a template"
+        problems.add(record.name, key, actual, "it has to be an empty list, which stands for the whole file")
 
 
 def _check_timer(record: Record, name: object, timer: object, problems: Problems) -> None:

@@ -46,9 +46,14 @@ def host_questions(records: Sequence[object], settings: Settings) -> dict[str, l
         "accounts": names,
         "addresses": sorted({address.strip("[]") for address in addresses if not syntax.address(address)}),
         "folders": [f"{base}/{name}" for name in names for base in (settings.state_base, settings.log_base)],
+        "packages": sorted({name for record in dictionaries for name in _texts(record.get("system_packages"))}),
         "files": sorted({*texts("tls_certificate", is_file), *texts("tls_key", is_file)}),
         "key_pairs": pairs,
     }
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str, Any], problems: Problems) -> None:

@@ -90,6 +90,7 @@ class Replace:
     drain_timeout: int
     migrate: Any
     migrate_on: str
+    migrate_reads: Mapping[str, Any]
     contract: Any
     after: Any
 

@@ -14,6 +14,8 @@ from .views import apache_view, serving_view
 
 # The longest common name of a certificate (X.520); the full host name stands in the alternative names.
 COMMON_NAME_LENGTH = 64
+# The shell of accounts to which nobody logs in.
+NO_SHELL = "/usr/sbin/nologin"
 
 
 def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
     sites = site_files(checked, settings, written_before)
     return {
         "names": [record.name for record in deployed],
+        "accounts": [account for record in deployed if (account := _account(record)) != _present(record, host)],
         "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
         "folders": [record.state for record in deployed] + [record.logs for record in deployed],
         "ports": _unique([*(record.port for record in deployed), settings.door_port]),
@@ -182,6 +185,18 @@ def served_services(services: Mapping[str, Sequence[Any]], only: Sequence[str], 
         if service in with_tasks
         and (not only or any(isinstance(record, Mapping) and record.get("name") in only for record in records))
     ]
+
+
+def _account(record: Record) -> dict[str, Any]:
+    """Return the account that an application is to have, as the module ``host_info`` describes one."""
+    values = {"group": record.account, "home": record.state, "shell": NO_SHELL}
+    return {"name": record.account, **values, "comment": f"WSGI application {record.account}"}
+
+
+def _present(record: Record, host: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the account that the host has for an application, as ``_account`` describes one."""
+    present = host.get("accounts", {}).get(record.account) or {}
+    return {"name": record.account, **{key: value for key, value in present.items() if key != "uid"}}
 
 
 def _sandbox(record: Record, host: Mapping[str, Any]) -> list[dict[str, str]]:

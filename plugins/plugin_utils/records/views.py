@@ -30,7 +30,7 @@ SERVING = (
     *("name", "folder", "account", "processes", "health_path"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
-COMMANDS = ("migrate", "migrate_on", "contract", "after")
+COMMANDS = ("migrate", "migrate_on", "migrate_reads", "contract", "after")
 
 
 def views(record: Record) -> dict[str, dict[str, Any]]:

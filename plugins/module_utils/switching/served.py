@@ -1,0 +1,47 @@
+"""The deployment step ``switch`` of applications whose release is live already: they answer, and hooks that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.app.step import StepError
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import Handover
+
+
+def verify(handovers: Sequence[Handover], switched: Collection[str]) -> dict[str, Any]:
+    """Carry out the handovers of applications that are not in ``switched``; return the module's result.
+
+    Every application is verified, whatever happens to others. Raises StepError with the messages of all that failed.
+    """
+    outcomes: dict[str, dict[str, Any]] = {}
+    problems = []
+    for handover in handovers:
+        name = str(handover.record["name"])
+        if name in switched:
+            continue
+        try:
+            outcomes[name] = handover.carry_out()
+        except StepError as error:
+            problems.append(str(error))
+    if problems:
+        raise StepError("\n".join(problems))
+    changed = {name: outcome for name, outcome in outcomes.items() if outcome["changed"]}
+    return {
+        "changed": bool(changed),
+        "summaries": {name: outcome["summary"] for name, outcome in outcomes.items()},
+        "after": [name for one in handovers if (name := str(one.record["name"])) in switched or _is_after_due(one)],
+        "diff": [outcome["diff"] for outcome in changed.values()],
+    }
+
+
+def _is_after_due(handover: Handover) -> bool:
+    folder = app_file.app_of(handover.record, handover.apache).folder
+    try:
+        return folder.describe(handover.release) is not None and hooks.is_due(folder, handover.release, "after")
+    except (OperatorError, OSError):
+        # The step itself reports what is wrong, and notes it in the application's history.
+        return True

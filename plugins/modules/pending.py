@@ -1,0 +1,89 @@
+"""Compare a deployment of applications with their host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pending
+short_description: Which applications the steps of a deployment have work for
+description:
+  - Compares the releases of applications with those on the host, in one call for all. Changes nothing.
+  - In a playbook this is an action, which computes the ids of the releases on the controller.
+options:
+  plans:
+    description:
+      - The build view of each record, as M(grove.wsgi.check_records) returns it, with what may be secret,
+        C(environment) and C(sections). Used by the action.
+    type: list
+    elements: dict
+  applications:
+    description: For each application, what the module M(grove.wsgi.release) gets of it.
+    type: list
+    elements: dict
+    default: []
+  common:
+    description: What all of them get, C(slot_wsgi), C(run_script) and C(run).
+    type: dict
+    default: {}
+  run:
+    description: The run that M(grove.wsgi.deployment) has begun. Used by the action.
+    type: dict
+author: The Grove maintainers (@grove)
+"""
+
+EXAMPLES = r"""
+- name: Compare the releases with those on the host
+  grove.wsgi.pending:
+    plans: "{{ plans }}"
+    run: "{{ deployment.run }}"
+"""
+
+RETURN = r"""
+releases:
+  description: The id of each application's release.
+  type: dict
+  returned: success
+build:
+  description: The applications whose release, folders or scripts differ or are not there.
+  type: list
+  elements: str
+  returned: success
+migrate:
+  description: The applications whose release is not there, or has to be migrated or tried.
+  type: list
+  elements: str
+  returned: success
+switch:
+  description: The applications whose live release is another one.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.release.pending import pending
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "plans": {"type": "list", "elements": "dict", "no_log": True},
+    "applications": {"type": "list", "elements": "dict", "default": []},
+    "common": {"type": "dict", "default": {}},
+    "run": {"type": "dict"},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+
+    def work() -> dict[str, Any]:
+        applications = [{**module.params["common"], **one} for one in module.params["applications"]]
+        releases = {one["name"]: one["release"] for one in applications}
+        return {"changed": False, "releases": releases, **pending(applications)}
+
+    run_module(module, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Verify that applications serve the releases that were deployed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: served
+short_description: Applications serve the releases that were deployed
+description:
+  - Verifies in one call the applications whose release is live already, and completes their switches if they were
+    interrupted. M(grove.wsgi.switch) does the others, one after the other.
+options:
+  applications:
+    description: Each application's C(record), as M(grove.wsgi.check_records) returns it for switching, and C(release).
+    type: list
+    elements: dict
+    required: true
+  switched:
+    description: The applications that the same run has switched. They were verified then.
+    type: list
+    elements: str
+    default: []
+  keep:
+    description: How many releases are kept besides those that the slots run.
+    type: int
+    default: 3
+  program:
+    description: Apache's program name in the process table.
+    type: str
+    default: apache2
+  pid_file:
+    description: The file with the process id of Apache's parent. By default it is where the distribution keeps it.
+    type: path
+  percent:
+    description: The share of the requests that a release gets, as for M(grove.wsgi.switch).
+    type: int
+    default: 100
+  cross_contract:
+    description: Accept a release from before a contract.
+    type: bool
+    default: false
+  run:
+    description: The run that M(grove.wsgi.deployment) has begun.
+    type: dict
+author: The Grove maintainers (@grove)
+"""
+
+EXAMPLES = r"""
+- name: Verify that the applications answer
+  grove.wsgi.served:
+    applications:
+      - record: "{{ record }}"
+        release: 0123456789ab
+"""
+
+RETURN = r"""
+summaries:
+  description: One line for a person for each application that was verified, by its name.
+  type: dict
+  returned: success
+after:
+  description: The applications whose hook C(after) is due. Those of C(switched) are always among them.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import Handover
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import verify
+
+
+def main() -> None:
+    """Run the module."""
+    application = {"record": {"type": "dict", "required": True}, "release": {"type": "str", "required": True}}
+    module = AnsibleModule(
+        argument_spec={
+            "applications": {"type": "list", "elements": "dict", "required": True, "options": application},
+            "switched": {"type": "list", "elements": "str", "default": []},
+            "keep": {"type": "int", "default": 3},
+            "program": {"type": "str", "default": "apache2"},
+            "pid_file": {"type": "path"},
+            "percent": {"type": "int", "default": 100},
+            "cross_contract": {"type": "bool", "default": False},
+            "run": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    handovers = [
+        Handover(
+            record=one["record"],
+            apache=app_file.apache(params["program"], params["pid_file"]),
+            release=one["release"],
+            percent=params["percent"],
+            keep=params["keep"],
+            cross_contract=params["cross_contract"],
+            run=Run.of(params["run"]),
+            dry=module.check_mode,
+        )
+        for one in params["applications"]
+    ]
+    run_module(module, lambda: verify(handovers, params["switched"]))
+
+
+if __name__ == "__main__":
+    main()

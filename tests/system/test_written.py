@@ -1,0 +1,83 @@
+"""The modules files and server_state, run as Ansible runs them, on this host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.host.packages import installed
+from module_calls import call
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
+
+
+def test_files_and_links_are_written_once(tmp_path: Path) -> None:
+    folder, path, link = tmp_path / "new", tmp_path / "new" / "one", tmp_path / "link"
+    arguments: dict[str, Any] = {
+        "folders": [str(folder)],
+        "files": [{"path": str(path), "content": "a = 1\n", "mode": "0640"}],
+        "links": {str(link): str(path)},
+    }
+    expected = [str(folder), str(path), str(link)]
+    planned = call("files", check=True, **arguments)
+    assert (planned["changed"], planned["changed_files"]) == (True, expected)
+    assert planned["diff"][0]["after"] == "a = 1\n"
+    assert not folder.exists()
+    assert call("files", **arguments)["changed_files"] == expected
+    assert (path.read_text(), path.stat().st_mode & 0o7777, folder.stat().st_mode & 0o7777) == ("a = 1\n", 0o640, 0o755)
+    assert os.readlink(link) == str(path)
+    assert not call("files", **arguments)["changed"]
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "owner", "link"])
+def test_what_somebody_has_changed_is_restored(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "one"
+    arguments: dict[str, Any] = {"files": [{"path": str(path), "content": "a\n", "mode": "0600"}]}
+    assert call("files", **arguments)["changed"]
+    if change == "content":
+        path.write_text("b\n")
+    elif change == "mode":
+        path.chmod(0o644)
+    elif change == "owner":
+        os.chown(path, 65534, 65534)
+    else:
+        path.rename(tmp_path / "moved")
+        path.symlink_to("moved")
+    assert call("files", **arguments)["changed"]
+    assert (path.read_text(), path.lstat().st_mode & 0o7777, path.lstat().st_uid) == ("a\n", 0o600, 0)
+    assert not call("files", **arguments)["changed"]
+
+
+def test_a_link_replaces_no_file(tmp_path: Path) -> None:
+    program = tmp_path / "openstack"
+    program.write_text("somebody's own\n")
+    result = call("files", files=[{"path": str(tmp_path / "new"), "content": ""}], links={str(program): "/bin/true"})
+    assert result["failed"]
+    assert str(program) in result["msg"]
+    assert program.read_text() == "somebody's own\n"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_its_program_refuses_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "one"
+    check = ["sh", "-c", "grep -q good %s || { echo bad line in %s >&2; exit 1; }"]
+    file = {"path": str(path), "content": "good\n", "validate": check}
+    assert call("files", files=[file])["changed"]
+    for dry in (True, False):
+        result = call("files", check=dry, files=[{**file, "content": "bad\n"}])
+        assert result["failed"]
+        assert f"bad line in {path}" in result["msg"]
+        assert path.read_text() == "good\n"
+    # The package brings the program later.
+    assert call("files", files=[{**file, "content": "bad\n", "validate": ["no-such-program", "%s"]}])["changed"]
+
+
+@pytest.mark.debian_packages("openssl")
+def test_packages_and_units_that_are_missing() -> None:
+    names = ["openssl", "no-such-package-of-debian", "openssl=1*", "awk"]
+    state = call("server_state", packages=names, unit="no-such-unit")
+    assert (state["missing"], state["runs"]) == (names[1:], False)
+    assert installed(names) == ["openssl"]
+    assert installed([]) == []
