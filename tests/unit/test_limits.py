@@ -34,8 +34,9 @@ def actual() -> dict[str, int]:
     defaults = load("roles/httpd/defaults/main.yml")
     limits |= {name: defaults[name] for name in ("httpd_keepalive_timeout", "httpd_timeout")}
     record = ENTRY_POINTS["record_limits"]["options"]
-    keys = ("max_body", "buffer_body", "buffer_answer", "request_timeout")
-    limits |= {name: record[name]["default"] for name in keys}
+    sizes = ("max_body", "max_url", "max_header", "max_response_header", "buffer_body", "buffer_answer")
+    limits |= {name: record[name]["default"] for name in (*sizes, "request_timeout")}
+    assert record["max_response_header"]["default"] == mod_wsgi_options.HEADER_BUFFER_SIZE
     timeouts = ("listen-backlog", "connect-timeout", "queue-timeout", "socket-timeout")
     return limits | {name: int(mod_wsgi_options.DEFAULTS[name]) for name in timeouts}
 

@@ -43,6 +43,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     path = "/" + keys.reach.path.strip("/")
     private = keys.reach.tls == "private_ca"
     limits = keys.limits.memory_limit
+    longest = keys.limits.max_response_header
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
     return Record(
         keys=keys,
@@ -81,6 +82,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
                 # start_timeout is Grove's own limit: as startup-timeout, a changed value would need a reload.
                 **mod_wsgi_options.DEFAULTS,
                 **({} if limits is None else {"memory-limit": str(limits * MEGABYTE)}),
+                **({} if longest == mod_wsgi_options.HEADER_BUFFER_SIZE else {"header-buffer-size": str(longest)}),
                 **{str(option): str(value) for option, value in keys.run.daemon_options.items()},
             }
         ),
