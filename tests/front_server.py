@@ -95,11 +95,11 @@ class Front:
         method: str = "GET",
         tls: ssl.SSLContext | None = None,
         name: str | None = None,
-        body: str = "",
+        content: str = "",
     ) -> Answer:
         """Send one request with these lines as headers, and what follows them."""
         lines = [f"{method} {path} HTTP/1.{0 if host is None else 1}", *([] if host is None else [f"Host: {host}"])]
-        text = "\r\n".join([*lines, *headers, "Connection: close", "", body])
+        text = "\r\n".join([*lines, *headers, "Connection: close", "", content])
         head, _, body = self.send(port, text.encode("latin-1"), tls, name).partition(b"\r\n\r\n")
         status, *fields = head.decode("latin-1").split("\r\n")
         answer_headers: dict[str, list[str]] = {}

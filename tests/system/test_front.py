@@ -101,7 +101,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small("news", listen=TLS_NAMES, **one),
         small("uucp", listen=TLS_NAMES, **two),
         small("sys", listen=NAMES, server_name="three.test", max_url=1024, max_header=1024),
-        small("bin", listen=OWN, max_body=3000, buffer_body=0),
+        small("bin", listen=f"0.0.0.0:{OWN}", max_body=3000, buffer_body=0),
         small("proxy", listen=MIXED, chunked_bodies=False),
         small("backup", listen=MIXED, server_name="one.test"),
         small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
@@ -308,20 +308,20 @@ CHUNKS = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Auth-Token: late\r\n\r\n"
 
 
 def test_a_body_without_a_length(front: Front) -> None:
-    environ = front.ask(PLAIN, "/read", "Transfer-Encoding: chunked", method="POST", body=CHUNKS).environ
+    environ = front.ask(PLAIN, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).environ
     assert (environ["read"], environ["CONTENT_LENGTH"]) == ("11", "11")
     assert {"HTTP_TRANSFER_ENCODING", "HTTP_X_AUTH_TOKEN", "HTTP_TRAILER"}.isdisjoint(environ)
 
 
 def test_a_body_without_a_length_that_is_read_as_it_arrives(front: Front) -> None:
-    environ = front.ask(OWN, "/read", "Transfer-Encoding: chunked", method="POST", body=CHUNKS).environ
+    environ = front.ask(OWN, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).environ
     assert (environ["read"], environ["HTTP_TRANSFER_ENCODING"]) == ("11", "chunked")
     assert "CONTENT_LENGTH" not in environ
 
 
 def test_bodies_without_a_length_may_be_refused(front: Front) -> None:
-    assert front.ask(MIXED, "/read", "Transfer-Encoding: chunked", method="POST", body=CHUNKS).status == 411
-    assert front.ask(MIXED, "/read", "Content-Length: 5", method="POST", body="hello").environ["read"] == "5"
+    assert front.ask(MIXED, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).status == 411
+    assert front.ask(MIXED, "/read", "Content-Length: 5", method="POST", content="hello").environ["read"] == "5"
 
 
 @pytest.mark.parametrize("name", ["one.test", "two.test", "own"])
@@ -333,7 +333,7 @@ def test_the_largest_body(front: Front, name: str, chunked: bool) -> None:
         body, field = "x" * size, f"Content-Length: {size}"
         if chunked:
             body, field = f"{size:x}\r\n{body}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"
-        answer = front.ask(port, "/read", field, host=name, method="POST", body=body)
+        answer = front.ask(port, "/read", field, host=name, method="POST", content=body)
         assert answer.status == status
         if status == 200:
             assert answer.environ["read"] == str(limit)

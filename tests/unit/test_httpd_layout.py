@@ -16,7 +16,6 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import (
     TreeError,
     default_pid_file,
     keep_listen_lines,
-    listen_address,
 )
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
 
@@ -51,20 +50,6 @@ def test_listen_lines_are_kept_when_the_file_was_grove_s(family: str, tmp_path: 
 def test_a_layout_that_lacks_a_field() -> None:
     with pytest.raises(TreeError, match="pid_file"):
         Layout.of({"root": "/etc/apache2"})
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("Listen 80", ("*", 80)),
-        ("  listen 127.0.0.1:9080", ("127.0.0.1", 9080)),
-        ("Listen [::1]:443 https", ("::1", 443)),
-        ("# Listen 80", None),
-        ("ListenBacklog 80", None),
-    ],
-)
-def test_the_address_of_a_listen_line(line: str, expected: tuple[str, int] | None) -> None:
-    assert listen_address(line) == expected
 
 
 def test_a_line_that_stays_is_written_once() -> None:

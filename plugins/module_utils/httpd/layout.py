@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +73,6 @@ class Layout:
 def default_pid_file(program: str) -> Path:
     """Return where the distribution whose Apache is called ``program`` keeps the parent's process id."""
     return Path("/run", program, f"{program}.pid")
-
-
-def listen_address(line: str) -> tuple[str, int] | None:
-    """Return address (``*`` for every address) and port of a Listen line; None for any other line."""
-    match = re.match(r"\s*Listen\s+(?:(\S+):)?(\d+)(?:\s+\S+)?\s*$", line, re.IGNORECASE)
-    return ((match.group(1) or "*").strip("[]"), int(match.group(2))) if match else None
 
 
 def keep_listen_lines(content: str, before: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from .. import sandbox
 from .checking import Checked
 from .limits import APACHE_LINE, RANGES
+from .places import every_address, is_name
 from .record import Record
 from .settings import Settings
 from .views import apache_view, serving_view
@@ -82,7 +83,11 @@ def site_files(checked: Checked, settings: Settings, written_before: Collection[
                 files[name_of_default if is_default or stays_first else name] = {
                     "record": apache_view(record),
                     "mounts": [apache_view(mount) for mount in mounts],
-                    "own_names": ["localhost", settings.host_name] if is_default else [],
+                    "own_names": _unique(
+                        ["localhost", settings.host_name, *([record.address] if is_name(record.address) else [])]
+                    )
+                    if is_default
+                    else [],
                 }
     return files
 
@@ -225,7 +230,8 @@ def _hooks(records: Iterable[Record], hook: str) -> list[dict[str, Any]]:
 
 def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
     name = record.server_name or settings.host_name
-    address = [] if record.address == "*" else [f"IP:{record.address.strip('[]')}"]
+    own = record.address.strip("[]")
+    address = [] if every_address(own) else [f"DNS:{own}" if is_name(own) else f"IP:{own}"]
     aliases = record.keys.reach.server_aliases
     return {
         "name": record.name,
