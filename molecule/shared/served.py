@@ -90,7 +90,7 @@ class Host:
         server's certificate has to be signed by that authority for the name in the Host header. address: the host's, if
         the caller knows it, which saves a call of podman.
         """
-        port = int(self.app(place)["listen"]) if isinstance(place, str) else place
+        port = int(str(self.app(place)["listen"]).rpartition(":")[2]) if isinstance(place, str) else place
         sent_headers = dict(headers or {})
         if form is not None:
             body = urlencode(form).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import subprocess
@@ -302,6 +303,18 @@ def test_head_reaches_the_application(front: Front, port: int, path: str) -> Non
 def test_head_of_a_file(front: Front) -> None:
     answer = front.ask(BELOW, "/shop/public/style.css", method="HEAD")
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, ["8"], b"")
+
+
+def test_a_connection_is_kept_while_a_client_polls(front: Front) -> None:
+    """Clients of OpenStack ask every five seconds; Apache closed the connection at that moment."""
+    connection = http.client.HTTPConnection("127.0.0.1", PLAIN, timeout=10)
+    ports = set()
+    for pause in (0, 6):
+        time.sleep(pause)
+        connection.request("POST", "/", body="x")
+        ports.add(json.loads(connection.getresponse().read())["REMOTE_PORT"])
+    connection.close()
+    assert len(ports) == 1
 
 
 CHUNKS = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Auth-Token: late\r\n\r\n"

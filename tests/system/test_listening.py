@@ -1,4 +1,4 @@
-"""A real Apache with every spelling of a Listen line: a run sees that it serves, and moves a port to another address."""
+"""A real Apache with every spelling of Listen: a run sees that it serves, and moves a port to another address."""
 
 from __future__ import annotations
 

@@ -58,6 +58,12 @@ def test_apache_is_told_every_limit(name: str) -> None:
     assert f"limits.{name} " in (REPOSITORY / "httpd/server.conf.j2").read_text()
 
 
+def test_a_kept_connection_does_not_end_when_a_client_polls() -> None:
+    """Clients pause for whole numbers of seconds that people like."""
+    timeout = actual()["httpd_keepalive_timeout"]
+    assert all(abs(timeout - pause) >= 5 for pause in (1, 2, 3, 5, 10, 15, 20, 30, 60))
+
+
 def test_the_end_of_a_kept_answer_fits_into_apaches_memory() -> None:
     limits = actual()
     assert limits["flush"] >= 2 * limits["MEMORY"]
