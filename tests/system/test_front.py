@@ -98,7 +98,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
         small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"], headers=HEADERS, **LONG),
         small("list", listen=NAMES, server_name="one.test", path="/below"),
-        small("lp", listen=NAMES, server_name="two.test"),
+        small("lp", listen=NAMES, server_name="two.test", directives=["WSGIMapHEADToGET On"]),
         small("news", listen=TLS_NAMES, **one),
         small("uucp", listen=TLS_NAMES, **two),
         small("sys", listen=NAMES, server_name="three.test", max_url=1024, max_header=1024),
@@ -298,6 +298,12 @@ def test_head_reaches_the_application(front: Front, port: int, path: str) -> Non
     assert answer.headers.get("content-length") == (None if path.endswith("204") else ["123"])
     door = front.ask(18280, "/", DOOR, host=f"blue.{ONE}.door", method="HEAD")
     assert (door.status, door.headers["seen"], door.body) == (200, ["HEAD"], b"")
+
+
+def test_an_application_that_does_not_know_head(front: Front) -> None:
+    answer = front.ask(NAMES, host="two.test", method="HEAD")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", ["application/json"])
+    assert "seen" not in answer.headers
 
 
 def test_head_of_a_file(front: Front) -> None:

@@ -53,6 +53,32 @@ def test_the_page_has_every_limit_with_its_number() -> None:
     assert documented() == actual()
 
 
+RELEASE = {"nova": "__nova_release"}
+
+
+def test_the_page_has_the_sizes_of_each_service() -> None:
+    page = (REPOSITORY / "docs/limits.md").read_text()
+    rows = re.findall(
+        r"^\| ([a-z, ]+) \| (\d+) \| (as above|\d+)", page[page.index("## Large requests") :], re.MULTILINE
+    )
+    default = ENTRY_POINTS["record_limits"]["options"]["max_body"]["default"]
+    told = {
+        service: (int(head), int(head), default if body == "as above" else int(body))
+        for services, head, body in rows
+        for service in services.split(", ")
+    }
+    records = {
+        service: load(f"roles/{service}/vars/main.yml")[RELEASE.get(service, f"__{service}_app")] for service in told
+    }
+    assert told == {
+        service: (record["max_url"], record["max_header"], record.get("max_body", default))
+        for service, record in records.items()
+    }
+    assert set(told) == {
+        path.parents[1].name for path in REPOSITORY.glob("roles/*/vars/main.yml") if "_apps:" in path.read_text()
+    }
+
+
 @pytest.mark.parametrize("name", ["handshake", "header", "header_most", "body", "rate", "flush", "address_connections"])
 def test_apache_is_told_every_limit(name: str) -> None:
     assert f"limits.{name} " in (REPOSITORY / "httpd/server.conf.j2").read_text()
