@@ -9,7 +9,7 @@ import re
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,14 +79,14 @@ class Host:
         *,
         method: str = "GET",
         form: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         authority: str | None = None,
         address: str | None = None,
     ) -> Answer:
         """Send a request from the controller and return the answer; redirects are not followed.
 
-        place: a port, or the name of an app, which stands for its port. authority: a PEM file; TLS is spoken, and the
+        place: a port, or the name of an app, which stands for its port. body: pieces are sent as chunks. authority: a PEM file; TLS is spoken, and the
         server's certificate has to be signed by that authority for the name in the Host header. address: the host's, if
         the caller knows it, which saves a call of podman.
         """

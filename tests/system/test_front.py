@@ -371,6 +371,12 @@ def test_the_longest_head(front: Front, name: str, url: int, header: int) -> Non
         assert answer.status == status
 
 
+def test_the_number_of_headers(front: Front) -> None:
+    # Two more are those that each request of these tests has.
+    for number, status in ((98, 200), (99, 400)):
+        assert front.ask(PLAIN, "/", *(f"X-{each}: x" for each in range(number))).status == status
+
+
 @pytest.mark.parametrize(("name", "most"), [("one.test", 50_000), ("two.test", 32_768)])
 def test_the_longest_header_of_an_answer(front: Front, name: str, most: int) -> None:
     for size, status in ((most - 100, 200), (most + 100, 500)):

@@ -396,7 +396,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
     *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "limits", "module"),
-    *("mod_wsgi", "door", "sandbox", "ansible_managed"),
+    *("head", "mod_wsgi", "door", "sandbox", "ansible_managed"),
 }
 
 
