@@ -300,6 +300,15 @@ def test_head_reaches_the_application(front: Front, port: int, path: str) -> Non
     assert (door.status, door.headers["seen"], door.body) == (200, ["HEAD"], b"")
 
 
+@pytest.mark.parametrize("port", [PLAIN, NAMES])
+def test_an_answer_to_head_is_not_compressed(front: Front, port: int) -> None:
+    """The distribution compresses pages; the length of a compressed body of no bytes would be that of no answer."""
+    headers = ("Accept-Encoding: gzip", 'Answer: {"Content-Type": "text/html"}')
+    answer = front.ask(port, "/", *headers, host="one.test", method="HEAD")
+    assert (answer.headers["content-length"], answer.headers.get("content-encoding")) == (["123"], None)
+    assert front.ask(port, "/", *headers, host="one.test").headers["content-encoding"] == ["gzip"]
+
+
 def test_an_application_that_does_not_know_head(front: Front) -> None:
     answer = front.ask(NAMES, host="two.test", method="HEAD")
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", ["application/json"])
