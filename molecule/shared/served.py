@@ -86,9 +86,9 @@ class Host:
     ) -> Answer:
         """Send a request from the controller and return the answer; redirects are not followed.
 
-        place: a port, or the name of an app, which stands for its port. body: pieces are sent as chunks. authority: a PEM file; TLS is spoken, and the
-        server's certificate has to be signed by that authority for the name in the Host header. address: the host's, if
-        the caller knows it, which saves a call of podman.
+        place: a port, or the name of an app, which stands for its port. body: pieces are sent as chunks. authority: a
+        PEM file; TLS is spoken, and the server's certificate has to be signed by that authority for the name in the
+        Host header. address: the host's, if the caller knows it, which saves a call of podman.
         """
         port = int(str(self.app(place)["listen"]).rpartition(":")[2]) if isinstance(place, str) else place
         sent_headers = dict(headers or {})
