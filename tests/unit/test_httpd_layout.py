@@ -52,6 +52,24 @@ def test_a_layout_that_lacks_a_field() -> None:
         Layout.of({"root": "/etc/apache2"})
 
 
+@pytest.mark.parametrize(
+    ("written", "before", "kept"),
+    [
+        ("80", "81", True),
+        ("127.0.0.1:80", "127.0.0.2:80", True),
+        ("127.0.0.1:80", "80", False),
+        ("80", "127.0.0.1:80", False),
+        ("0.0.0.0:80", "80", False),
+        ("[::1]:80", "[0:0::1]:80", False),
+        ("localhost:80", "127.0.0.1:80", False),
+        ("localhost:80", "127.0.0.1:81", True),
+    ],
+)
+def test_a_line_that_apache_cannot_bind_beside_another_is_not_kept(written: str, before: str, kept: bool) -> None:
+    content = keep_listen_lines(f"# head\nListen {written}\n", f"Listen {before}\n")
+    assert content.splitlines()[1:] == sorted([f"Listen {written}", *([f"Listen {before}"] if kept else [])])
+
+
 def test_a_line_that_stays_is_written_once() -> None:
     assert (
         keep_listen_lines("# head\nListen 80\n", "# old\nListen 80\nListen 443\n") == "# head\nListen 443\nListen 80\n"

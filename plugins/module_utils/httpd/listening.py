@@ -63,6 +63,16 @@ def clashing(lines: Iterable[str], held: Collection[Place], former: Iterable[str
     return clashes
 
 
+def excludes(one: Place, other: Place) -> bool:
+    """Return whether Apache cannot listen on both: one is every address of the port, or a name of the other perhaps."""
+    if one[1] != other[1]:
+        return False
+    addresses = {one[0], other[0]}
+    return len(addresses) == 1 or any(
+        each in (EVERY, EVERY_IPV4, EVERY_IPV6) or not _is_address(each) for each in addresses
+    )
+
+
 def has_ipv6() -> bool:
     """Return whether a socket of IPv6 can be bound on this host; Apache asks the kernel in the same way."""
     try:
