@@ -5,6 +5,9 @@
  *
  * - GroveBufferBody BYTES: so much of a request's body is read before the handler runs. The handler reads it as if it
  *   came from the client. Of a longer body the rest follows as it arrives.
+ * - GroveChunkedBody On: a body without a length (Transfer-Encoding: chunked) that is read to its end gets its length, so
+ *   that the handler sees an ordinary request: many frameworks take a body without a length for an empty one. With Off, the
+ *   default, nothing of such a body is read, and the handler decides.
  * - GroveBufferAnswer BYTES: so much of an answer is kept while its client reads slower than the handler writes. An
  *   answer that the client keeps up with is passed on at once.
  *
@@ -13,6 +16,8 @@
  *
  * - GroveAddressConnections NUMBER: so many connections one address may have at the same time, in all processes; further
  *   ones are closed. An IPv6 client has a whole /64, so that counts as one address.
+ * - GroveLongestUrl BYTES, GroveLongestHeader BYTES: longer ones are refused with 414 and 400. Apache's own limits count for
+ *   all VirtualHosts of an address, since it reads the head of a request before it knows the host name.
  * - GroveAddressExempt ADDRESS...: addresses and networks, such as proxies, that may have any number.
  */
 
@@ -64,6 +69,10 @@ APLOG_USE_MODULE(grove_guard);
 typedef struct {
     apr_off_t body;
     apr_off_t answer;
+    /* -1 for no limit. */
+    apr_off_t url;
+    apr_off_t header;
+    int chunked;
 } dir_config;
 
 typedef struct {
@@ -288,12 +297,28 @@ static int is_too_large(request_rec *r)
     return limit && field && apr_strtoff(&size, field, NULL, 10) == APR_SUCCESS && size > limit;
 }
 
+/* Whether the body is of unknown length, with no other coding: the handler refuses other codings. */
+static int is_chunked(request_rec *r)
+{
+    const char *coding = apr_table_get(r->headers_in, "Transfer-Encoding");
+
+    return coding && !ap_cstr_casecmp(coding, "chunked");
+}
+
+/* A body that has been read to its end arrives as one with a length does. Its trailers have been left out. */
+static void give_length(request_rec *r, apr_off_t bytes)
+{
+    apr_table_unset(r->headers_in, "Transfer-Encoding");
+    apr_table_unset(r->headers_in, "Trailer");
+    apr_table_setn(r->headers_in, "Content-Length", apr_off_t_toa(r->pool, bytes));
+}
+
 static int read_body(request_rec *r)
 {
     dir_config *config = ap_get_module_config(r->per_dir_config, &grove_guard_module);
     apr_bucket_brigade *arrived, *replayed;
     store *kept;
-    int more = 1;
+    int more = 1, complete = 0;
 
     if (r->prev && !r->main && (replayed = ap_get_module_config(r->prev->request_config, &grove_guard_module))) {
         /* An internal redirect, such as a RewriteRule of a folder makes, has dropped the filter. */
@@ -302,6 +327,8 @@ static int read_body(request_rec *r)
         return DECLINED;
     }
     if (config->body <= 0 || !ap_is_initial_req(r) || !has_body(r) || is_too_large(r))
+        return DECLINED;
+    if (apr_table_get(r->headers_in, "Transfer-Encoding") && (config->chunked <= 0 || !is_chunked(r)))
         return DECLINED;
     kept = apr_pcalloc(r->pool, sizeof(*kept));
     kept->memory = apr_brigade_create(r->pool, r->connection->bucket_alloc);
@@ -321,6 +348,7 @@ static int read_body(request_rec *r)
 
             if (APR_BUCKET_IS_EOS(bucket)) {
                 more = 0;
+                complete = 1;
             }
             else if (!APR_BUCKET_IS_METADATA(bucket)) {
                 rv = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
@@ -335,6 +363,8 @@ static int read_body(request_rec *r)
         }
     }
     replayed = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    if (complete && is_chunked(r))
+        give_length(r, length(kept));
     take_all(kept, r, replayed);
     APR_BRIGADE_CONCAT(replayed, arrived);
     ap_set_module_config(r->request_config, &grove_guard_module, replayed);
@@ -370,6 +400,31 @@ static apr_status_t body_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input
         APR_BRIGADE_INSERT_TAIL(bb, bucket);
     }
     return APR_SUCCESS;
+}
+
+/* The head */
+
+static int check_header(void *config, const char *name, const char *value)
+{
+    return (apr_off_t)(strlen(name) + 1 + strlen(value)) <= ((dir_config *)config)->header;
+}
+
+static int check_head(request_rec *r)
+{
+    dir_config *config = ap_get_module_config(r->per_dir_config, &grove_guard_module);
+
+    if (!ap_is_initial_req(r))
+        return DECLINED;
+    if (config->url >= 0 && r->unparsed_uri && (apr_off_t)strlen(r->unparsed_uri) > config->url) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "grove_guard: a URL of more than %" APR_OFF_T_FMT " bytes", config->url);
+        return HTTP_REQUEST_URI_TOO_LARGE;
+    }
+    if (config->header >= 0 && !apr_table_do(check_header, config, r->headers_in, NULL)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "grove_guard: a header of more than %" APR_OFF_T_FMT " bytes",
+                      config->header);
+        return HTTP_BAD_REQUEST;
+    }
+    return DECLINED;
 }
 
 /* The answer */
@@ -671,7 +726,7 @@ static void *create_dir_config(apr_pool_t *p, char *folder)
     dir_config *config = apr_pcalloc(p, sizeof(*config));
 
     (void)folder;
-    config->body = config->answer = -1;
+    config->body = config->answer = config->url = config->header = config->chunked = -1;
     return config;
 }
 
@@ -681,6 +736,9 @@ static void *merge_dir_config(apr_pool_t *p, void *outer_config, void *inner_con
 
     merged->body = inner->body < 0 ? outer->body : inner->body;
     merged->answer = inner->answer < 0 ? outer->answer : inner->answer;
+    merged->url = inner->url < 0 ? outer->url : inner->url;
+    merged->header = inner->header < 0 ? outer->header : inner->header;
+    merged->chunked = inner->chunked < 0 ? outer->chunked : inner->chunked;
     return merged;
 }
 
@@ -763,6 +821,12 @@ static const command_rec commands[] = {
                   "bytes of a request's body that are read before the handler runs"),
     AP_INIT_TAKE1("GroveBufferAnswer", set_bytes, (void *)APR_OFFSETOF(dir_config, answer), RSRC_CONF | ACCESS_CONF,
                   "bytes of an answer that are kept for a client that reads slowly"),
+    AP_INIT_FLAG("GroveChunkedBody", ap_set_flag_slot, (void *)APR_OFFSETOF(dir_config, chunked), RSRC_CONF | ACCESS_CONF,
+                 "whether a body without a length gets one when it has been read to its end"),
+    AP_INIT_TAKE1("GroveLongestUrl", set_bytes, (void *)APR_OFFSETOF(dir_config, url), RSRC_CONF | ACCESS_CONF,
+                  "bytes that a request's URL may have"),
+    AP_INIT_TAKE1("GroveLongestHeader", set_bytes, (void *)APR_OFFSETOF(dir_config, header), RSRC_CONF | ACCESS_CONF,
+                  "bytes that a header of a request may have"),
     AP_INIT_TAKE1("GroveBufferFolder", set_folder, NULL, RSRC_CONF, "the folder of the files"),
     AP_INIT_TAKE1("GroveAddressConnections", set_connections, NULL, RSRC_CONF,
                   "connections that one address may have at the same time"),
@@ -775,6 +839,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(make_table, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(forget_process, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(count_connection, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_header_parser(check_head, NULL, NULL, APR_HOOK_FIRST);
     /* After access and identity have been checked, before the handler. */
     ap_hook_fixups(read_body, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_answer_filter, NULL, NULL, APR_HOOK_LAST);

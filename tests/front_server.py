@@ -27,8 +27,17 @@ def application(environ, start_response):
     status = environ["PATH_INFO"].rpartition("/status/")[2] or "200"
     extra = json.loads(environ.get("HTTP_ANSWER", "{}"))
     headers = {"Content-Type": "application/json", **extra}
-    start_response((status if status.isdigit() else "200") + " Answer", list(headers.items()))
     shown = {key: value for key, value in environ.items() if isinstance(value, str)}
+    if environ["PATH_INFO"].startswith("/long/"):
+        headers["X-Long"] = "x" * int(environ["PATH_INFO"][6:])
+    if environ["PATH_INFO"] == "/read":
+        shown["read"] = str(len(environ["wsgi.input"].read()))
+    elif environ["REQUEST_METHOD"] == "HEAD":
+        # An application that answers HEAD by itself.
+        headers |= {"Seen": "HEAD", "Content-Length": "123", **extra}
+        start_response((status if status.isdigit() else "200") + " Answer", list(headers.items()))
+        return []
+    start_response((status if status.isdigit() else "200") + " Answer", list(headers.items()))
     return [json.dumps({"app": "NAME", **shown}).encode()]
 """
 
@@ -86,10 +95,11 @@ class Front:
         method: str = "GET",
         tls: ssl.SSLContext | None = None,
         name: str | None = None,
+        content: str = "",
     ) -> Answer:
-        """Send one request with these lines as headers."""
+        """Send one request with these lines as headers, and what follows them."""
         lines = [f"{method} {path} HTTP/1.{0 if host is None else 1}", *([] if host is None else [f"Host: {host}"])]
-        text = "\r\n".join([*lines, *headers, "Connection: close", "", ""])
+        text = "\r\n".join([*lines, *headers, "Connection: close", "", content])
         head, _, body = self.send(port, text.encode("latin-1"), tls, name).partition(b"\r\n\r\n")
         status, *fields = head.decode("latin-1").split("\r\n")
         answer_headers: dict[str, list[str]] = {}

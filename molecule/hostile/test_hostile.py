@@ -55,6 +55,19 @@ def test_kept_connections(target: Target) -> None:
     assert measured.total.requests > target.form.kept
 
 
+@pytest.mark.parametrize("pause", [5, 10, 20])
+def test_clients_that_poll(target: Target, pause: int) -> None:
+    """Each keeps its one connection, so none sends a request on one that the server is about to close."""
+    clients = 50
+    options = ("--keep-alive", str(clients), "--fresh", "0", "--pause", str(pause))
+    measured = target.measure(f"polls every {pause} s", max(target.form.attack, 4 * pause), *options)
+    target.row(f"{clients} clients that poll every {pause} s", measured)
+    assert measured.total.failed == 0, measured.total.by_outcome
+    assert measured.total.requests > 2 * clients
+    connections = measured.run.connections
+    assert (connections.opened, connections.closed_idle, connections.retried) == (clients, 0, 0), connections
+
+
 def test_a_handshake_has_a_time_limit(target: Target) -> None:
     """Whoever has not ended the handshake of TLS after 10 seconds is disconnected."""
     with target.attack("handshakes", "/", 20) as attack:

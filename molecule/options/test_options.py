@@ -133,7 +133,7 @@ def test_wheels_are_enough(web2: Host) -> None:
 @pytest.mark.parametrize("port", [8088, 8089])
 def test_the_operators_own_sites_are_served(web2: Host, port: int) -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in web2.ask(port, "/GPL-3").text
-    assert web2.listeners() == {"*:8080", "*:8081", "*:8088", "*:8089", "127.0.0.1:9080"}
+    assert web2.listeners() == {"0.0.0.0:8080", "*:8081", "*:8088", "*:8089", "127.0.0.1:9080"}
 
 
 def test_changes(web1: Host, tmp_path: Path) -> None:

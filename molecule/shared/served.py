@@ -9,7 +9,7 @@ import re
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,18 +79,18 @@ class Host:
         *,
         method: str = "GET",
         form: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         authority: str | None = None,
         address: str | None = None,
     ) -> Answer:
         """Send a request from the controller and return the answer; redirects are not followed.
 
-        place: a port, or the name of an app, which stands for its port. authority: a PEM file; TLS is spoken, and the
-        server's certificate has to be signed by that authority for the name in the Host header. address: the host's, if
-        the caller knows it, which saves a call of podman.
+        place: a port, or the name of an app, which stands for its port. body: pieces are sent as chunks. authority: a
+        PEM file; TLS is spoken, and the server's certificate has to be signed by that authority for the name in the
+        Host header. address: the host's, if the caller knows it, which saves a call of podman.
         """
-        port = int(self.app(place)["listen"]) if isinstance(place, str) else place
+        port = int(str(self.app(place)["listen"]).rpartition(":")[2]) if isinstance(place, str) else place
         sent_headers = dict(headers or {})
         if form is not None:
             body = urlencode(form).encode()

@@ -119,7 +119,7 @@ def main() -> None:
             "tasks": info.tasks(),
             "pythons": {path: info.python(path) for path in params["pythons"]},
             "accounts": {name: info.account(name) for name in params["accounts"]},
-            "addresses": {text: info.has_address(text) for text in params["addresses"]},
+            "addresses": {text: info.own_addresses(text) for text in params["addresses"]},
             "mounts": {path: info.mount_options(path) for path in params["mounts"]},
             "folders": {path: info.owner(path) for path in params["folders"]},
             "files": {path: os.path.exists(path) for path in params["files"]},

@@ -59,6 +59,11 @@ def test_addresses_that_the_check_accepts(tmp_path: Path) -> None:
         assert refused(tmp_path, [f"<VirtualHost {host}:80>", "</VirtualHost>"]) == ""
 
 
+def test_a_host_name_that_the_check_accepts(tmp_path: Path) -> None:
+    assert syntax.listen_host("localhost") == ""
+    assert refused(tmp_path, ["Listen localhost:80", "<VirtualHost localhost:80>", "</VirtualHost>"]) == ""
+
+
 HOSTILE = st.text(alphabet="aZ0._-~/ \\\"'$&{}%*é\t;|,=:#[]()@+!", max_size=8)
 PLAIN = st.text(alphabet="aZ0._-~/* ", max_size=8)
 PATHS: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import subprocess
@@ -21,9 +22,10 @@ __all__ = ["mod_wsgi"]
 
 PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
 NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
-STAPLED, RESPONDER = 18318, 18319
+STAPLED, RESPONDER, OWN = 18318, 18319, 18323
 
 
+LONG = {"max_body": 3000, "max_url": 30_000, "max_header": 20_000, "max_response_header": 50_000}
 HEADERS = {"X-Frame-Options": None, "Referrer-Policy": "no-referrer", "X-Quoted": 'a "b" 50 % \\ $1'}
 
 
@@ -94,12 +96,14 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small("irc", listen=STAPLED, **pair),
         small(ONE, listen=PLAIN),
         small(TWO, listen=ALLOWING, client_headers=["X-HTTP-Method-Override"], methods=["GET", "PROPFIND", "QUERY"]),
-        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"], headers=HEADERS),
+        small("man", listen=NAMES, server_name="one.test", server_aliases=["*.one.test"], headers=HEADERS, **LONG),
         small("list", listen=NAMES, server_name="one.test", path="/below"),
-        small("lp", listen=NAMES, server_name="two.test"),
+        small("lp", listen=NAMES, server_name="two.test", directives=["WSGIMapHEADToGET On"]),
         small("news", listen=TLS_NAMES, **one),
         small("uucp", listen=TLS_NAMES, **two),
-        small("proxy", listen=MIXED),
+        small("sys", listen=NAMES, server_name="three.test", max_url=1024, max_header=1024),
+        small("bin", listen=f"0.0.0.0:{OWN}", max_body=3000, buffer_body=0),
+        small("proxy", listen=MIXED, chunked_bodies=False),
         small("backup", listen=MIXED, server_name="one.test"),
         small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
     ]
@@ -283,6 +287,112 @@ def test_methods(front: Front, port: int, method: str, expected: int) -> None:
     if expected == 405 and method != "TRACE":
         allowed = "GET, PROPFIND, QUERY" if port == ALLOWING else "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
         assert allowed in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/", "/status/204", "/status/404"])
+@pytest.mark.parametrize("port", [PLAIN, NAMES])
+def test_head_reaches_the_application(front: Front, port: int, path: str) -> None:
+    """Also where filters change the headers of the answer, or would compress it."""
+    answer = front.ask(port, path, "Accept-Encoding: gzip", host="one.test", method="HEAD")
+    assert (answer.status, answer.headers["seen"], answer.body) == (int(path[-3:]) if path[1:] else 200, ["HEAD"], b"")
+    assert answer.headers.get("content-length") == (None if path.endswith("204") else ["123"])
+    door = front.ask(18280, "/", DOOR, host=f"blue.{ONE}.door", method="HEAD")
+    assert (door.status, door.headers["seen"], door.body) == (200, ["HEAD"], b"")
+
+
+@pytest.mark.parametrize("port", [PLAIN, NAMES])
+def test_an_answer_to_head_is_not_compressed(front: Front, port: int) -> None:
+    """The distribution compresses pages; the length of a compressed body of no bytes would be that of no answer."""
+    headers = ("Accept-Encoding: gzip", 'Answer: {"Content-Type": "text/html"}')
+    answer = front.ask(port, "/", *headers, host="one.test", method="HEAD")
+    assert (answer.headers["content-length"], answer.headers.get("content-encoding")) == (["123"], None)
+    assert front.ask(port, "/", *headers, host="one.test").headers["content-encoding"] == ["gzip"]
+
+
+def test_an_application_that_does_not_know_head(front: Front) -> None:
+    answer = front.ask(NAMES, host="two.test", method="HEAD")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", ["application/json"])
+    assert "seen" not in answer.headers
+
+
+def test_head_of_a_file(front: Front) -> None:
+    answer = front.ask(BELOW, "/shop/public/style.css", method="HEAD")
+    assert (answer.status, answer.headers["content-length"], answer.body) == (200, ["8"], b"")
+
+
+def test_a_connection_is_kept_while_a_client_polls(front: Front) -> None:
+    """Clients of OpenStack ask every five seconds; Apache closed the connection at that moment."""
+    connection = http.client.HTTPConnection("127.0.0.1", PLAIN, timeout=10)
+    ports = set()
+    for pause in (0, 6):
+        time.sleep(pause)
+        connection.request("POST", "/", body="x")
+        ports.add(json.loads(connection.getresponse().read())["REMOTE_PORT"])
+    connection.close()
+    assert len(ports) == 1
+
+
+CHUNKS = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Auth-Token: late\r\n\r\n"
+
+
+def test_a_body_without_a_length(front: Front) -> None:
+    environ = front.ask(PLAIN, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).environ
+    assert (environ["read"], environ["CONTENT_LENGTH"]) == ("11", "11")
+    assert {"HTTP_TRANSFER_ENCODING", "HTTP_X_AUTH_TOKEN", "HTTP_TRAILER"}.isdisjoint(environ)
+
+
+def test_a_body_without_a_length_that_is_read_as_it_arrives(front: Front) -> None:
+    environ = front.ask(OWN, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).environ
+    assert (environ["read"], environ["HTTP_TRANSFER_ENCODING"]) == ("11", "chunked")
+    assert "CONTENT_LENGTH" not in environ
+
+
+def test_bodies_without_a_length_may_be_refused(front: Front) -> None:
+    assert front.ask(MIXED, "/read", "Transfer-Encoding: chunked", method="POST", content=CHUNKS).status == 411
+    assert front.ask(MIXED, "/read", "Content-Length: 5", method="POST", content="hello").environ["read"] == "5"
+
+
+@pytest.mark.parametrize("name", ["one.test", "two.test", "own"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_largest_body(front: Front, name: str, chunked: bool) -> None:
+    """The limit of a record counts, whether or not its body is buffered."""
+    port, limit = {"one.test": (NAMES, 3000), "two.test": (NAMES, 10_485_760), "own": (OWN, 3000)}[name]
+    for size, status in ((limit, 200), (limit + 1, 413)):
+        body, field = "x" * size, f"Content-Length: {size}"
+        if chunked:
+            body, field = f"{size:x}\r\n{body}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"
+        answer = front.ask(port, "/read", field, host=name, method="POST", content=body)
+        assert answer.status == status
+        if status == 200:
+            assert answer.environ["read"] == str(limit)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "header"), [("one.test", 30_000, 20_000), ("two.test", 8190, 8190), ("three.test", 1024, 1024)]
+)
+def test_the_longest_head(front: Front, name: str, url: int, header: int) -> None:
+    """Records that share an address and a port have limits of their own."""
+    for longer, status in ((0, 200), (1, 414), (9_000, 414), (100_000, 414)):
+        answer = front.ask(NAMES, "/?" + "x" * (url - 2 + longer), host=name)
+        assert answer.status == status
+    for longer, status in ((0, 200), (1, 400), (9_000, 400), (100_000, 400)):
+        answer = front.ask(NAMES, "/", "X-Long:" + "x" * (header - 7 + longer), host=name)
+        assert answer.status == status
+
+
+def test_the_number_of_headers(front: Front) -> None:
+    # Two more are those that each request of these tests has.
+    for number, status in ((98, 200), (99, 400)):
+        assert front.ask(PLAIN, "/", *(f"X-{each}: x" for each in range(number))).status == status
+
+
+@pytest.mark.parametrize(("name", "most"), [("one.test", 50_000), ("two.test", 32_768)])
+def test_the_longest_header_of_an_answer(front: Front, name: str, most: int) -> None:
+    for size, status in ((most - 100, 200), (most + 100, 500)):
+        answer = front.ask(NAMES, f"/long/{size}", host=name)
+        assert answer.status == status
+        if status == 200:
+            assert len(answer.headers["x-long"][0]) == size
 
 
 @pytest.mark.parametrize("port", [PLAIN, NAMES])

@@ -95,6 +95,12 @@ Listen 127.0.0.1:{tls_port}
 {daemons}
 <VirtualHost *:{port}>
     {paths}
+    WSGIScriptAlias /strict {folder}/app.wsgi process-group=buffered application-group=%{{GLOBAL}}
+    <Location /strict>
+        GroveBufferBody 10000000
+        GroveLongestUrl 100
+        GroveLongestHeader 60
+    </Location>
     Alias /renamed {folder}/renamed
     <Location /renamed>
         GroveBufferBody 10000000
@@ -190,7 +196,7 @@ def serving(version: str, spool: str = "", processes: int = 1, descriptors: int 
     paths = [
         f"WSGIScriptAlias /{name} {folder}/app.wsgi process-group={name} application-group=%{{GLOBAL}}\n"
         f"<Location /{name}>\nGroveBufferBody {size}\nGroveBufferAnswer {size}\nWSGIChunkedRequest On\n"
-        "LimitRequestBody 20000000\n</Location>"
+        "GroveChunkedBody On\nLimitRequestBody 20000000\n</Location>"
         for name, size in BUFFERS.items()
     ]
     text = CONFIGURATION.format(
@@ -245,7 +251,9 @@ def test_a_body_arrives_as_it_was_sent(server: Server, name: str, length: int) -
         f"/{name}/read", chunked, "POST", **{"Content-Type": "a/b", "Transfer-Encoding": "chunked"}
     )
     assert status == 200
-    assert json.loads(answer) == {**expected, "CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
+    # Where the whole body is read first, the application gets its length.
+    told: tuple[str | None, str | None] = (None, "chunked") if length >= BUFFERS[name] else (str(length), None)
+    assert json.loads(answer) == {**expected, "CONTENT_LENGTH": told[0], "HTTP_TRANSFER_ENCODING": told[1]}
 
 
 @pytest.mark.parametrize("name", BUFFERS)
@@ -424,13 +432,84 @@ def test_a_client_that_asks_before_it_sends(server: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["buffered", "small", "direct"])
 def test_a_body_that_is_too_large(server: Server, name: str) -> None:
-    pieces = (bytes(1_000_000) for _ in range(30))
-    try:
-        status, _ = server.ask(f"/{name}/read", pieces, "POST", **{"Transfer-Encoding": "chunked"})
-    except ConnectionError:
-        status = 413
-    assert status == 413
+    with server.connect() as client:
+        client.sendall(f"POST /{name}/read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(20):
+            client.sendall(b"f4240\r\n" + bytes(1_000_000) + b"\r\n")
+        client.sendall(b"1\r\nx\r\n0\r\n\r\nGET /smuggled HTTP/1.0\r\n\r\n")
+        answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
     assert server.ask(f"/{name}/")[0] == 200
+
+
+def chunked_request(path: str, *headers: str, body: str = "5\r\nhello\r\n0\r\n\r\n") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_trailers_and_extensions_are_left_out(server: Server, name: str) -> None:
+    body = "2;name=value\r\nhe\r\n3\r\nllo\r\n0\r\nX-Auth-Token: late\r\nContent-Length: 99\r\n\r\n"
+    with server.connect() as client:
+        lines = ("Transfer-Encoding: chunked", "Trailer: X-Auth-Token")
+        client.sendall(chunked_request(f"/{name}/read", *lines, body=body))
+        _, _, answer = read_all(client).partition(b"\r\n\r\n")
+    shown = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
+    assert (shown["length"], shown["CONTENT_LENGTH"]) == (5, None if name == "direct" else "5")
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (("Transfer-Encoding: gzip, chunked",), 501),
+        (("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 501),
+        (("Transfer-Encoding: chunked, gzip",), 400),
+        (("Transfer-Encoding: gzip",), 400),
+    ],
+)
+def test_other_codings_of_a_body(server: Server, name: str, headers: tuple[str, ...], status: int) -> None:
+    with server.connect() as client:
+        client.sendall(chunked_request(f"/{name}/read", *headers))
+        answer = read_all(client)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+@pytest.mark.parametrize("length", [0, 5, 40])
+def test_a_body_with_a_length_and_chunks_is_no_second_request(server: Server, name: str, length: int) -> None:
+    body = "5\r\nhello\r\n0\r\n\r\nGET /buffered/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    with server.connect() as client:
+        lines = (f"Content-Length: {length}", "Transfer-Encoding: chunked")
+        client.sendall(chunked_request(f"/{name}/read", *lines, body=body).replace(b"Connection: close\r\n", b""))
+        answer = read_all(client)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("path", ["/strict/read", "/strict/"])
+def test_chunks_that_a_place_does_not_take(server: Server, path: str) -> None:
+    with server.connect() as client:
+        # Nothing of the body is read: the client has not even sent it.
+        client.sendall(chunked_request(path, "Transfer-Encoding: chunked", body=""))
+        assert read_all(client).startswith(b"HTTP/1.1 411 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/strict/" + 92 * "x", {}, 200),
+        ("/strict/" + 93 * "x", {}, 414),
+        ("/strict/?" + 91 * "x", {}, 200),
+        ("/strict/?" + 92 * "x", {}, 414),
+        ("/strict/", {"X-Long": 53 * "x"}, 200),
+        ("/strict/", {"X-Long": 54 * "x"}, 400),
+        ("/buffered/" + 200 * "x", {"X-Long": 200 * "x"}, 200),
+    ],
+)
+def test_the_head_of_a_request(server: Server, path: str, fields: dict[str, str], status: int) -> None:
+    assert server.ask(path, **fields)[0] == status
 
 
 def test_a_body_that_never_ends(server: Server) -> None:
@@ -454,6 +533,16 @@ def test_the_next_request_of_the_connection(server: Server) -> None:
         received = read_all(client)
     assert received.count(b"HTTP/1.1 200 OK") == 3
     assert b'"length": 70000' in received
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_the_next_request_after_chunks(server: Server, name: str) -> None:
+    post = chunked_request(f"/{name}/%s", "Transfer-Encoding: chunked").replace(b"Connection: close\r\n", b"")
+    with server.connect() as client:
+        client.sendall(post % b"read" + post % b"" + post % b"read" + f"GET /{name}/ HTTP/1.0\r\n\r\n".encode())
+        received = read_all(client)
+    assert received.count(b"HTTP/1.1 200 OK") == 4
+    assert received.count(b'"length": 5') == 2
 
 
 def open_many(server: Server, address: str, number: int, stack: ExitStack) -> int:
@@ -564,6 +653,8 @@ def test_the_distributions_mod_wsgi() -> None:
     ("line", "reason"),
     [
         ("GroveBufferBody much", "GroveBufferBody takes a number of bytes, not much"),
+        ("GroveChunkedBody perhaps", "GroveChunkedBody must be On or Off"),
+        ("GroveLongestUrl -1", "GroveLongestUrl takes a number of bytes, not -1"),
         ("GroveBufferAnswer -1", "GroveBufferAnswer takes a number of bytes, not -1"),
         ("GroveAddressConnections -1", "GroveAddressConnections takes a number from 0 to 1000000, not -1"),
         ("GroveAddressExempt 10.0.0.0/99", "GroveAddressExempt takes addresses and networks, not 10.0.0.0/99"),

@@ -33,6 +33,14 @@ def test_pythons() -> None:
     assert info.python("/bin/false") is None
 
 
+def test_addresses() -> None:
+    assert info.own_addresses("127.0.0.1") == ["127.0.0.1"]
+    assert info.own_addresses("0.0.0.0") == ["0.0.0.0"]
+    assert "127.0.0.1" in info.own_addresses("localhost")
+    for text in ("192.0.2.7", "no..name", "2001:db8::7"):
+        assert info.own_addresses(text) == []
+
+
 def test_accounts() -> None:
     me = pwd.getpwuid(os.getuid())
     assert info.account(me.pw_name) == {

@@ -301,7 +301,8 @@ def render(
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
             "own_guard": str(guard),
-            "__wsgi_app_steps": work(case, root, layout),
+            "__wsgi_app_steps": (planned := work(case, root, layout)),
+            **{f"httpd_{key}_for_applications": planned[key] for key in ("max_url", "max_header")},
             "wsgi_app_only": [],
             "wsgi_app_door": "127.0.0.1:18280",
             "ansible_connection": "local",
@@ -395,7 +396,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
     *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "limits", "module"),
-    *("mod_wsgi", "door", "sandbox", "ansible_managed"),
+    *("head", "mod_wsgi", "door", "sandbox", "ansible_managed"),
 }
 
 

@@ -16,7 +16,6 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import (
     TreeError,
     default_pid_file,
     keep_listen_lines,
-    listen_address,
 )
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
 
@@ -54,17 +53,21 @@ def test_a_layout_that_lacks_a_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("written", "before", "kept"),
     [
-        ("Listen 80", ("*", 80)),
-        ("  listen 127.0.0.1:9080", ("127.0.0.1", 9080)),
-        ("Listen [::1]:443 https", ("::1", 443)),
-        ("# Listen 80", None),
-        ("ListenBacklog 80", None),
+        ("80", "81", True),
+        ("127.0.0.1:80", "127.0.0.2:80", True),
+        ("127.0.0.1:80", "80", False),
+        ("80", "127.0.0.1:80", False),
+        ("0.0.0.0:80", "80", False),
+        ("[::1]:80", "[0:0::1]:80", False),
+        ("localhost:80", "127.0.0.1:80", False),
+        ("localhost:80", "127.0.0.1:81", True),
     ],
 )
-def test_the_address_of_a_listen_line(line: str, expected: tuple[str, int] | None) -> None:
-    assert listen_address(line) == expected
+def test_a_line_that_apache_cannot_bind_beside_another_is_not_kept(written: str, before: str, kept: bool) -> None:
+    content = keep_listen_lines(f"# head\nListen {written}\n", f"Listen {before}\n")
+    assert content.splitlines()[1:] == sorted([f"Listen {written}", *([f"Listen {before}"] if kept else [])])
 
 
 def test_a_line_that_stays_is_written_once() -> None:

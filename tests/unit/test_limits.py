@@ -34,8 +34,9 @@ def actual() -> dict[str, int]:
     defaults = load("roles/httpd/defaults/main.yml")
     limits |= {name: defaults[name] for name in ("httpd_keepalive_timeout", "httpd_timeout")}
     record = ENTRY_POINTS["record_limits"]["options"]
-    keys = ("max_body", "buffer_body", "buffer_answer", "request_timeout")
-    limits |= {name: record[name]["default"] for name in keys}
+    sizes = ("max_body", "max_url", "max_header", "max_response_header", "buffer_body", "buffer_answer")
+    limits |= {name: record[name]["default"] for name in (*sizes, "request_timeout")}
+    assert record["max_response_header"]["default"] == mod_wsgi_options.HEADER_BUFFER_SIZE
     timeouts = ("listen-backlog", "connect-timeout", "queue-timeout", "socket-timeout")
     return limits | {name: int(mod_wsgi_options.DEFAULTS[name]) for name in timeouts}
 
@@ -52,9 +53,41 @@ def test_the_page_has_every_limit_with_its_number() -> None:
     assert documented() == actual()
 
 
+RELEASE = {"nova": "__nova_release"}
+
+
+def test_the_page_has_the_sizes_of_each_service() -> None:
+    page = (REPOSITORY / "docs/limits.md").read_text()
+    rows = re.findall(
+        r"^\| ([a-z, ]+) \| (\d+) \| (as above|\d+)", page[page.index("## Large requests") :], re.MULTILINE
+    )
+    default = ENTRY_POINTS["record_limits"]["options"]["max_body"]["default"]
+    told = {
+        service: (int(head), int(head), default if body == "as above" else int(body))
+        for services, head, body in rows
+        for service in services.split(", ")
+    }
+    records = {
+        service: load(f"roles/{service}/vars/main.yml")[RELEASE.get(service, f"__{service}_app")] for service in told
+    }
+    assert told == {
+        service: (record["max_url"], record["max_header"], record.get("max_body", default))
+        for service, record in records.items()
+    }
+    assert set(told) == {
+        path.parents[1].name for path in REPOSITORY.glob("roles/*/vars/main.yml") if "_apps:" in path.read_text()
+    }
+
+
 @pytest.mark.parametrize("name", ["handshake", "header", "header_most", "body", "rate", "flush", "address_connections"])
 def test_apache_is_told_every_limit(name: str) -> None:
     assert f"limits.{name} " in (REPOSITORY / "httpd/server.conf.j2").read_text()
+
+
+def test_a_kept_connection_does_not_end_when_a_client_polls() -> None:
+    """Clients pause for whole numbers of seconds that people like."""
+    timeout = actual()["httpd_keepalive_timeout"]
+    assert all(abs(timeout - pause) >= 5 for pause in (1, 2, 3, 5, 10, 15, 20, 30, 60))
 
 
 def test_the_end_of_a_kept_answer_fits_into_apaches_memory() -> None:

@@ -115,4 +115,5 @@ def test_listeners_with_their_holder(family: socket.AddressFamily, address: str,
         listening.listen()
         listeners = [listeners for listeners in processes.listeners() if listeners.port == port]
     me = processes.program(os.getpid())
-    assert listeners == [processes.Listener(expected, port, os.getpid(), me)]
+    version = 6 if family == socket.AF_INET6 else 4
+    assert listeners == [processes.Listener(expected, port, os.getpid(), me, version)]

@@ -136,6 +136,18 @@ def test_a_deployment_of_one_record_opens_no_port_of_another() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["max_url", "max_header"])
+def test_apache_reads_the_longest_head_of_all_records(key: str) -> None:
+    assert work()[key] == work(record("shop"))[key] == 8190
+    assert work(record("shop", **{key: 2000}))[key] == 2000
+    apps = (record("shop", **{key: 2000}), record("blog", listen=8081, **{key: 20_000}))
+    assert work(*apps)[key] == work(*apps, only=("shop",))[key] == 20_000
+    # A limit that is refused does not count.
+    only = dataclasses.replace(SETTINGS, only=("shop",))
+    checked = check_records([apps[0], record("blog", listen=8081, **{key: 1 << 30})], SPEC, only)
+    assert steps(checked, only, {})[key] == 2000
+
+
 def test_mounts_stand_in_the_order_of_paths_without_regard_to_case() -> None:
     paths = ("/b", "/A/x", "/a", "/")
     apps = [record(f"app{number}", path=path) for number, path in enumerate(paths)]

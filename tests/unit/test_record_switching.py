@@ -106,6 +106,13 @@ def test_a_memory_limit_is_megabytes_of_data() -> None:
     assert problems(memory_limit=256, daemon_options={"memory-limit": 1}) == ["memory_limit"]
 
 
+def test_the_longest_header_of_an_answer_is_an_option_of_the_daemon() -> None:
+    assert "header-buffer-size" not in check().records[0].daemon_options
+    assert check(max_response_header=65536).records[0].daemon_options["header-buffer-size"] == "65536"
+    assert check(daemon_options={"header-buffer-size": 9000}).records[0].daemon_options["header-buffer-size"] == "9000"
+    assert problems(max_response_header=65536, daemon_options={"header-buffer-size": 9000}) == ["max_response_header"]
+
+
 @pytest.mark.parametrize(
     ("key", "valid", "invalid"),
     [("drain_timeout", 0, -1), ("start_timeout", 3600, 3601), ("request_timeout", 86_400, 86_401), ("threads", 1, 0)],

@@ -258,6 +258,10 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(threads=513), "threads"),
         (record(start_timeout=0), "start_timeout"),
         (record(max_body=-1), "max_body"),
+        (record(max_url=1023), "max_url"),
+        (record(max_header=(1 << 20) + 1), "max_header"),
+        (record(max_response_header=8191), "max_response_header"),
+        (record(chunked_bodies="sometimes"), "chunked_bodies"),
         (record(daemon_options={"reqest-timeout": 5}), "daemon_options.reqest-timeout"),
         (record(daemon_options={"threads": 5}), "daemon_options.threads"),
         (record(daemon_options={"umask": "00 27"}), "daemon_options.umask"),
@@ -269,7 +273,13 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(listen=0), "listen"),
         (record(listen=True), "listen"),
         (record(listen="²"), "listen"),
-        (record(listen="host:80"), "listen"),
+        *(
+            (record(listen=text), "listen")
+            for text in (
+                *("300.1.1.1:80", "127.1:80", "[::1%lo]:80", "[::ffff:127.0.0.1]:80", "[0.0.0.0]:80", "[localhost]:80"),
+                *("a_b..c:80", "*.example.org:80", "localhost:", "local host:80"),
+            )
+        ),
         (record(listen=[80]), "listen"),
         (record(server_name="shop_.example..org"), "server_name"),
         (record(server_name="shop.example.org", server_aliases=["a b"]), "server_aliases"),
@@ -388,6 +398,11 @@ NAMED = {"server_name": "shop.example.org"}
         ),
         ([record(), other(listen="127.0.0.1:8080")], [("other", "listen")]),
         ([record(listen="127.0.0.1:8080"), other(listen="0.0.0.0:8080")], [("shop", "listen")]),
+        ([record(listen="[::1]:8080"), other(listen="[0:0::1]:8080")], [("other", "listen")]),
+        ([record(listen="localhost:8080"), other(listen="127.0.0.1:8080")], [("other", "listen")]),
+        ([record(listen="localhost:8080"), other(listen="LOCALHOST:8080")], [("other", "listen")]),
+        ([record(), other(listen="localhost:8080")], [("shop", "listen")]),
+        ([record(listen="localhost:8080"), other(listen="127.0.0.1:8081")], []),
         ([record(listen=9080)], [("shop", "listen")]),
         ([record(listen=0), other(listen="x")], [("shop", "listen"), ("other", "listen")]),
     ],
@@ -451,6 +466,13 @@ def test_a_port_that_another_program_holds(
     checked = check([record()], settings, host)
     assert [(problem.record, problem.key) for problem in checked.problems] == ([("shop", "listen")] if holder else [])
     assert all(holder in problem.actual for problem in checked.problems)
+
+
+def test_a_port_of_a_host_name_that_another_program_holds(settings: Settings, host: Host) -> None:
+    host["addresses"] = {"localhost": ["127.0.0.1", "::1"]}
+    host["listeners"] = [{"address": "::1", "port": 8080, "pid": 7, "program": "nginx"}]
+    assert problems([record(listen="localhost:8080")], settings, host) == [("shop", "listen")]
+    assert problems([record(listen="localhost:8081")], settings, host) == []
 
 
 def test_a_door_that_another_program_holds(settings: Settings, host: Host) -> None:
@@ -546,8 +568,30 @@ def test_the_example_of_each_group_is_a_good_record(settings: Settings, host: Ho
 
 
 def test_an_address_that_the_host_does_not_have(settings: Settings, host: Host) -> None:
-    host["addresses"] = {"192.0.2.7": False}
-    assert problems([record(listen="192.0.2.7:8080")], settings, host) == [("shop", "listen")]
+    for text in ("192.0.2.7:8080", "[2001:DB8::0:7]:8080", "Elsewhere.example.org:8080"):
+        questions = host_questions([record(listen=text)], settings)["addresses"]
+        [asked] = set(questions) - {"127.0.0.1"}
+        host["addresses"] = {asked: []}
+        assert problems([record(listen=text)], settings, host) == [("shop", "listen")]
+
+
+@pytest.mark.parametrize(
+    ("listen", "line", "url"),
+    [
+        (8080, "8080", "http://127.0.0.1:8080/"),
+        ("*:8080", "8080", "http://127.0.0.1:8080/"),
+        ("0.0.0.0:8080", "0.0.0.0:8080", "http://127.0.0.1:8080/"),
+        ("[::]:8080", "[::]:8080", "http://[::1]:8080/"),
+        ("[0:0::1]:8080", "[::1]:8080", "http://[::1]:8080/"),
+        ("::1:8080", "[::1]:8080", "http://[::1]:8080/"),
+        ("Localhost:8080", "localhost:8080", "http://localhost:8080/"),
+        ("web-1.example.org:8080", "web-1.example.org:8080", "http://web-1.example.org:8080/"),
+    ],
+)
+def test_every_spelling_of_an_address(settings: Settings, host: Host, listen: object, line: str, url: str) -> None:
+    checked = check([record(listen=listen)], settings, host)
+    assert checked.problems == ()
+    assert (checked.records[0].listen_line, checked.records[0].url) == (line, url)
 
 
 def test_a_folder_that_belongs_to_somebody_else(settings: Settings, host: Host) -> None:

@@ -132,11 +132,27 @@ def test_paste_pipeline(host: Host) -> None:
         ("test1", "/basemethod/", 10485761, 413),
     ],
 )
-def test_bodies_are_limited(host: Host, app: str, path: str, size: int, status: int) -> None:
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies_are_limited(host: Host, app: str, path: str, size: int, status: int, chunked: bool) -> None:
     """The filter of the pipeline refuses the body, and so does Apache (max_body)."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    response = host.ask(app, path, method="POST", body=b"a=" + b"b" * (size - 2), headers=form)
+    body = b"a=" + b"b" * (size - 2)
+    pieces = [body[at : at + 65_536] for at in range(0, size, 65_536)]
+    response = host.ask(app, path, method="POST", body=pieces if chunked else body, headers=form)
     assert response.status == status
+
+
+def test_a_body_without_a_length(host: Host) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = host.ask("test1", "/basemethod/", method="POST", body=[b"hel", b"lo=world"], headers=form)
+    assert (response.status, json.loads(response.text)) == (200, {"hello": "world"})
+
+
+def test_head(host: Host) -> None:
+    """Pecan answers HEAD itself; its RestController does not know it."""
+    response = host.ask("test1", "/catalog", method="HEAD")
+    assert (response.status, response.headers["content-length"], response.text) == (200, "23", "")
+    assert host.ask("test1", "/my_restcontroller/13579", method="HEAD").status == 405
 
 
 def test_links_of_the_versions_follow_the_request(host: Host) -> None:

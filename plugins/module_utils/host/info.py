@@ -111,15 +111,16 @@ def owner(path: str) -> str | None:
         return str(uid)
 
 
-def has_address(text: str) -> bool:
-    """Return whether an IP address is one of this host's."""
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+def own_addresses(text: str) -> list[str]:
+    """Return the addresses that an IP address or a host name stands for; none unless all of them are this host's."""
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((text, 0))
-    except OSError:
-        return False
-    return True
+        found = {(each[0], each[4]) for each in socket.getaddrinfo(text, 0, type=socket.SOCK_STREAM)}
+        for family, place in found:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind(place)
+    except (OSError, UnicodeError):
+        return []
+    return sorted(str(place[0]) for _, place in found)
 
 
 def key_pair(paths: list[str]) -> str:

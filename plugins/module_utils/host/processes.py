@@ -17,12 +17,13 @@ STAT_BYTES = 4096
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening TCP socket: address (``*`` for every address), port, and who holds it."""
+    """A listening TCP socket: address (``*`` for every address), port, who holds it, and the version of IP (4 or 6)."""
 
     address: str
     port: int
     pid: int | None
     program: str
+    version: int = 4
 
 
 def pids() -> Iterator[int]:
@@ -161,7 +162,8 @@ def listeners() -> list[Listener]:
     holders = _holders({row.inode for row in sockets})
     programs = {inode: program(pid) for inode, pid in holders.items()}
     return [
-        Listener(row.address, row.port, holders.get(row.inode), programs.get(row.inode, "?")) for row in sockets
+        Listener(row.address, row.port, holders.get(row.inode), programs.get(row.inode, "?"), row.version)
+        for row in sockets
     ]
 
 
@@ -176,6 +178,7 @@ class _Listening:
     port: int
     user: int
     inode: str
+    version: int
 
 
 def _listening() -> list[_Listening]:
@@ -190,7 +193,8 @@ def _listening() -> list[_Listening]:
             if fields[3] != "0A":
                 continue
             address, _, port = fields[1].partition(":")
-            rows.append(_Listening(_address(address, size), int(port, 16), int(fields[7]), fields[9]))
+            version = 4 if size == 4 else 6
+            rows.append(_Listening(_address(address, size), int(port, 16), int(fields[7]), fields[9], version))
     return rows
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import last_good, limits, parent, tree
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, listen_address
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import last_good, limits, listening, parent, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 
 class ControlError(OperatorError):
@@ -52,13 +52,14 @@ def reload(layout: Layout) -> int:
     old ones, and stops altogether when the kernel refuses that.
     """
     check(layout)
-    clashes = _clashing(layout)
+    clashes = listening.clashing(_lines(layout.root, layout), _held(layout), _lines(last_good.KEPT, layout))
     if clashes:
         text = Path(layout.root, layout.listen_path).read_text()
-        without = "\n".join(line for line in text.splitlines() if listen_address(line) not in clashes) + "\n"
+        without = "\n".join(line for line in text.splitlines() if line not in clashes) + "\n"
         tree.put(layout.root, layout.listen_path, tree.Entry(content=without))
         try:
             _graceful(layout)
+            _wait_until_closed(layout, clashes)
         finally:
             tree.put(layout.root, layout.listen_path, tree.Entry(content=text))
     return _graceful(layout)
@@ -130,6 +131,18 @@ def _graceful(layout: Layout) -> int:
     return _wait_until_serving(layout, before)
 
 
+def _wait_until_closed(layout: Layout, lines: Collection[str]) -> None:
+    """Wait until the former processes, which end after their last requests, have closed what these lines bind anew."""
+    ports = {place[1] for line in lines if (place := listening.listen_place(line))}
+    deadline = time.monotonic() + limits.SERVING_SECONDS
+    while time.monotonic() < deadline:
+        declared = _declared(layout)
+        held = [place for place in _held(layout) if place[1] in ports]
+        if all(any(listening.is_held(each, [place]) for each in declared) for place in held):
+            return
+        time.sleep(limits.POLL_SECONDS)
+
+
 def _children(pid: int | None) -> set[tuple[int, int]]:
     """Return the children of Apache's parent, each with its start time."""
     return {(child, processes.start_time(child)) for child in processes.children(pid)} if pid else set()
@@ -149,8 +162,10 @@ def _wait_until_serving(layout: Layout, before: Collection[tuple[int, int]] = ()
         if pid is not None:
             appeared = True
             started = {child for child in _children(pid) if processes.owner(child[0]) != 0} - set(before)
-            if started and not _declared(layout) - _held(layout):
-                return pid
+            if started:
+                held = _held(layout)
+                if all(listening.is_held(place, held) for place in _declared(layout)):
+                    return pid
         time.sleep(limits.POLL_SECONDS)
     raise ControlError(f"Apache did not come up with its configuration: {_end_of_log(layout)}")
 
@@ -163,23 +178,25 @@ def _end_of_log(layout: Layout) -> str:
     return " / ".join(lines[-limits.LOG_LINES :])
 
 
-def _declared(layout: Layout) -> set[tuple[str, int]]:
+def _lines(root: str | Path, layout: Layout) -> list[str]:
+    """Return the lines of the file of Listen lines in a tree; none where there is no such file."""
     try:
-        lines = Path(layout.root, layout.listen_path).read_text(errors="replace").splitlines()
+        return Path(root, layout.listen_path).read_text(errors="replace").splitlines()
     except OSError:
-        return set()
-    return {address for address in map(listen_address, lines) if address is not None}
+        return []
 
 
-def _held(layout: Layout) -> set[tuple[str, int]]:
-    """Return the addresses on which this host's Apache listens; another one, as of a container, does not count."""
+def _declared(layout: Layout) -> set[listening.Place]:
+    return {place for line in _lines(layout.root, layout) if (place := listening.listen_place(line))}
+
+
+def _held(layout: Layout) -> set[listening.Place]:
+    """Return the sockets on which this host's Apache listens; another one, as of a container, does not count."""
     pid = parent_pid(layout)
     own = {pid, *processes.children(pid)} if pid else set()
-    return {(item.address, item.port) for item in processes.listeners() if item.pid in own}
-
-
-def _clashing(layout: Layout) -> set[tuple[str, int]]:
-    """Return the declared addresses that the kernel refuses as long as Apache holds others of the same port."""
-    held, declared = _held(layout), _declared(layout)
-    leaving = held - declared
-    return {place for place in declared - held if any(port == place[1] for _, port in leaving)}
+    every = {4: listening.EVERY_IPV4, 6: listening.EVERY_IPV6}
+    return {
+        (every[item.version] if item.address == "*" else item.address, item.port)
+        for item in processes.listeners()
+        if item.pid in own
+    }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.listening import excludes, listen_place
 
 
 class TreeError(OperatorError):
@@ -76,14 +76,16 @@ def default_pid_file(program: str) -> Path:
     return Path("/run", program, f"{program}.pid")
 
 
-def listen_address(line: str) -> tuple[str, int] | None:
-    """Return address (``*`` for every address) and port of a Listen line; None for any other line."""
-    match = re.match(r"\s*Listen\s+(?:(\S+):)?(\d+)(?:\s+\S+)?\s*$", line, re.IGNORECASE)
-    return ((match.group(1) or "*").strip("[]"), int(match.group(2))) if match else None
-
-
 def keep_listen_lines(content: str, before: str) -> str:
-    """Return the content of a file of Listen lines, and the lines that it had ``before`` and would lose."""
-    lines = {line for line in [*content.splitlines(), *before.splitlines()] if line.startswith("Listen ")}
+    """Return the content of a file of Listen lines, and the lines that it had ``before`` and would lose.
+
+    A line of before is left out where Apache could not bind both: an application has another address on its port now.
+    """
+    lines = {line for line in content.splitlines() if line.startswith("Listen ")}
+    places = [place for line in lines if (place := listen_place(line))]
+    for line in before.splitlines():
+        former = listen_place(line)
+        if line.startswith("Listen ") and former and not any(excludes(former, place) for place in places):
+            lines.add(line)
     head = content.partition("Listen ")[0]
     return head + "".join(f"{line}\n" for line in sorted(lines))

@@ -19,6 +19,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.application i
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place
 
 NAME = "app.json"
+# Where a server that listens on every address is asked.
+OWN_ADDRESSES = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}
 
 
 def apache(program: str, pid_file: str | None) -> Apache:
@@ -30,7 +32,7 @@ def app_of(record: dict[str, Any], server: Apache) -> App:
     """Translate the serving part of a completed record. The doors' credential is this host's, if it has one already."""
     door_address, _, door_port = record["door"].rpartition(":")
     credential = credentials.read()
-    address = "127.0.0.1" if record["address"] == "*" else record["address"].strip("[]")
+    address = OWN_ADDRESSES.get(record["address"], record["address"].strip("[]"))
     return App(
         folder=AppFolder(record["name"], Path(record["folder"])),
         account=record["account"],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -44,6 +43,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     path = "/" + keys.reach.path.strip("/")
     private = keys.reach.tls == "private_ca"
     limits = keys.limits.memory_limit
+    longest = keys.limits.max_response_header
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
     return Record(
         keys=keys,
@@ -83,6 +83,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
                 # start_timeout is Grove's own limit: as startup-timeout, a changed value would need a reload.
                 **mod_wsgi_options.DEFAULTS,
                 **({} if limits is None else {"memory-limit": str(limits * MEGABYTE)}),
+                **({} if longest == mod_wsgi_options.HEADER_BUFFER_SIZE else {"header-buffer-size": str(longest)}),
                 **{str(option): str(value) for option, value in keys.run.daemon_options.items()},
             }
         ),
@@ -130,7 +131,10 @@ def find(path: str, folders: Iterable[str]) -> str | None:
 
 
 def listen_address(listen: object, settings: Settings) -> tuple[str, int] | None:
-    """Return address and port of the key ``listen``, an IPv6 address in brackets; None where it names no port."""
+    """Return address (or host name) and port of the key ``listen``, an IPv6 address in brackets.
+
+    None where it names no port, or no address that Apache can listen on.
+    """
     if isinstance(listen, bool) or not isinstance(listen, (str, int)):
         return None
     text = str(listen) if isinstance(listen, str) or abs(listen) <= PORTS.greatest else ""
@@ -139,10 +143,10 @@ def listen_address(listen: object, settings: Settings) -> tuple[str, int] | None
     if not port.isascii() or not port.isdigit() or len(port) > PORT_DIGITS or int(port) not in PORTS:
         return None
     if address != "*":
-        if syntax.address(address):
+        if syntax.listen_host(address):
             return None
-        address = address.strip("[]")
-        address = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+        address = syntax.plain_listen_host(address)
+        address = f"[{address}]" if ":" in address else address
     return address, int(port)
 
 
@@ -167,5 +171,7 @@ def _programs(kind: type[Program], values: Mapping[str, Any]) -> Mapping[str, Pr
 
 def _url(keys: Keys, address: str, port: int, path: str) -> str:
     scheme, usual = ("http", 80) if keys.reach.tls == "off" else ("https", 443)
-    host = keys.reach.server_name or ("127.0.0.1" if address == "*" else address)
+    # Every address is reached through the host's own.
+    own = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+    host = keys.reach.server_name or own.get(address, address)
     return f"{scheme}://{host}{'' if port == usual else f':{port}'}{path}"

@@ -32,6 +32,9 @@ def check_daemon(record: Record, settings: Settings, workers: int | None, proble
         "start_timeout": record.keys.replace.start_timeout,
         "drain_timeout": record.keys.replace.drain_timeout,
         "max_body": record.keys.limits.max_body,
+        "max_url": record.keys.limits.max_url,
+        "max_header": record.keys.limits.max_header,
+        "max_response_header": record.keys.limits.max_response_header,
         "buffer_body": record.keys.limits.buffer_body,
         "buffer_answer": record.keys.limits.buffer_answer,
         "memory_limit": record.keys.limits.memory_limit,
@@ -52,6 +55,10 @@ def check_daemon(record: Record, settings: Settings, workers: int | None, proble
     if limit is not None and "memory-limit" in record.keys.run.daemon_options:
         actual = f"{limit}, and daemon_options.memory-limit"
         problems.add(record.name, "memory_limit", actual, "both are the same limit; keep one")
+    longest = record.keys.limits.max_response_header
+    if longest != mod_wsgi_options.HEADER_BUFFER_SIZE and "header-buffer-size" in record.keys.run.daemon_options:
+        actual = f"{longest}, and daemon_options.header-buffer-size"
+        problems.add(record.name, "max_response_header", actual, "both are the same limit; keep one")
     _check_options(record, settings, problems)
     check_sandbox(record.name, "sandbox", record.keys.run.sandbox, problems)
 

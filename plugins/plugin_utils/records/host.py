@@ -44,7 +44,7 @@ def host_questions(records: Sequence[object], settings: Settings) -> dict[str, l
         ),
         "mounts": [settings.base, settings.state_base, settings.log_base],
         "accounts": names,
-        "addresses": sorted({address.strip("[]") for address in addresses if not syntax.address(address)}),
+        "addresses": sorted({syntax.plain_listen_host(text) for text in addresses if not syntax.listen_host(text)}),
         "folders": [f"{base}/{name}" for name in names for base in (settings.state_base, settings.log_base)],
         "packages": sorted({name for record in dictionaries for name in _texts(record.get("system_packages"))}),
         "files": sorted({*texts("tls_certificate", is_file), *texts("tls_key", is_file)}),
@@ -74,7 +74,7 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
             remedy = "Grove knows the packages of ModSecurity of the Debian family alone; remove the key"
             problems.add(record.name, "waf", record.waf, remedy)
         if not host["addresses"].get(record.address.strip("[]"), True):
-            actual = f"{record.address}, which is no address of the host"
+            actual = f"{record.address}, which is no address of the host, and no name of one"
             problems.add(record.name, "listen", actual, "use one of its own, or a port alone for all of them")
     _check_ports(records, settings, host, problems)
     _check_foreign_sites(settings, host["httpd"], problems)
@@ -160,7 +160,8 @@ def _check_ports(records: Sequence[Record], settings: Settings, host: Mapping[st
             if listener["port"] != port or listener["program"] == settings.httpd_program:
                 continue
             other = listener["address"]
-            if other == "*" or every_address(address) or other == address.strip("[]"):
+            bare = address.strip("[]")
+            if other == "*" or every_address(address) or other in (host["addresses"].get(bare) or [bare]):
                 holder = f"{listener['program']} (process {listener['pid']})" if listener["pid"] else "another program"
                 remedy = "choose a free port, or stop that program"
                 problems.add(name, key, f"port {port}, which {holder} holds", remedy)

@@ -100,6 +100,10 @@ class Limits:
     """The limits of requests and processes."""
 
     max_body: int
+    max_url: int
+    max_header: int
+    max_response_header: int
+    chunked_bodies: bool
     buffer_body: int
     buffer_answer: int
     memory_limit: int | None

@@ -30,6 +30,11 @@ RANGES = {
     "drain_timeout": Range(0, 3600),
     # Bytes: LimitRequestBody takes 0 for no limit; 1 TiB is beyond what a WSGI application can read.
     "max_body": Range(0, 1 << 40),
+    # Bytes. With less, ordinary clients are refused; more than a megabyte in each of 100 headers would fill the memory.
+    "max_url": Range(1024, 1 << 20),
+    "max_header": Range(1024, 1 << 20),
+    # Bytes. mod_wsgi takes no less; it clears so much memory for each request.
+    "max_response_header": Range(8192, 1 << 20),
     # Bytes, in a temporary file; 0 is off. More than 1 GiB for one request would let a few clients fill a disk.
     "buffer_body": Range(0, 1 << 30),
     "buffer_answer": Range(0, 1 << 30),
@@ -38,6 +43,8 @@ RANGES = {
     # Seconds, a day at most; 0 is no limit.
     "request_timeout": Range(0, 86_400),
 }
+# Bytes of a line in the head of a request, in Apache's own configuration (LimitRequestLine, LimitRequestFieldSize).
+APACHE_LINE = 8190
 # Seconds: systemd kills an agent that does not end, and a deployment waits for an agent to settle.
 AGENT_RANGES = {"stop_timeout": Range(1, 3600), "settle": Range(1, 120)}
 # Seconds that an agent may take to end: as long as the drain of a slot.
@@ -66,7 +73,7 @@ COMPARED_LENGTH = 40
 # Characters of a host name, and of a part of it between two dots (RFC 1035).
 HOST_NAME_LENGTH = 253
 HOST_LABEL_LENGTH = 63
-# Characters of a URL path: an eighth of what Apache reads in a request line (LimitRequestLine).
+# Characters of a URL path: the least max_url.
 URL_PATH_LENGTH = 1024
 # Bytes of a path, and of a name in it (PATH_MAX and NAME_MAX of Linux).
 PATH_BYTES = 4095
@@ -102,6 +109,9 @@ RANGES_OF_VARIABLES = {
     # Seconds, a day at most.
     "httpd_timeout": Range(1, 86_400),
     "httpd_keepalive_timeout": Range(0, 86_400),
+    # Bytes.
+    "httpd_max_url_for_applications": RANGES["max_url"],
+    "httpd_max_header_for_applications": RANGES["max_header"],
     "httpd_log_days": Range(1, 36_500),
     "httpd_apt_valid_time": Range(0, 31_536_000),
     # Connections, and megabytes: a terabyte is more than a host has.

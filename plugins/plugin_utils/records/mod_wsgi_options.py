@@ -24,6 +24,9 @@ SET_BY_GROVE = frozenset(
     {"display-name", "group", "home", "processes", "python-home", "python-path", "threads", "user"}
 )
 
+# Bytes of a header of an answer, without the option header-buffer-size.
+HEADER_BUFFER_SIZE = 32_768
+
 DEFAULTS = {
     "lang": "C.UTF-8",
     "locale": "C.UTF-8",

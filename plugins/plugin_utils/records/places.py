@@ -28,7 +28,10 @@ def check_place(record: Record, problems: Problems) -> None:
     elif len(name) > NAME_LENGTH:
         problems.add(name, "name", f"{len(name)} characters", f"it may have {NAME_LENGTH} at most")
     if not record.port:
-        remedy = "it has to be a port from 1 to 65535, or an address and a port such as 127.0.0.1:8080"
+        remedy = (
+            "it has to be a port from 1 to 65535, or an address or a host name and a port, such as 127.0.0.1:8080,"
+            " [::1]:8080 or localhost:8080"
+        )
         problems.add(name, "listen", shown(reach.listen), remedy)
     if name in RESERVED_NAMES:
         problems.add(name, "name", shown(name), "Grove uses the folders of that name itself; choose another")
@@ -107,6 +110,11 @@ def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         return None
+
+
+def is_name(address: str) -> bool:
+    """Return whether a record listens on a host name instead of an address."""
+    return address != "*" and ip_address(address) is None
 
 
 def every_address(address: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .places import every_address
+from .places import every_address, is_name
 from .problems import Problems
 from .record import Record
 from .settings import Settings
@@ -92,6 +92,15 @@ def _check_port(records: Sequence[Record], only: Collection[str], problems: Prob
             remedy = f"{first.name} says {first.tls} there; a port is with TLS or without, not both"
             others = tuple(one.name for one in chosen if (one.tls == "off") != (record.tls == "off"))
             problems.add(record.name, "tls", actual, remedy, others)
+    by_name = next((record for record in records if is_name(record.address)), None)
+    if by_name is not None:
+        for record in records:
+            if record.address != by_name.address:
+                # The name may stand for the same address, and Apache cannot bind it twice.
+                remedy = f"{by_name.name} listens on the name {by_name.address} there; write the same for both"
+                others = tuple(one.name for one in chosen if one.address != record.address)
+                problems.add(record.name, "listen", f"{record.address}:{port}", remedy, others)
+        return
     everywhere = next((record for record in records if every_address(record.address)), None)
     if everywhere is None:
         return

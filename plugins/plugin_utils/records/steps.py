@@ -8,6 +8,8 @@ from typing import Any
 
 from .. import sandbox
 from .checking import Checked
+from .limits import APACHE_LINE, RANGES
+from .places import every_address, is_name
 from .record import Record
 from .settings import Settings
 from .views import apache_view, serving_view
@@ -32,6 +34,8 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "ports": _unique([*(record.port for record in deployed), settings.door_port]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
+        "max_url": largest(checked.written, "max_url"),
+        "max_header": largest(checked.written, "max_header"),
         "waf": any(record.waf != "off" for record in checked.written),
         "sites": sites,
         "former_sites": former_sites(sites, written_before),
@@ -82,9 +86,23 @@ def site_files(checked: Checked, settings: Settings, written_before: Collection[
                 files[name_of_default if is_default or stays_first else name] = {
                     "record": apache_view(record),
                     "mounts": [apache_view(mount) for mount in mounts],
-                    "own_names": ["localhost", settings.host_name] if is_default else [],
+                    "own_names": _unique(
+                        ["localhost", settings.host_name, *([record.address] if is_name(record.address) else [])]
+                    )
+                    if is_default
+                    else [],
                 }
     return files
+
+
+def largest(records: Iterable[Record], key: str) -> int:
+    """Return the largest limit of the head of a request, in bytes, that a record has; Apache's own where there is none.
+
+    These are the records of the inventory, also of a run that deploys one application: Apache reads the head of a
+    request before it knows for which record. A limit that the check refuses does not count.
+    """
+    limits = [getattr(record.keys.limits, key) for record in records]
+    return max([limit for limit in limits if limit in RANGES[key]], default=APACHE_LINE)
 
 
 def site_names(app: str) -> tuple[str, str]:
@@ -227,7 +245,8 @@ def _hooks(records: Iterable[Record], hook: str) -> list[dict[str, Any]]:
 
 def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
     name = record.server_name or settings.host_name
-    address = [] if record.address == "*" else [f"IP:{record.address.strip('[]')}"]
+    own = record.address.strip("[]")
+    address = [] if every_address(own) else [f"DNS:{own}" if is_name(own) else f"IP:{own}"]
     aliases = record.keys.reach.server_aliases
     return {
         "name": record.name,

@@ -164,6 +164,21 @@ def address(text: str) -> str:
     return ""
 
 
+def listen_host(text: str) -> str:
+    """Check an address as of ``address``, or a host name, on which Apache listens."""
+    if not address(text):
+        return ""
+    # The resolver reads names such as 127.1 as addresses.
+    if not host_name(text) and not text.rpartition(".")[2].isdigit():
+        return ""
+    return "it has to be an IP address, an IPv6 address without a zone, or a host name"
+
+
+def plain_listen_host(text: str) -> str:
+    """Return what ``listen_host`` accepts in its usual form: an address without brackets, or a name in lower case."""
+    return ipaddress.ip_address(text.strip("[]")).compressed if not address(text) else text.lower()
+
+
 def plain_path(text: str) -> str:
     """Check an absolute path that stands without quotes in configuration files, units and entries of cron."""
     if not PLAIN_PATH.fullmatch(text) or {".", ".."} & set(text.split("/")):
