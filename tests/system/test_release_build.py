@@ -334,7 +334,7 @@ def test_a_release_that_waits_for_its_migration_is_no_warning(place: Place) -> N
 
 
 def run_module(place: Place, order: Order) -> dict[str, Any]:
-    """Run the module ``release`` as Ansible runs it: a process of its own that reads its arguments from standard input."""
+    """Run the module ``release`` as Ansible runs it: as a process that reads its arguments from standard input."""
     # In ansible-core 2.19 the arguments come with a profile for their decoding.
     script = (
         "import sys, json\n"
@@ -740,9 +740,7 @@ def test_source_archives_of_a_lock_are_built_by_what_the_lock_names(place: Place
     assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
 
 
-def test_a_build_backend_can_be_locked_on_the_host(
-    place: Place, index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_backend_can_be_locked_on_the_host(place: Place, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
     genuine, other = (place.wheel("backend", text).read_bytes() for text in (BACKEND, BACKEND + "# more"))
     place.tools = Tools(str(UV))

@@ -66,9 +66,9 @@ def try_release(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verd
 def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     """Try a release that was built in a temporary folder.
 
-    A release that is complete and has a migration may be unhealthy, as every first one is whose tables do not exist. Its
-    RELEASE.json gets the result, ``before_migration``, and the ``trial`` to repeat after the migration. Raises BuildError
-    for any other that is not healthy.
+    A release that is complete and has a migration may be unhealthy, as every first one is whose tables do not exist.
+    Its RELEASE.json gets the result, ``before_migration``, and the ``trial`` to repeat after the migration. Raises
+    BuildError for any other that is not healthy.
     """
     trial = Trial(plan.script_name, plan.health, plan.start_timeout, plan.host)
     verdict = try_release(release, trial, account)
