@@ -108,9 +108,7 @@ def test_a_network_is_deleted_without_an_error(member: Cloud, control: Host) -> 
     member.run("openstack network create gone")
     member.run("openstack subnet create --network gone --subnet-range 198.51.100.0/24 gone")
     member.run("openstack network delete gone")
-    assert not wait_for(
-        lambda: "Traceback" if "Traceback" in control.log("neutron-error")[len(before) :] else "", 4
-    )
+    assert not wait_for(lambda: "Traceback" if "Traceback" in control.log("neutron-error")[len(before) :] else "", 4)
 
 
 def test_drivers_of_cinder_may_run_its_commands_as_root(control: Host) -> None:

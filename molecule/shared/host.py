@@ -65,12 +65,13 @@ def restart(name: str) -> str:
     """
     _check(name)
     machine.require_tools()
-    # A service may take its 90 seconds to end.
-    machine.podman("stop", "--ignore", "--time=100", name, timeout=130)
+    systemd = machine.podman("inspect", "--format", "{{.Config.SystemdMode}}", name).strip() == "true"
+    # systemd gives a service 90 seconds to end. podman alone would kill all of them after 10.
+    machine.podman("stop", f"--time={100 if systemd else 0}", name, timeout=130)
     machine.podman("start", name)
     machine.note_pid_file(name)
-    if machine.podman("inspect", "--format", "{{.Config.SystemdMode}}", name).strip() == "true":
-        # Agents may need more than a minute for their start.
+    if systemd:
+        # The agents of a control plane may need more than a minute for their start.
         _wait_until_booted(name, 300)
     return machine.address(name)
 
