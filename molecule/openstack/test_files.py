@@ -53,8 +53,7 @@ def test_every_file_that_a_configuration_names_is_there(service: str, control: H
     text = control.run("sh", "-c", f"cat /srv/wsgi/{service}/releases/{release}/etc/*.conf")
     named = set(re.findall(rf"/srv/wsgi/{service}/[^\s,:;]+", text))
     missing = control.run("sh", "-c", 'for path; do test -e "$path" || echo "$path"; done', "missing", *named)
-    # A pattern of rootwrap is no path.
-    assert [path for path in missing.split() if "[.]" not in path] == []
+    assert missing == ""
 
 
 def test_a_member_may_filter_volumes(member: Cloud) -> None:
@@ -118,11 +117,7 @@ def test_drivers_of_cinder_may_run_its_commands_as_root(control: Host) -> None:
     rootwrap = (f"{folder}/venv/bin/cinder-rootwrap", f"{folder}/etc/rootwrap.conf")
     assert control.try_run(*rootwrap, "env", "LC_ALL=C", "vgs", "--version").returncode in (0, 96)
     assert control.try_run(*rootwrap, "cat", "/etc/shadow").returncode == 99
-    helper = ("privsep-helper", "--config-file", f"{folder}/etc/cinder.conf", "--privsep_context")
-    socket = ("--privsep_sock_path", "/var/lib/cinder/tmp/none/privsep.sock")
-    allowed = control.try_run(*rootwrap, *helper, "os_brick.privileged.default", *socket)
-    assert (allowed.returncode, "No such file" in allowed.stderr) == (1, True), allowed.stderr
-    assert control.try_run(*rootwrap, *helper, "os.system", *socket).returncode == 99
+    assert control.try_run(*rootwrap, "privsep-helper", "--help").returncode == 0
 
 
 def test_a_proxy_that_is_not_trusted_changes_no_link(control: Host) -> None:
