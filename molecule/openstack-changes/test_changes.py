@@ -102,11 +102,17 @@ print(urllib.request.urlopen(request).status)
     assert control.python(program, token) == 200
 
 
-def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(control: Host, admin: Cloud) -> None:
+def test_a_filter_before_the_pipeline_and_a_resource_beside_novas_own(
+    control: Host, admin: Cloud, member: Cloud
+) -> None:
+    """The release has a policy file, too."""
+    policy = {"config": {"policy.yaml": "molecule/openstack-changes/nova-policy.j2"}}
+    assert member.try_run("openstack hypervisor list").returncode == 1
     with constant_requests(admin) as counts:
-        outcome = deploy(control, "nova", **EXAMPLE)
+        outcome = deploy(control, "nova", **{**EXAMPLE, "nova_record": {**EXAMPLE["nova_record"], **policy}})
     assert (outcome.status, outcome.messages) == (0, [])
     assert counts["failed"] == []
+    assert len(member.show("openstack hypervisor list")) == 1
     program = """
 import urllib.request
 def ask(path):

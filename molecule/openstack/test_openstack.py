@@ -17,16 +17,6 @@ pytest_plugins = ["control_plane_fixtures"]
 
 
 @pytest.fixture(scope="module")
-def member(admin: Cloud) -> Cloud:
-    """A user of a project of its own."""
-    project = admin.show("openstack project create shop")["id"]
-    admin.run("openstack user create --project shop --password over-the-counter clerk")
-    admin.run("openstack role add --project shop --user clerk member")
-    assert re.fullmatch("[0-9a-f]{32}", project)
-    return Cloud(admin.host, {"OS_PROJECT_NAME": "shop", "OS_USERNAME": "clerk", "OS_PASSWORD": "over-the-counter"})
-
-
-@pytest.fixture(scope="module")
 def server(admin: Cloud, member: Cloud) -> Iterator[dict[str, Any]]:
     """A server that has reached ACTIVE, with an image, a flavor and a network of its own."""
     admin.run("openstack flavor create --ram 64 --disk 1 --vcpus 1 tiny")

@@ -58,6 +58,24 @@ def create(name: str, release: str, *, systemd: bool = True, mounts: bool = Fals
     return machine.address(name)
 
 
+def restart(name: str) -> str:
+    """Shut the host down, start it, wait until it has booted, and return its address, which may be another one.
+
+    The processes of a host without systemd end, and nothing starts them. Raises HostError.
+    """
+    _check(name)
+    machine.require_tools()
+    systemd = machine.podman("inspect", "--format", "{{.Config.SystemdMode}}", name).strip() == "true"
+    # systemd gives a service 90 seconds to end. podman alone would kill all of them after 10.
+    machine.podman("stop", f"--time={100 if systemd else 0}", name, timeout=130)
+    machine.podman("start", name)
+    machine.note_pid_file(name)
+    if systemd:
+        # The agents of a control plane may need more than a minute for their start.
+        _wait_until_booted(name, 300)
+    return machine.address(name)
+
+
 def destroy(name: str) -> None:
     """Remove the host, its volumes and its folder. Later hosts use the Debian packages that it fetched."""
     _check(name)
@@ -114,6 +132,7 @@ def main() -> None:
     create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
     create_options.add_argument("--mounts", action=flag, default=False, help="let the host mount, as a machine may")
     create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
+    verbs.add_parser("restart", help="shut a host down, start it and print its address").add_argument("name")
     verbs.add_parser("destroy", help="remove a host and its files").add_argument("name")
     exec_options = verbs.add_parser("exec", help="run a command on a host")
     exec_options.add_argument("name")
@@ -124,6 +143,8 @@ def main() -> None:
             case "create":
                 chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "owner")}
                 print(create(options.name, options.release, **chosen))
+            case "restart":
+                print(restart(options.name))
             case "destroy":
                 destroy(options.name)
             case "exec":

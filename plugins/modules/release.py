@@ -125,7 +125,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    run_module(module, lambda: provide_release(module.params, module.warn, dry=module.check_mode))
+    run_module(module, lambda: provide_release(module.params, dry=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ for number in map(int, os.listdir("/proc/self/fd")):
         pass
 """
 APPLICATION = """
-import json, os, sys
+import json, logging, os, sys, threading
 here = os.path.dirname(os.path.realpath(__file__))
 sys.path.append(here + "/runtime")
 from grove_runtime import door
@@ -126,6 +126,9 @@ def application(environ, start_response):
     if path == "/print":
         print("printed " + query, file=environ["wsgi.errors"])
         os.write(2, f"written {query}\\n".encode())
+    if path == "/thread":
+        threading.Thread(target=int, args=[f"failed {query}"]).start()
+        threading.Thread(target=lambda: logging.getLogger().error("logged " + query)).start()
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(result).encode()]
 
@@ -383,6 +386,15 @@ def test_a_hostile_application_cannot_touch_the_logs_of_others(server: Server) -
     assert [name for name in others if "forged" in server.log(name)] == []
     own = set(tokens[::5])
     assert not [token for token in tokens if token not in own and any(token in text for text in stolen)]
+
+
+def test_what_a_background_thread_says_is_in_the_log_of_its_application(server: Server) -> None:
+    """Such a thread has no request, and mod_wsgi writes what it says to the log of the whole server."""
+    token = uuid.uuid4().hex
+    assert server.ask(TWO, f"/thread?{token}")[0] == 200
+    wait_until(lambda: all(f"{word} {token}" in server.log(f"{TWO}-error") for word in ("failed", "logged")))
+    assert "Traceback (most recent call last):" in server.log(f"{TWO}-error")
+    assert [name for name in ("error", f"{ONE}-error") if token in server.log(name)] == []
 
 
 def test_the_hostile_application_would_succeed_with_inherited_descriptors() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, output, sbom
@@ -379,7 +380,7 @@ def test_a_release_that_answers_badly_or_never(place: Place) -> None:
     # One with a migration may be waiting for its database, and is tried again after that.
     release = place.build(place.order(start_timeout=1, migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
-    assert described["warning"] == f"before the migration, / was not well: {never}"
+    assert described["before_migration"] == f"/ is asked for again after the migration; before it: {never}"
 
 
 def test_a_release_that_waits_for_its_migration(place: Place) -> None:
@@ -387,10 +388,55 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
     assert place.refused(place.order()).endswith("OSError: no table")
     release = place.build(place.order(migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
-    assert described["warning"] == "before the migration, / was not well: OSError: no table"
+    assert described["before_migration"].endswith("; before it: OSError: no table")
     assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60, "host": ""}
     (place.source / "shop.py").write_text("import no_such_module\n")
     assert "No module named" in place.refused(place.order(migrates=True))
+
+
+def test_a_release_that_waits_for_its_migration_is_no_warning(place: Place) -> None:
+    """Every first release of a service waits. The history keeps what the trial said."""
+    (place.source / "shop.py").write_text("raise OSError('no table')\n")
+    result = run_module(place, place.order(migrates=True))
+    assert (result["changed"], result.get("warnings", [])) == (True, [])
+    [event] = history.read(place.folder)
+    assert (event["what"], event["why"].partition("before it: ")[2]) == ("built", "OSError: no table")
+
+
+def run_module(place: Place, order: Order) -> dict[str, Any]:
+    """Run the module ``release`` as Ansible runs it: as a process that reads its arguments from standard input."""
+    # In ansible-core 2.19 the arguments come with a profile for their decoding.
+    script = (
+        "import sys, json\n"
+        "from ansible.module_utils import basic\n"
+        "basic._ANSIBLE_ARGS = sys.stdin.buffer.read()\n"
+        "basic._ANSIBLE_PROFILE = 'legacy'\n"
+        "from ansible_collections.grove.wsgi.plugins.modules.release import main\n"
+        "main()\n"
+    )
+    arguments = {
+        "folder": str(place.folder.path),
+        "name": place.folder.name,
+        "account": ACCOUNT,
+        "release": order.plan.release,
+        "inputs": {},
+        "slot_wsgi": "",
+        "run_script": "",
+        "uv": place.tools.uv,
+        "wheelhouse": place.tools.wheelhouse,
+        "payload": str(order.payload),
+        "_ansible_remote_tmp": str(place.base),
+    }
+    completed = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.stdout, completed.stderr
+    result: dict[str, Any] = json.loads(completed.stdout)
+    return result
 
 
 def test_the_trial_runs_as_the_account_in_the_environment_of_the_release(place: Place) -> None:
@@ -764,9 +810,7 @@ def test_source_archives_of_a_lock_are_built_by_what_the_lock_names(place: Place
     assert ask_python(release, "import shop; print(shop.application)").startswith("<function")
 
 
-def test_a_build_backend_can_be_locked_on_the_host(
-    place: Place, index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_backend_can_be_locked_on_the_host(place: Place, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     place.tools = dataclasses.replace(place.tools, wheelhouse=str(place.base / "wheels"))
     genuine, other = (place.wheel("backend", text).read_bytes() for text in (BACKEND, BACKEND + "# more"))
     place.tools = Tools(str(UV))

@@ -94,6 +94,51 @@ def test_a_record_is_merged_recursively_and_lists_are_replaced(
         assert record["health"] == "/other"
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """The records of all services of inventory/openstack."""
+    return evaluate(tmp_path_factory.mktemp("records"))
+
+
+def sections(records: dict[str, list[dict[str, Any]]], role: str) -> dict[str, dict[str, Any]]:
+    """Return the sections of a service's main configuration file."""
+    config: dict[str, Any] = records[role][0]["config"]
+    own: dict[str, dict[str, Any]] = config[{"glance": "glance-api.conf"}.get(role, f"{role}.conf")]
+    return own
+
+
+@pytest.mark.parametrize(
+    ("role", "section"),
+    [
+        *(("cinder", name) for name in ("glance", "nova", "service_user")),
+        *(("neutron", name) for name in ("nova", "placement")),
+        *(("nova", name) for name in ("cinder", "neutron", "placement", "service_user")),
+        ("aodh", "service_credentials"),
+    ],
+)
+def test_a_service_logs_in_where_it_asks_another(
+    role: str, section: str, shipped: dict[str, list[dict[str, Any]]]
+) -> None:
+    options = sections(shipped, role)[section]
+    assert options["auth_type"] == "password"
+    assert options["username"] == f"{role}_1"
+    assert options.get("region_name", options.get("os_region_name")) == "RegionOne"
+
+
+@pytest.mark.parametrize("role", SERVICES)
+def test_a_service_reads_what_a_trusted_proxy_says(role: str, shipped: dict[str, list[dict[str, Any]]]) -> None:
+    """Apache lets these headers through from trusted proxies alone."""
+    own = sections(shipped, role)
+    section = "api" if role == "gnocchi" else "oslo_middleware"
+    assert own[section]["enable_proxy_headers_parsing"] is True
+
+
+def test_a_cinder_without_nova_and_glance_has_no_account_for_them(tmp_path: Path) -> None:
+    alone = evaluate(tmp_path, services=["cinder"], wsgi_services=["keystone", "cinder"])
+    own = sections(alone, "cinder")
+    assert (own["glance"], own["nova"]) == ({}, {})
+
+
 @pytest.mark.parametrize("role", SERVICES)
 def test_a_service_has_the_entry_point_that_wsgi_app_includes(role: str) -> None:
     assert (REPOSITORY / "roles" / role / "tasks" / "check.yml").is_file()

@@ -32,8 +32,7 @@ def pending(applications: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _has_to_build(_folder: AppFolder, _release: str, params: dict[str, Any]) -> bool:
-    # An operator is warned by the step itself.
-    return bool(provide_release({**params, "payload": None}, lambda _text: None, dry=True)["changed"])
+    return bool(provide_release({**params, "payload": None}, dry=True)["changed"])
 
 
 def _has_to_migrate(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pwd
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +30,16 @@ def make_writable(account_name: str, paths: list[str], mode: int, *, dry: bool) 
     return any(changes)
 
 
-def build(folder: AppFolder, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, float]:
+def build(folder: AppFolder, params: dict[str, Any]) -> dict[str, float]:
     """Build the release from the payload, and note it; return the seconds of each step."""
     tools = Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
     seconds = building.build(folder, params["release"], params["account"], Path(params["payload"]), tools)
-    warning = (folder.describe(params["release"]) or {}).get("warning")
-    history.append(folder, "built", params["release"], seconds=seconds, why=warning)
-    if warning:
-        warn(f"record {folder.name}: {warning}")
+    result = (folder.describe(params["release"]) or {}).get("before_migration")
+    history.append(folder, "built", params["release"], seconds=seconds, why=result)
     return seconds
 
 
-def provide_release(params: dict[str, Any], warn: Callable[[str], None], *, dry: bool) -> dict[str, Any]:
+def provide_release(params: dict[str, Any], *, dry: bool) -> dict[str, Any]:
     """Build the release unless it is there, and let the application's folder name it; return the module's result.
 
     ``params`` are the arguments of the module ``release``. Without a payload, and in a dry run, nothing is built.
@@ -65,7 +62,7 @@ def provide_release(params: dict[str, Any], warn: Callable[[str], None], *, dry:
         if folder.describe(release) is None:
             if params["payload"] is None or dry:
                 return {**result, "changed": True, "missing": True}
-            result["seconds"] = build(folder, params, warn)
+            result["seconds"] = build(folder, params)
             changes.append(True)
         changes += [
             publishing.point_first(folder, release, params["account"], dry=dry),

@@ -67,8 +67,9 @@ def try_release(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verd
 def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     """Try a release that was built in a temporary folder.
 
-    A release that is complete and has a migration may be unhealthy: its RELEASE.json gets a ``warning`` and the
-    ``trial`` to repeat after the migration. Raises BuildError for any other that is not healthy.
+    A release that is complete and has a migration may be unhealthy, as every first one is whose tables do not exist.
+    Its RELEASE.json gets the result, ``before_migration``, and the ``trial`` to repeat after the migration. Raises
+    BuildError for any other that is not healthy.
     """
     trial = Trial(plan.script_name, plan.health, plan.start_timeout, plan.host)
     verdict = try_release(release, trial, account)
@@ -76,10 +77,10 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
         return
     output = verdict.output.replace(str(release), f"releases/{plan.release}")
     if verdict.complete and plan.migrates:
-        reason = error_line(output) or "it said nothing"
         path = release / "RELEASE.json"
-        warning = {"warning": f"before the migration, {plan.health} was not well: {reason}", "trial": asdict(trial)}
-        path.write_text(json.dumps({**json.loads(path.read_text()), **warning}, indent=2) + "\n")
+        result = f"{plan.health} is asked for again after the migration; before it: {error_line(output) or 'no output'}"
+        waits = {"before_migration": result, "trial": asdict(trial)}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **waits}, indent=2) + "\n")
         return
     raise BuildError(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for"

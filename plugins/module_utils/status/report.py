@@ -113,7 +113,7 @@ def _releases(folder: AppFolder) -> list[dict[str, Any]]:
     if not folder.releases.is_dir():
         return []
     described = {path.name: folder.describe(path.name) for path in folder.releases.iterdir()}
-    keys = ("made_at", "made_from", "warning")
+    keys = ("made_at", "made_from", "before_migration")
     return [{"release": name, **{key: one.get(key) for key in keys}} for name, one in described.items() if one]
 
 
