@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.grove.wsgi.plugins.action.deployment import is_gone, this_run
 from ansible_collections.grove.wsgi.plugins.action.release import ActionModule as Release
 from ansible_collections.grove.wsgi.plugins.action.release import common, of_application
 
@@ -18,7 +19,10 @@ class ActionModule(Release):
     """
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Compare the releases of ``plans`` with the host. Fails with every record whose inputs cannot be read."""
+        """Begin the deployment, and compare the releases of ``plans`` with the host.
+
+        Fails with every record whose inputs cannot be read.
+        """
         variables = task_vars or {}
         super(Release, self).run(tmp, variables)
         applications, problems = [], []
@@ -34,6 +38,11 @@ class ActionModule(Release):
                 applications.append(of_application(record, payload))
         if problems:
             raise AnsibleActionFail("\n".join(problems))
-        arguments = {"applications": applications, "common": common(self._task.args.get("run"))}
+        begin = self._task.args["begin"]
+        arguments = {"applications": applications, "common": common(this_run()), "begin": begin}
         result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
+        gone = [run for run in result.get("held", []) if is_gone(run)]
+        if result.get("failed") and gone:
+            arguments["begin"] = {**begin, "dead": gone}
+            result = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
         return result

@@ -75,8 +75,8 @@ host:
     installed), C(present) (the files that match C(globs)), C(key_pairs), C(ocsp_responders) (of each certificate of
     C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(call_filters)
     (whether systemd can filter the system calls of a unit with an account), C(units) (files by which systemd and cron
-    run commands of applications), C(systemd), C(package_lists) (whether apt knows any package), C(waf) (whether
-    ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
+    run commands of applications), C(timers) (those that run), C(systemd), C(package_lists) (whether apt knows any
+    package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
   type: dict
   returned: always
 """
@@ -131,6 +131,7 @@ def main() -> None:
             "listeners": [vars(listener) for listener in processes.listeners()],
             "httpd": describe(Layout.of(params["layout"])),
             "units": info.units(),
+            "timers": info.timers(),
             "mount_namespaces": info.can_make_mount_namespaces(),
             "call_filters": info.can_filter_calls_of_accounts(),
             "systemd": os.path.isdir("/run/systemd/system"),

@@ -7,6 +7,7 @@ module: pending
 short_description: Which applications the steps of a deployment have work for
 description:
   - Compares the releases of applications with those on the host, in one call for all. Changes nothing.
+  - Before that it begins the deployment, as M(grove.wsgi.deployment) does.
   - In a playbook this is an action, which computes the ids of the releases on the controller.
 options:
   plans:
@@ -24,9 +25,12 @@ options:
     description: What all of them get, C(slot_wsgi), C(run_script) and C(run).
     type: dict
     default: {}
-  run:
-    description: The run that M(grove.wsgi.deployment) has begun. Used by the action.
+  begin:
+    description:
+      - What M(grove.wsgi.deployment) gets to begin the deployment, C(apps), C(base), and C(dead) for runs that have
+        ended. Nothing is compared where another run is at work.
     type: dict
+    default: {}
 author: The Grove maintainers (@grove)
 """
 
@@ -34,10 +38,19 @@ EXAMPLES = r"""
 - name: Compare the releases with those on the host
   grove.wsgi.pending:
     plans: "{{ plans }}"
-    run: "{{ deployment.run }}"
+    begin: {apps: [bookstore], base: /srv/wsgi}
 """
 
 RETURN = r"""
+run:
+  description: The run, for the modules that work on the applications.
+  type: dict
+  returned: success
+held:
+  description: The other runs that are at work.
+  type: list
+  elements: dict
+  returned: when there are any
 releases:
   description: The id of each application's release.
   type: dict
@@ -59,9 +72,13 @@ switch:
   returned: success
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.release.pending import pending
 
@@ -69,7 +86,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "plans": {"type": "list", "elements": "dict", "no_log": True},
     "applications": {"type": "list", "elements": "dict", "default": []},
     "common": {"type": "dict", "default": {}},
-    "run": {"type": "dict"},
+    "begin": {"type": "dict", "default": {}},
 }
 
 
@@ -78,9 +95,16 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
 
     def work() -> dict[str, Any]:
+        run, begin = module.params["common"].get("run"), module.params["begin"]
+        deployment.begin(
+            [AppFolder(name, Path(begin["base"], name)) for name in begin.get("apps", ())],
+            Run.of(run),
+            [one for one in map(Run.of, begin.get("dead", ())) if one is not None],
+            dry=module.check_mode,
+        )
         applications = [{**module.params["common"], **one} for one in module.params["applications"]]
         releases = {one["name"]: one["release"] for one in applications}
-        return {"changed": False, "releases": releases, **pending(applications)}
+        return {"changed": False, "run": run, "releases": releases, **pending(applications)}
 
     run_module(module, work)
 

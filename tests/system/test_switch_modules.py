@@ -23,7 +23,7 @@ from module_calls import call
 from record_settings import switching_part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RUN = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
+RUN: dict[str, Any] = {"controller": "ctl", "pid": 7, "started": "Mon", "user": "ann"}
 
 
 @pytest.fixture
@@ -305,6 +305,20 @@ def steps(folder: AppFolder, release: str = "two") -> tuple[list[str], ...]:
 
 def test_nothing_is_pending_where_the_host_is_as_planned(complete: AppFolder) -> None:
     assert steps(complete) == ([], [], [])
+
+
+def test_nothing_is_compared_while_another_run_is_at_work(complete: AppFolder) -> None:
+    begin: dict[str, Any] = {"apps": ["shop"], "base": str(complete.path.parent)}
+    arguments: dict[str, Any] = {"applications": [plan(complete, "two")], "common": {**SCRIPTS, "run": RUN}}
+    assert call("pending", begin=begin, **arguments)["run"] == RUN
+    holder = lease.holder(complete)
+    assert holder is not None
+    assert holder[0] == Run(**RUN)
+    arguments["common"] = {**SCRIPTS, "run": {**RUN, "pid": 8}}
+    refused = call("pending", begin=begin, **arguments)
+    assert (refused["failed"], refused["held"]) == (True, [RUN])
+    assert "build" not in refused
+    assert call("pending", begin={**begin, "dead": [RUN]}, **arguments)["build"] == []
 
 
 def test_a_release_that_is_not_there_is_pending(complete: AppFolder) -> None:

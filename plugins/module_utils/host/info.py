@@ -27,6 +27,7 @@ FIRST_TO_KEEP_RIGHTS = 255
 """The version of systemd that sets up filters of system calls with CAP_SYS_ADMIN after it has changed the account."""
 CAP_SYS_ADMIN = 21
 """The number of the capability, as in linux/capability.h."""
+TIMERS_AT_BOOT = "/etc/systemd/system/timers.target.wants"
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
 
 
@@ -145,6 +146,17 @@ def ocsp_responder(certificate: str) -> str:
 def units() -> list[str]:
     """Return the files by which systemd and cron run commands of applications."""
     return sorted(str(path) for folder in UNITS for path in Path(folder).glob("grove-*"))
+
+
+def timers() -> list[str]:
+    """Return the names of the timers of applications that run, and start with the host; none without systemd."""
+    command = ["systemctl", "list-units", "--type=timer", "--state=active", "--plain", "--no-legend", "--", "grove-*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    names = (line.split()[0] for line in done.stdout.splitlines() if line.strip())
+    return [name.removesuffix(".timer") for name in names if os.path.lexists(os.path.join(TIMERS_AT_BOOT, name))]
 
 
 def can_make_mount_namespaces() -> bool:
