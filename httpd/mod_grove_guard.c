@@ -363,7 +363,8 @@ static int read_body(request_rec *r)
         }
     }
     replayed = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    if (complete && is_chunked(r))
+    /* Where nothing is left, another module may have taken the body, and hand it on later. */
+    if (complete && length(kept) > 0 && is_chunked(r))
         give_length(r, length(kept));
     take_all(kept, r, replayed);
     APR_BRIGADE_CONCAT(replayed, arrived);
@@ -835,13 +836,15 @@ static const command_rec commands[] = {
 
 static void register_hooks(apr_pool_t *p)
 {
+    static const char *const body_takers[] = {"mod_security2.c", NULL};
+
     (void)p;
     ap_hook_post_config(make_table, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(forget_process, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(count_connection, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_header_parser(check_head, NULL, NULL, APR_HOOK_FIRST);
-    /* After access and identity have been checked, before the handler. */
-    ap_hook_fixups(read_body, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* After access and identity have been checked, before the handler, and before ModSecurity, which takes the body. */
+    ap_hook_fixups(read_body, NULL, body_takers, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_answer_filter, NULL, NULL, APR_HOOK_LAST);
     /* Nearer to the client than every filter that changes a body. */
     ap_register_input_filter(BODY_FILTER, body_filter, NULL, AP_FTYPE_PROTOCOL - 1);

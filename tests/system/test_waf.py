@@ -163,3 +163,27 @@ def test_a_body_that_cannot_be_read_is_refused(front: Front) -> None:
     assert post(front, DETECT, "/", b'{"q": x}', "application/json") == 200
     # ModSecurity 2.9 answers so to a document that ends too early, whatever its mode.
     assert [post(front, port, "/", b'{"q": ', "application/json") for port in (BLOCK, DETECT, OFF)] == [500, 500, 200]
+
+
+@pytest.mark.parametrize("sample", ["plain text", "1 UNION SELECT username, password FROM users"])
+def test_bodies_without_a_length_are_searched(front: Front, sample: str) -> None:
+    body = json.dumps({"q": sample})
+    lines = ("User-Agent: test", "Accept: */*", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    chunks = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+    for port in (BLOCK, DETECT, OFF):
+        answer = front.ask(port, "/read", *lines, host="shop.test", method="POST", content=chunks)
+        if port == BLOCK and "UNION" in sample:
+            assert answer.status == 403
+        else:
+            assert (answer.environ["read"], answer.environ["CONTENT_LENGTH"]) == (str(len(body)), str(len(body)))
+
+
+@pytest.mark.parametrize(("size", "status"), [(1 << 20, 200), ((2 << 20) + 1, 413)])
+def test_bodies_without_a_length_have_the_limit_of_the_record(front: Front, size: int, status: int) -> None:
+    body = '{"data": "' + "a" * (size - 12) + '"}'
+    lines = ("User-Agent: test", "Accept: */*", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    chunks = f"{size:x}\r\n{body}\r\n0\r\n\r\n"
+    answer = front.ask(BLOCK, "/read", *lines, host="shop.test", method="POST", content=chunks)
+    assert answer.status == status
+    if status == 200:
+        assert answer.environ["read"] == str(size)

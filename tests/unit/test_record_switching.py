@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records import mod_wsgi_options
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
-from record_settings import SETTINGS, SPEC
+from record_settings import SETTINGS, SPEC, switching_part
 
 
 def check(mod_wsgi: str = "6.1.1", **more: Any) -> Checked:
@@ -133,3 +135,23 @@ def test_every_mod_wsgi_knows_the_defaults(version: str) -> None:
     checked = check(version)
     assert checked.problems == ()
     assert set(checked.records[0].daemon_options) <= mod_wsgi_options.known(version)
+
+
+@pytest.mark.parametrize(
+    ("address", "asked", "host"),
+    [
+        ("*", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1"),
+        ("[::]", "::1", "[::1]"),
+        ("[2001:db8::1]", "2001:db8::1", "[2001:db8::1]"),
+        ("192.0.2.1", "192.0.2.1", "192.0.2.1"),
+        ("localhost", "localhost", "localhost"),
+    ],
+)
+def test_the_front_is_asked_where_the_record_listens(tmp_path: Path, address: str, asked: str, host: str) -> None:
+    """Apache refuses an IPv6 address in the header Host without brackets."""
+    record = {**switching_part(tmp_path, 8080), "address": address}
+    front = app_file.app_of(record, app_file.apache("apache2", None)).front
+    assert (front.address, front.host) == (asked, host)
+    named = app_file.app_of({**record, "server_name": "shop.test"}, app_file.apache("apache2", None)).front
+    assert (named.address, named.host) == (asked, "shop.test")

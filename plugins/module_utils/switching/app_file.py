@@ -28,6 +28,11 @@ def apache(program: str, pid_file: str | None) -> Apache:
     return Apache(program, Path(pid_file) if pid_file else default_pid_file(program))
 
 
+def _host(address: str) -> str:
+    """Return an address as a URL and the header Host have it."""
+    return f"[{address}]" if ":" in address else address
+
+
 def app_of(record: dict[str, Any], server: Apache) -> App:
     """Translate the serving part of a completed record. The doors' credential is this host's, if it has one already."""
     door_address, _, door_port = record["door"].rpartition(":")
@@ -39,7 +44,7 @@ def app_of(record: dict[str, Any], server: Apache) -> App:
         processes=int(record["processes"]),
         health_path=record["health_path"],
         start_timeout=int(record["start_timeout"]),
-        front=Place(address, int(record["port"]), record["server_name"] or address, record["tls"] != "off"),
+        front=Place(address, int(record["port"]), record["server_name"] or _host(address), record["tls"] != "off"),
         doors={
             colour: Place(door_address.strip("[]"), int(door_port), record["doors"][colour], credential=credential)
             for colour in COLOURS

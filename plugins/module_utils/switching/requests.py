@@ -72,4 +72,4 @@ def _tls(place: Place, timeout: float) -> ssl.SSLSocket:
     context.check_hostname = False  # the question is whether this host serves, not whom it claims to be
     context.verify_mode = ssl.CERT_NONE
     plain = socket.create_connection((place.address, place.port), timeout=timeout)
-    return context.wrap_socket(plain, server_hostname=place.host)
+    return context.wrap_socket(plain, server_hostname=place.host.strip("[]"))
