@@ -1,4 +1,4 @@
-"""Puts around a release's application what Grove adds: the door's headers, and two guards of the process."""
+"""Puts around a release's application what Grove adds: the door's headers, two guards of the process, and a hook."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import door, hanging, memory
+from . import background, door, hanging, memory
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -26,6 +26,7 @@ def wrap(
         from . import pecan_signatures as signatures
 
         signatures.install()
+    background.install()
     with open(os.path.join(release, "RELEASE.json"), encoding="utf-8") as stream:
         identifier = json.load(stream)["id"]
     wrapped = memory.guard(door.stamp(application, identifier))
