@@ -117,7 +117,8 @@ def _proc(name: str) -> Path:
 
 
 def _limits() -> dict[str, int]:
-    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": 16384}
+    # The kernel counts an account's processes and threads over all hosts: their Apaches share one account.
+    return {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": 32768}
 
 
 def _containers_conf() -> Path:

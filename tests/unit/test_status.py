@@ -16,7 +16,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file, health
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
 from record_settings import switching_part
 
 
@@ -82,6 +83,12 @@ def test_another_application_that_answers_at_the_address(folder: AppFolder, tmp_
         server.shutdown()
     assert (state["healthy"], state["health"]) == (False, "another application answers")
     assert "no process of shop" in state["problem"]
+
+
+def test_a_front_without_apache(folder: AppFolder, tmp_path: Path) -> None:
+    app, _ = app_file.read(tmp_path, "shop")
+    with pytest.raises(SwitchError, match=r"gave no answer \(ConnectionRefusedError.*Apache does not run: .*error log"):
+        health.verify_front(app)
 
 
 def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials, parent
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -19,7 +19,10 @@ def verify_front(app: App) -> None:
     if answer.status != 200:
         scheme = "https" if app.front.tls else "http"
         url = f"{scheme}://{app.front.host}:{app.front.port}{app.health_path}"
-        raise SwitchError(f"key health: {url}, asked through the front, {answer}; it has to answer 200")
+        text = f"key health: {url}, asked through the front, {answer}; it has to answer 200"
+        if not answer.status and parent.find(app.apache.pid_file, app.apache.program) is None:
+            text += ". Apache does not run: the end of its error log, and systemctl status, say why"
+        raise SwitchError(text)
 
 
 def all_healthy(app: App, colour: str, release: str, attempts: Iterator[None]) -> bool:
