@@ -16,6 +16,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import e
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
+from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
@@ -145,12 +146,13 @@ def build_plan(record: dict[str, Any], release: str) -> str:
     The keys of ``static`` keep their order.
     """
     plan = {
-        **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
+        **{key: record[key] for key in ("account", "python", "static", "start_timeout")},
+        "health": record["health_check"]["path"],
+        "request": request_of(record),
         "release": release,
         "source_kind": record["source"]["kind"],
         "requirement": record["source"]["text"],
         "script_name": record["path"],
-        "host": record["server_name"] or "",
         "migrates": bool(record["migrate"]),
         "expanded": sorted(target for target, template in record["config"].items() if template is None),
         "places": {"state": record["state"], "logs": record["logs"]},

@@ -19,6 +19,7 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
+from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 from record_settings import SPEC
 
 SETTINGS = dataclasses.replace(
@@ -224,6 +225,7 @@ def test_the_plan_of_a_build() -> None:
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])
     plan = json.loads(build_plan(view, "0123456789ab"))
+    assert plan.pop("request") == json.loads(json.dumps(request_of(view)))
     assert plan == {
         "release": "0123456789ab",
         "account": "shop",
@@ -232,7 +234,6 @@ def test_the_plan_of_a_build() -> None:
         "requirement": "shop==1",
         "static": {},
         "script_name": "/shop",
-        "host": "",
         "health": "/",
         "start_timeout": 60,
         "migrates": True,

@@ -112,20 +112,34 @@ def enter(folder: str) -> None:
     """Make this process, which is a daemon process or the trial, one of the release in ``folder``.
 
     ``os.environ`` becomes the release's environment: mod_wsgi has read what it needs before it starts Python. The umask
-    and the C library's locale are mod_wsgi's options, which have the same values. Raises OSError and ValueError for a
-    release that cannot be read.
+    and the C library's locale are mod_wsgi's options, which have the same values unless the record's environment says
+    otherwise. Raises OSError and ValueError for a release that cannot be read.
     """
     release = Release.read(folder)
     os.environ.clear()
     os.environ.update(release.environment(pwd.getpwuid(os.geteuid())))
-    # The C library read TZ when the process started.
+    # The C library read TZ and the locale when the process started.
     time.tzset()
+    adopt_character_set()
     os.chdir(folder)
     if release.commands.get("argv"):
         sys.argv[:] = [release.expand(word) for word in release.commands["argv"]]
     if release.has_extras:
         # The release's other programs get the same path through PYTHONPATH.
         sys.path.insert(0, f"{folder}/extras")
+
+
+def adopt_character_set() -> None:
+    """Take the character set of the environment's locale, as Python does when it starts.
+
+    Python takes C.UTF-8 in the place of C, and of a locale that the host does not have.
+    """
+    import locale
+
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "")
+    if locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX"):
+        locale.setlocale(locale.LC_CTYPE, LANG)
 
 
 def become(account: pwd.struct_passwd) -> None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ..mpm import per_core
 from . import mod_wsgi_options, syntax
 from .headers import answer_headers
+from .health import host_header, read_health
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
@@ -41,6 +42,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     state = f"{settings.state_base}/{name}"
     address, port = listen_address(keys.reach.listen, settings) or ("*", 0)
     path = "/" + keys.reach.path.strip("/")
+    health = read_health(keys.reach.health)
     private = keys.reach.tls == "private_ca"
     limits = keys.limits.memory_limit
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
@@ -67,7 +69,11 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         address=address,
         port=port,
         path=path,
-        health_path=path.rstrip("/") + keys.reach.health,
+        health_path=path.rstrip("/") + health.path,
+        health_check=dataclasses.replace(
+            health,
+            host=host_header(health, _client_host(keys, address), port, tls=keys.reach.tls != "off"),
+        ),
         url=_url(keys, address, port, path),
         site=f"{address}:{port}|{(keys.reach.server_name or '').lower()}",
         tls_certificate=f"{settings.tls_dir}/{name}.crt" if private else keys.reach.tls_certificate,
@@ -163,7 +169,11 @@ def _programs(kind: type[Program], values: Mapping[str, Any]) -> Mapping[str, Pr
     return MappingProxyType(programs)
 
 
+def _client_host(keys: Keys, address: str) -> str:
+    """Return the name, or else the address, by which a client on the host asks for the application."""
+    return keys.reach.server_name or ("127.0.0.1" if address == "*" else address)
+
+
 def _url(keys: Keys, address: str, port: int, path: str) -> str:
     scheme, usual = ("http", 80) if keys.reach.tls == "off" else ("https", 443)
-    host = keys.reach.server_name or ("127.0.0.1" if address == "*" else address)
-    return f"{scheme}://{host}{'' if port == usual else f':{port}'}{path}"
+    return f"{scheme}://{_client_host(keys, address)}{'' if port == usual else f':{port}'}{path}"
