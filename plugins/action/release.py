@@ -128,6 +128,8 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
     content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
     content |= {"environment": {**locale_variables(record), **environment}, "extras": bool(record["extras"])}
+    if (umask := record["daemon_options"]["umask"]) != DEFAULTS["umask"]:
+        content["umask"] = umask
     content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
     if record["agents"]:
         content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}

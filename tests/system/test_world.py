@@ -297,7 +297,7 @@ def test_a_slot_is_healthy_by_what_the_record_says(world: tuple[Front, dict[str,
     health.verify_front(app)
     other = dataclasses.replace(app, statuses=(204, 404))
     assert not health.all_healthy(other, "green", "one", pauses(0))
-    with pytest.raises(SwitchError, match="it has to answer 204 or 404$"):
+    with pytest.raises(SwitchError, match=r"it has to answer 204 or 404$"):
         health.verify_front(other)
     assert "is answered by release one" in health.why_unhealthy(app, "green", "two")
 

@@ -41,7 +41,7 @@ def report() -> dict[str, Any]:
         "groups": sorted(os.getgroups()),
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in limits},
         "locale": {name: locale.setlocale(getattr(locale, name)) for name in ("LC_CTYPE", "LC_TIME", "LC_NUMERIC")},
-        "encoding": [sys.getfilesystemencoding(), locale.getpreferredencoding(False), sys.getdefaultencoding()],
+        "encoding": [sys.getfilesystemencoding(), locale.getpreferredencoding(False).lower()],
         "zone": [*time.tzname, time.strftime("%z %Z", time.localtime(SUMMER))],
         "sys.path": sys.path,
         "sys.argv": sys.argv,
