@@ -146,9 +146,11 @@ def adopt_character_set() -> None:
     """
     import locale
 
-    with contextlib.suppress(locale.Error):
-        locale.setlocale(locale.LC_CTYPE, "")
-    if locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX"):
+    try:
+        chosen = locale.setlocale(locale.LC_CTYPE, "")
+    except locale.Error:
+        chosen = "C"
+    if chosen in ("C", "POSIX"):
         locale.setlocale(locale.LC_CTYPE, LANG)
         if not os.environ.get("LC_ALL"):
             os.environ["LC_CTYPE"] = LANG
