@@ -26,18 +26,18 @@ folder = os.path.dirname(os.path.abspath(__file__))
 colour = mod_wsgi.process_group.rpartition("-")[2]
 release = os.path.realpath(os.path.join(folder, "slots", colour))
 
-started_with, virtualenv = os.path.realpath(sys.prefix), os.path.realpath(os.path.join(release, "venv"))
+started_with, virtualenv = os.path.realpath(sys.prefix), os.path.join(release, "venv")
+# The name by which every other program of the release knows it; it may be a link to a virtualenv that releases share.
 sys.prefix = sys.exec_prefix = virtualenv
 # home= puts the release's own folder into the path, but nothing in it is to be imported.
 sys.path[:] = [path for path in map(os.path.realpath, sys.path) if path != release]
-if started_with != virtualenv:
+if started_with != os.path.realpath(virtualenv):
     # In a configuration that was written before December 2026, python-home= names the release's virtualenv.
     sys.executable = os.path.join(virtualenv, "bin", "python")
     site.PREFIXES[:] = [virtualenv]
     sys.path[:] = [path for path in sys.path if not path.startswith(started_with + os.sep)]
     site.addsitedir(os.path.join(virtualenv, "lib", "python{}.{}".format(*sys.version_info), "site-packages"))
     site.execsitecustomize()
-    sys.path[:] = map(os.path.realpath, sys.path)
 sys.path_importer_cache.clear()
 
 # An application that starts itself again and again stops before it takes all tasks of Apache's unit. The limit counts what
@@ -91,7 +91,8 @@ def without_claims(application):
 
     The environment of a request has ``GROVE_TRUSTED_PROXY``, the headers that count from a trusted proxy, when one has
     sent it; ``GROVE_PROXY_HEADERS``, what the record adds to them; and ``GROVE_CLIENT_HEADERS``, what the record lets
-    every client send. No client can set these.
+    every client send. No client can set these. ``GROVE_ROOT`` says that root of this host asks, such as Grove for the
+    application's health. The application sees the same as in the request of a client.
     """
     # Names that requests of clients, and of trusted proxies, may have or not have.
     of_clients, of_proxies = (set(), set()), (set(), set())
@@ -121,6 +122,9 @@ def without_claims(application):
         # Usually all names are known, and one comparison is all that a request costs.
         if not environ.keys() <= harmless:
             drop_claims(environ, harmless, dropped)
+        environ.pop("GROVE_STATUS", None)
+        if environ.pop("GROVE_ROOT", None) is not None:
+            environ.pop("GROVE_TRUSTED_PROXY", None)
         return application(environ, start_response)
 
     return filtered

@@ -19,6 +19,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
+from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
@@ -154,6 +155,8 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
     content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
     content |= {"environment": {**locale_variables(record), **environment}, "extras": bool(record["extras"])}
+    if (umask := record["daemon_options"]["umask"]) != DEFAULTS["umask"]:
+        content["umask"] = umask
     content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
     if record["agents"]:
         content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
@@ -200,14 +203,15 @@ def build_plan(record: dict[str, Any], needs: Needs, release: str) -> str:
     The keys of ``static`` keep their order.
     """
     plan = {
-        **{key: record[key] for key in ("account", "python", "static", "health", "start_timeout")},
+        **{key: record[key] for key in ("account", "python", "static", "start_timeout")},
+        "health": record["health_check"]["path"],
+        "request": request_of(record),
         "release": release,
         "source_kind": record["source"]["kind"],
         "requirement": record["source"]["text"],
         "requirements": needs.requirements,
         "constraints": needs.constraints,
         "script_name": record["path"],
-        "host": record["server_name"] or "",
         "migrates": bool(record["migrate"]),
         "expanded": sorted(target for target, template in record["config"].items() if template is None),
         "places": {"state": record["state"], "logs": record["logs"]},

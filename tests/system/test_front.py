@@ -256,7 +256,57 @@ def test_nothing_beside_the_path(front: Front) -> None:
 
 def test_a_door_asks_with_the_name_of_the_record(front: Front) -> None:
     environ = front.ask(18280, "/", DOOR, host="green.man.door").environ
-    assert (environ["app"], environ["HTTP_HOST"]) == ("man", "one.test")
+    assert (environ["app"], environ["HTTP_HOST"]) == ("man", f"one.test:{NAMES}")
+    assert front.ask(18280, "/", DOOR, host="blue.news.door").environ["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize(
+    ("headers", "slot"),
+    [
+        ([], "blue"),
+        ([DOOR], "blue"),
+        ([DOOR, "X-Grove-Slot: green"], "green"),
+        ([DOOR, "X-Grove-Slot: blue"], "blue"),
+        ([DOOR, "X-Grove-Slot: greenish"], "blue"),
+        (["X-Grove-Slot: green"], "blue"),
+        ([f"{credentials.HEADER}: status", "X-Grove-Slot: green"], "blue"),
+        (["GROVE_DOOR: green", "Grove-Door: green", "X-Grove-Slot: green"], "blue"),
+    ],
+)
+def test_only_root_chooses_a_slot_of_the_front(front: Front, headers: list[str], slot: str) -> None:
+    """The application sees no trace of it, and neither does a cache."""
+    for port, path, name in ((PLAIN, "/a", ONE), (BELOW, "/shop/a", THREE), (NAMES, "/below/a", "list")):
+        answer = front.ask(port, path, *headers, host="one.test")
+        environ = answer.environ
+        assert (environ["app"], environ["WSGI_SLOT"]) == (name, f"{name}-{slot}")
+        assert not {key for key in environ if "X_GROVE" in key} | {"GROVE_ROOT", "GROVE_STATUS"} & set(environ)
+        assert "Grove" not in str(answer.headers.get("vary"))
+    static = front.ask(BELOW, "/shop/public/style.css", *headers)
+    assert (static.body, "Grove" in str(static.headers.get("vary"))) == (b"body {}\n", False)
+
+
+def test_requests_through_doors_are_not_in_the_access_log(front: Front) -> None:
+    front.ask(PLAIN, "/through-a-door", DOOR, "X-Grove-Slot: green")
+    front.ask(PLAIN, "/of-root", DOOR)
+    front.ask(PLAIN, "/of-a-client", "X-Grove-Slot: green")
+    end = time.monotonic() + 5
+    while "/of-a-client" not in (log := (front.root / f"logs/{ONE}-access.log").read_text()):
+        assert time.monotonic() < end, log
+        time.sleep(0.05)
+    assert ("/of-root" in log, "/through-a-door" in log) == (True, False)
+
+
+def test_root_says_what_a_trusted_proxy_may_say(front: Front, behind_proxy: Front) -> None:
+    lines = ["X-Forwarded-Proto: https", "X-Forwarded-Host: shop.test", "X-Real-IP: claim"]
+    environ = front.ask(PLAIN, "/", DOOR, *lines).environ
+    assert (environ["wsgi.url_scheme"], claimed(environ), environ["HTTP_X_FORWARDED_HOST"]) == (
+        "https",
+        set(),
+        "shop.test",
+    )
+    assert "GROVE_TRUSTED_PROXY" not in environ
+    assert front.ask(PLAIN, "/", *lines).environ["wsgi.url_scheme"] == "http"
+    assert claimed(behind_proxy.ask(PROXIED_ALLOWING, "/", *lines).environ) == {"HTTP_X_REAL_IP"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import resource
 import shutil
 import socket
 import subprocess
@@ -235,6 +236,82 @@ def test_a_daemon_process_gets_the_same_environment(folder: Path) -> None:
     assert (report["cwd"], report["zone"]) == (str(release), "JST")
     assert report["argv"] == ["shop-api", "--config", f"{release}/etc/a b"]
     assert report["path"] == f"{release}/extras"
+
+
+SEEN = """
+import json, locale, os, resource, sys
+umask = os.umask(0)
+print(json.dumps({"umask": umask, "files": resource.getrlimit(resource.RLIMIT_NOFILE), "argv": sys.argv[1:],
+                  "locale": locale.setlocale(locale.LC_CTYPE), "encoding": locale.getpreferredencoding(False).lower(),
+                  "LC_CTYPE": os.environ.get("LC_CTYPE")}))
+"""
+ENTERED = "import os, sys\nfrom grove_runtime import launch\nlaunch.enter(os.environ['RELEASE'])\n" + SEEN
+
+
+def change_commands(release: Path, environment: dict[str, str], **more: str) -> None:
+    content = {**COMMANDS, "environment": environment, **more}
+    (release / "commands.json").write_text(json.dumps(content))
+    (release / "report.py").write_text(SEEN)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("environment", "encoding"),
+    [
+        ({}, "utf-8"),
+        ({"LANG": "C"}, "utf-8"),
+        ({"LANG": "POSIX", "LC_CTYPE": ""}, "utf-8"),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, "utf-8"),
+        ({"LC_ALL": "C"}, "utf-8"),
+        ({"LC_ALL": "xx_XX.UTF-8"}, "utf-8"),
+        ({"LANG": "xx_XX.UTF-8"}, "utf-8"),
+    ],
+)
+def test_a_daemon_process_has_the_character_set_of_a_command(
+    folder: Path, environment: dict[str, str], encoding: str
+) -> None:
+    """Python decides when it starts; in a daemon process it has started before the release is known."""
+    release = folder / "releases" / "one"
+    change_commands(release, environment)
+    command = report_of(run(folder, "python", "report.py"))
+    caller = {"RELEASE": str(release), "PYTHONPATH": str(WSGI), "LC_ALL": "C.UTF-8"}
+    daemon = report_of(
+        subprocess.run([sys.executable, "-c", ENTERED], env=caller, capture_output=True, text=True, check=False)
+    )
+    assert daemon["encoding"] == command["encoding"] == encoding
+    assert daemon["LC_CTYPE"] == command["LC_CTYPE"]
+
+
+@AS_ROOT
+def test_the_umask_of_the_record_counts_for_every_program(folder: Path) -> None:
+    change_commands(folder / "releases" / "one", {}, umask="0007")
+    for words in (["python", "report.py"], ["--timer", "report"], ["--agent", "quiet"]):
+        assert report_of(run(folder, *words))["umask"] == 0o007
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("limits", "command", "agent"),
+    [
+        ((1024, 20000), [8192, 20000], [8192, 20000]),
+        ((16384, 20000), [8192, 20000], [16384, 20000]),
+        ((512, 4096), [4096, 4096], [4096, 4096]),
+    ],
+)
+def test_every_program_may_open_as_many_files(
+    folder: Path, limits: tuple[int, int], command: list[int], agent: list[int]
+) -> None:
+    """An agent keeps a higher limit, which somebody has given to its unit."""
+    change_commands(folder / "releases" / "one", {})
+    for words, expected in ((["python", "report.py"], command), (["--agent", "quiet"], agent)):
+        completed = subprocess.run(
+            [folder / "run", *words],
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert report_of(completed)["files"] == expected
 
 
 def test_a_release_without_a_required_key(tmp_path: Path) -> None:

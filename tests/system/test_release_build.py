@@ -80,6 +80,12 @@ version = "1"
 COMMANDS = {"argv": [], "environment": {"COLOUR": "{etc}"}, "home": "/var/lib/shop", "state": "/s", "logs": "/l"}
 ENVIRONMENT = {"PATH", "LANG", "HOME", "USER", "LOGNAME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "GROVE_RELEASE"}
 ENVIRONMENT |= {"COLOUR", "TMPDIR"}
+REQUEST = {
+    "environ": {"SCRIPT_NAME": "", "PATH_INFO": "/", "HTTP_HOST": "shop.test"},
+    "multithread": True,
+    "locale": "C.UTF-8",
+    "statuses": [200],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +134,8 @@ class Place:
         payload.add_file("app.wsgi", changes.pop("entry", ENTRY), "app.wsgi")
         for module in (REPOSITORY / "wsgi" / "grove_runtime").glob("*.py"):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
-        settings = {"account": ACCOUNT, "python": PYTHON, "source_kind": kind, "requirement": text, **changes}
+        settings: dict[str, Any] = {"account": ACCOUNT, "python": PYTHON, "source_kind": kind, "requirement": text}
+        settings |= {"request": REQUEST, **changes}
         plan = Plan(payload.identifier(), **settings)
         payload.members.append(Member("plan.json", content=json.dumps(dataclasses.asdict(plan)).encode()))
         archive = self.base / "payload.tar.gz"
@@ -389,7 +396,7 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
     release = place.build(place.order(migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
     assert described["before_migration"].endswith("; before it: OSError: no table")
-    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60, "host": ""}
+    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60, "host": "", "request": REQUEST}
     (place.source / "shop.py").write_text("import no_such_module\n")
     assert "No module named" in place.refused(place.order(migrates=True))
 
@@ -437,6 +444,20 @@ def run_module(place: Place, order: Order) -> dict[str, Any]:
     assert completed.stdout, completed.stderr
     result: dict[str, Any] = json.loads(completed.stdout)
     return result
+def test_the_trial_accepts_the_statuses_of_the_record(place: Place) -> None:
+    (place.source / "shop.py").write_text(SHOP.replace("200 OK", "401 Unauthorized"))
+    assert "/ answered 401 Unauthorized" in place.refused(place.order())
+    place.build(place.order(request={**REQUEST, "statuses": [200, 401]}))
+
+
+def test_a_release_that_redirects_to_https_says_where(place: Place) -> None:
+    moved = SHOP.replace("200 OK", "301 Moved").replace(
+        '"Content-Type", "text/plain"', '"Location", "https://shop.test/"'
+    )
+    (place.source / "shop.py").write_text(moved)
+    message = place.refused(place.order())
+    assert "/ answered 301 Moved with a redirect to https://shop.test/" in message
+    assert "httpd_trusted_proxies" in message
 
 
 def test_the_trial_runs_as_the_account_in_the_environment_of_the_release(place: Place) -> None:

@@ -223,7 +223,8 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
         "    start_response('200 OK', [])\n"
         "    return []\n"
     )
-    trial = {"script_name": "/", "health": "/", "seconds": 60}
+    request = {"environ": {"PATH_INFO": "/"}, "multithread": True, "locale": "C.UTF-8", "statuses": [200]}
+    trial = {"script_name": "/", "health": "/", "seconds": 60, "request": request}
     (release / "RELEASE.json").write_text(json.dumps({"id": "three", "trial": trial}))
     commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
     (release / "commands.json").write_text(json.dumps(commands))
@@ -235,6 +236,23 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
         assert "release two serves on" in result["msg"]
     (release / "table").touch()
     assert not call("hook", **arguments).get("failed")
+
+
+def test_the_trial_of_an_older_release(folder: AppFolder, record: dict[str, Any]) -> None:
+    """Its program takes path, health and host as arguments, and the standard input is empty."""
+    release = folder.release("three")
+    (release / "venv" / "bin").mkdir(parents=True)
+    (release / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (release / "runtime" / "grove_runtime").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "wsgi/grove_runtime/launch.py", release / "runtime" / "grove_runtime")
+    program = "import sys; assert sys.argv[2:] == ['/shop', '/up', 'shop.test'] and not sys.stdin.read(), sys.argv"
+    (release / "runtime" / "grove_runtime" / "trial.py").write_text(program)
+    trial = {"script_name": "/shop", "health": "/up", "seconds": 60, "host": "shop.test"}
+    (release / "RELEASE.json").write_text(json.dumps({"id": "three", "trial": trial}))
+    commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
+    (release / "commands.json").write_text(json.dumps(commands))
+    result = call("hook", record=record, release="three", what="migrate")
+    assert not result.get("failed"), result
 
 
 def test_a_first_release_that_failed_never_served(folder: AppFolder, tmp_path: Path) -> None:

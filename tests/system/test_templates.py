@@ -194,6 +194,7 @@ def settings(case: Case, root: Path, layout: dict[str, Any]) -> Settings:
         tls_ca_dir=str(root / "ca"),
         host_name=root.name,
         httpd_listen=tuple(case.variables.get("wsgi_app_extra_listen", ())),
+        trusted_proxies=tuple(case.variables.get("httpd_trusted_proxies", ())),
     )
 
 

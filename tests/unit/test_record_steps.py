@@ -25,6 +25,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
+from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 from record_settings import SPEC
 
 SETTINGS = dataclasses.replace(
@@ -281,6 +282,7 @@ def test_the_plan_of_a_build() -> None:
     shop = record("shop", config={"shop.conf": sections}, environment={"TOKEN": "sesame"}, path="/shop", migrate="true")
     view = build_view(check(shop).records[0])
     plan = json.loads(build_plan(view, Needs(), "0123456789ab"))
+    assert plan.pop("request") == json.loads(json.dumps(request_of(view)))
     assert plan == {
         "release": "0123456789ab",
         "account": "shop",
@@ -291,7 +293,6 @@ def test_the_plan_of_a_build() -> None:
         "constraints": [],
         "static": {},
         "script_name": "/shop",
-        "host": "",
         "health": "/",
         "start_timeout": 60,
         "migrates": True,

@@ -376,7 +376,7 @@ def other(**more: Any) -> dict[str, Any]:
 # The keys of app.json, which hosts keep from one deployment to the next.
 SERVED = {
     *("name", "folder", "account", "processes", "health_path", "start_timeout", "idle", "drain_timeout"),
-    *("address", "port", "server_name", "tls", "url", "door", "doors"),
+    *("address", "port", "server_name", "tls", "url", "door", "doors", "health_check"),
 }
 NAMED = {"server_name": "shop.example.org"}
 
@@ -515,13 +515,13 @@ def test_a_firewall_for_a_virtual_host(settings: Settings, host: Host) -> None:
 
 def test_several_problems_are_all_reported(settings: Settings, host: Host) -> None:
     written = [
-        record(procesess=3, health=3),
+        record(procesess=3, path=3),
         other(processes=0, threads=600, lock="none", daemon_options={"xyz": 1}, path="/a b"),
         record(name="third", listen=9080, source="./none", entry={"module": "a:b"}),
     ]
     assert problems(written, settings, host) == [
         ("shop", "procesess"),
-        ("shop", "health"),
+        ("shop", "path"),
         ("other", "lock"),
         ("other", "processes"),
         ("other", "threads"),

@@ -17,13 +17,13 @@ PROCESS_HEADER = "X-Grove-Process"
 def stamp(application: WSGIApplication, release: str) -> WSGIApplication:
     """Return ``application`` so that answers to requests through a door have two more headers.
 
-    ``release`` is the release's id. The door's VirtualHost sets ``GROVE_DOOR``, which no client can do. Other requests
-    and their answers are passed on as they are.
+    ``release`` is the release's id. Apache sets ``GROVE_DOOR`` for a request through a door, which no client can do;
+    the application does not see it. Other requests and their answers are passed on as they are.
     """
     own_headers = [(RELEASE_HEADER, release), (PROCESS_HEADER, str(os.getpid()))]
 
     def stamped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if "GROVE_DOOR" not in environ:
+        if environ.pop("GROVE_DOOR", None) is None:
             return application(environ, start_response)
 
         def start(

@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pwd
+import resource
 import shlex
 import socket
 import sys
@@ -28,8 +29,11 @@ from typing import Any
 
 COMMANDS = "commands.json"
 """The file of a release that holds its commands, its environment and its folders."""
-UMASK = 0o027
-"""What the application writes is for its account and its group."""
+UMASK = "0027"
+"""What the application writes is for its account and its group. The record's daemon option may say otherwise."""
+OPEN_FILES = 8192
+"""Open files of a program: what Debian's apache2ctl allows Apache, and so the daemon processes. systemd's own limit for a
+service is 1024, and a login has yet another one."""
 TEMPORARY = "tmp"
 """The folder below the state folder for temporary files: only the account may enter it."""
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -81,6 +85,11 @@ class Release:
         # Older releases lack this key.
         return bool(self.commands.get("extras", os.path.isdir(f"{self.folder}/extras")))
 
+    @property
+    def umask(self) -> int:
+        """The umask of this release's programs."""
+        return int(self.commands.get("umask", UMASK), 8)
+
     def expand(self, text: str) -> str:
         """Return ``text`` with the folders of this release in the place of placeholders."""
         return expand(text, places(self.folder, self.commands["state"], self.commands["logs"]))
@@ -112,20 +121,50 @@ def enter(folder: str) -> None:
     """Make this process, which is a daemon process or the trial, one of the release in ``folder``.
 
     ``os.environ`` becomes the release's environment: mod_wsgi has read what it needs before it starts Python. The umask
-    and the C library's locale are mod_wsgi's options, which have the same values. Raises OSError and ValueError for a
-    release that cannot be read.
+    and the C library's locale are mod_wsgi's options, which have the same values unless the record's environment says
+    otherwise. Raises OSError and ValueError for a release that cannot be read.
     """
     release = Release.read(folder)
     os.environ.clear()
     os.environ.update(release.environment(pwd.getpwuid(os.geteuid())))
-    # The C library read TZ when the process started.
+    # The C library read TZ and the locale when the process started.
     time.tzset()
+    adopt_character_set()
+    allow_open_files(keep_more=True)
     os.chdir(folder)
     if release.commands.get("argv"):
         sys.argv[:] = [release.expand(word) for word in release.commands["argv"]]
     if release.has_extras:
         # The release's other programs get the same path through PYTHONPATH.
         sys.path.insert(0, f"{folder}/extras")
+
+
+def adopt_character_set() -> None:
+    """Take the character set of the environment's locale, as Python does when it starts.
+
+    Python takes C.UTF-8 in the place of C, and of a locale that the host does not have (PEP 538).
+    """
+    import locale
+
+    try:
+        chosen = locale.setlocale(locale.LC_CTYPE, "")
+    except locale.Error:
+        chosen = "C"
+    if chosen in ("C", "POSIX"):
+        locale.setlocale(locale.LC_CTYPE, LANG)
+        if not os.environ.get("LC_ALL"):
+            os.environ["LC_CTYPE"] = LANG
+
+
+def allow_open_files(*, keep_more: bool) -> None:
+    """Let this process open ``OPEN_FILES`` files, or as many as its hard limit allows.
+
+    With ``keep_more`` a higher limit stays: somebody has given it to this unit, or to Apache.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted or not keep_more:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def become(account: pwd.struct_passwd) -> None:
@@ -205,7 +244,8 @@ def main(arguments: list[str]) -> None:
     passed_on = {variable: os.environ[variable] for variable in PASSED_ON[kind] if variable in os.environ}
     environment = {**passed_on, **release.environment(account)}
     command = [release.expand(word) for word in words]
-    os.umask(UMASK)
+    os.umask(release.umask)
+    allow_open_files(keep_more=kind != "command")
     os.chdir(folder)
     try:
         os.execvpe(command[0], command, environment)

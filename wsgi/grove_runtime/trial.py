@@ -1,11 +1,13 @@
 """Load a release as its daemon processes will, and ask it for its health path, without a server.
 
-Usage: trial.py RELEASE SCRIPT_NAME PATH_INFO [HOST]
+Usage: trial.py RELEASE <REQUEST
 
-HOST is the Host header of the request.
+REQUEST is JSON. Its ``environ`` holds the variables that Apache would set for the request and that are texts,
+``multithread`` is that of WSGI, and ``statuses`` are the statuses that the answer may have. ``locale`` is that of the
+daemon processes.
 
 The launcher runs this with the virtualenv's Python, as the application's account. The exit code is
-* 0 when the answer was 200,
+* 0 when the answer had one of the statuses,
 * 1 when the release cannot be imported,
 * 3 when it can be imported but is not healthy: it answered something else, or failed while it was loaded, as it may
   without its database.
@@ -14,14 +16,18 @@ The reason stands on standard error.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import json
+import locale
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-from wsgiref.util import setup_testing_defaults
+from wsgiref.util import FileWrapper
 
 HEALTHY, BROKEN, UNHEALTHY = 0, 1, 3
 SHOWN_BYTES = 1500
@@ -40,20 +46,31 @@ def load(release: str) -> Any:
     return module.application
 
 
-def ask(application: Any, script_name: str, path_info: str, host: str = "") -> tuple[str, bytes]:
-    """Return status line and body of the answer to a GET. Raises whatever the application raises."""
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": script_name.rstrip("/"),
-        "PATH_INFO": path_info,
-        "REMOTE_ADDR": "127.0.0.1",
-        **({"HTTP_HOST": host, "SERVER_NAME": host} if host else {}),
+def environ_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the WSGI environment of a request, as mod_wsgi makes it."""
+    return {
+        **request["environ"],
+        "REMOTE_PORT": "0",
+        "mod_wsgi.server_pid": str(os.getppid()),
+        "mod_wsgi.request_id": "trial",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": request["multithread"],
+        # mod_wsgi says so whenever processes= is given, be it 1.
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input": io.BytesIO(),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.file_wrapper": FileWrapper,
     }
-    setup_testing_defaults(environ)
-    statuses: list[str] = []
+
+
+def ask(application: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status line, headers and body of the answer. Raises whatever the application raises."""
+    starts: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-        statuses.append(status)
+        starts.append((status, headers))
         return lambda data: None
 
     body = application(environ, start_response)
@@ -62,13 +79,21 @@ def ask(application: Any, script_name: str, path_info: str, host: str = "") -> t
     finally:
         if hasattr(body, "close"):
             body.close()
-    return statuses[-1], content
+    return (*starts[-1], content)
 
 
 def main() -> int:
     """Try the release that the command line names; return the exit code."""
-    release, *request = sys.argv[1:]
+    release = sys.argv[1]
+    request = json.load(sys.stdin)
+    # The standard input of a daemon process.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     sys.argv[:] = ["mod_wsgi"]
+    # As mod_wsgi does, which goes on where the host does not have the locale.
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_ALL, request["locale"])
     # Python puts this file's folder into the path, where a daemon process does not have it.
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     try:
@@ -80,12 +105,13 @@ def main() -> int:
         traceback.print_exc()
         return UNHEALTHY
     try:
-        status, content = ask(application, *request)
+        status, headers, content = ask(application, environ_of(request))
     except BaseException:
         traceback.print_exc()
         return UNHEALTHY
-    if not status.startswith("200 "):
-        print(f"{request[1]} answered {status}", file=sys.stderr)
+    if status[:3] not in map(str, request["statuses"]):
+        target = "".join(f" with a redirect to {value}" for name, value in headers if name.lower() == "location")
+        print(f"{request['environ']['PATH_INFO']} answered {status}{target}", file=sys.stderr)
         print(content[-SHOWN_BYTES:].decode(errors="replace"), file=sys.stderr)
         return UNHEALTHY
     return HEALTHY

@@ -69,18 +69,20 @@ def read(release: Path) -> Release:
 
 
 def run(
-    release: Path, account: pwd.struct_passwd, command: Sequence[str], *, timeout: float | None = None
+    release: Path, account: pwd.struct_passwd, command: Sequence[str], *, timeout: float | None = None, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a release as its account; ``stdout`` of the result holds both outputs.
 
-    Placeholders in ``command`` are expanded. ``timeout`` is in seconds. Raises OSError, and subprocess.TimeoutExpired.
+    Placeholders in ``command`` are expanded. ``timeout`` is in seconds. ``text`` is what the command can read from its
+    standard input. Raises OSError, and subprocess.TimeoutExpired.
     """
+    given: dict[str, Any] = {"input": text} if text else {"stdin": subprocess.DEVNULL}
     launcher = [sys.executable, "-I", str(launcher_of(release)), account.pw_name, str(release), "--"]
     return subprocess.run(
         [*launcher, *command],
         env={},
         cwd="/",
-        stdin=subprocess.DEVNULL,
+        **given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -54,7 +54,8 @@ class PasteFile:
             self._parser.remove_section(section)
             self._parser.add_section(section)
             for option, value in options.items():
-                self._parser.set(section, option, str(value))
+                # As in the files of the key config.
+                self._parser.set(section, option, str(value).lower() if isinstance(value, bool) else str(value))
         for name, changes in (overlay.get("pipelines") or {}).items():
             self._change_pipeline(name, changes)
         for name, mounts in (overlay.get("urlmaps") or {}).items():

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
@@ -24,9 +25,9 @@ class Plan:
     ``requirement`` is the text of the source. ``requirements`` are installed beside it, where no lock lists everything,
     within ``constraints``.
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
-    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds and with
-    the Host header ``host``. In the files of ``etc`` that ``expanded`` names, ``{etc}``, ``{release}`` and the names in
-    ``places`` stand for folders.
+    application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds;
+    ``request`` is the request itself, as ``plugin_utils/trial_request.py`` makes it. In the files of ``etc`` that
+    ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders.
     """
 
     release: str
@@ -40,7 +41,7 @@ class Plan:
     script_name: str = "/"
     health: str = "/"
     start_timeout: int = 60
-    host: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
     migrates: bool = False
     expanded: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)

@@ -6,8 +6,10 @@ import json
 import pwd
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, layout, limits, paste_file
@@ -15,7 +17,12 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.output import e
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 
 HEALTHY, UNHEALTHY = 0, 3
-"""Exit codes of ``grove_runtime/trial.py``: it answered 200; it can be imported, and may answer 200 later."""
+"""Exit codes of ``grove_runtime/trial.py``: it answered well; it can be imported, and may answer well later."""
+REDIRECT = " with a redirect to https:"
+PROXY_HINT = (
+    "\nIf a proxy ends TLS in front of this host, name the proxy in httpd_trusted_proxies, and say"
+    " health: {headers: {X-Forwarded-Proto: https}}"
+)
 IMPORT_FACTORY = """
 import importlib, operator, sys
 sys.path[:0] = [sys.argv[1]]
@@ -26,22 +33,26 @@ operator.attrgetter(attribute)(importlib.import_module(module))
 
 @dataclass(frozen=True)
 class Trial:
-    """The request of a trial: the URL path below which the release is mounted, its health path below that, the seconds
-    that loading and answering may take, and the Host header (empty for that of the address).
+    """The request of a trial: the URL path below which the release is mounted, its health path below that, and the
+    seconds that loading and answering may take.
+
+    ``request`` is the whole request, as ``plugin_utils/trial_request.py`` makes it. A release of an older Grove has
+    none, and perhaps ``host``, the Host header.
     """
 
     script_name: str
     health: str
     seconds: int
     host: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The result of a trial.
 
-    ``healthy`` says whether the release answered 200. ``complete`` says whether it can be imported, and so may
-    answer 200 after its migration. ``output`` holds the last lines of its output, which end with the reason.
+    ``healthy`` says whether the release answered as it should. ``complete`` says whether it can be imported, and so
+    may do that after its migration. ``output`` holds the last lines of its output, which end with the reason.
     """
 
     healthy: bool
@@ -52,10 +63,13 @@ class Verdict:
 def try_release(release: Path, trial: Trial, account: pwd.struct_passwd) -> Verdict:
     """Load the release in a folder as its account and ask for its health path. Raises OSError."""
     program = ["{release}/venv/bin/python", "-I", "{release}/runtime/grove_runtime/trial.py", "{release}"]
-    # Releases of an older Grove have a trial without a host.
-    request = [trial.script_name, trial.health, *([trial.host] if trial.host else [])]
+    # The program is the release's own.
+    old_request = [trial.script_name, trial.health, *([trial.host] if trial.host else [])]
+    arguments = [] if trial.request else old_request
     try:
-        done = launching.run(release, account, [*program, *request], timeout=trial.seconds)
+        # A command line, which every account of the host may read, is no place for headers.
+        text = json.dumps(trial.request) if trial.request else ""
+        done = launching.run(release, account, [*program, *arguments], timeout=trial.seconds, text=text)
     except subprocess.TimeoutExpired:
         output = f"key start_timeout: the release did not answer {trial.health} within {trial.seconds} s"
         # It may be waiting for a database, and its migration gives a better reason.
@@ -71,7 +85,7 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     Its RELEASE.json gets the result, ``before_migration``, and the ``trial`` to repeat after the migration. Raises
     BuildError for any other that is not healthy.
     """
-    trial = Trial(plan.script_name, plan.health, plan.start_timeout, plan.host)
+    trial = Trial(plan.script_name, plan.health, plan.start_timeout, request=plan.request)
     verdict = try_release(release, trial, account)
     if verdict.healthy:
         return
@@ -84,7 +98,8 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
         return
     raise BuildError(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
-        f" {plan.health}, and nothing that serves was changed:\n{output}{_missing_module(release, output)}"
+        f" {plan.health}, and nothing that serves was changed:\n{output}"
+        f"{PROXY_HINT if REDIRECT in output else ''}{_missing_module(release, output)}"
     )
 
 

@@ -69,7 +69,7 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         "disk_used": disk_used(folder.path),
     }
     answer = ask(app.front, app.health_path, timeout=limits.REQUEST_SECONDS)
-    state["healthy"], state["health"] = answer.status == 200, str(answer)
+    state["healthy"], state["health"] = app.is_well(answer), str(answer)
     try:
         live = folder.live()
     except FolderError as error:

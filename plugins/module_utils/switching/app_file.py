@@ -6,6 +6,7 @@ folder and no template.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -34,24 +35,41 @@ def _host(address: str) -> str:
 
 
 def app_of(record: dict[str, Any], server: Apache) -> App:
-    """Translate the serving part of a completed record. The doors' credential is this host's, if it has one already."""
-    door_address, _, door_port = record["door"].rpartition(":")
+    """Translate the serving part of a completed record. The doors' credential is this host's, if it has one already.
+
+    A door is the front, asked for one slot. Where an older Grove has deployed last, the front does not know of doors,
+    and the file has no ``health_check``: then a door is a VirtualHost of its own.
+    """
     credential = credentials.read()
     address = OWN_ADDRESSES.get(record["address"], record["address"].strip("[]"))
+    check = record.get("health_check")
+    if check:
+        headers = check["headers"]
+        front = Place(
+            *(address, int(record["port"]), check["host"], record["tls"] != "off"),
+            credential=credential if headers else "",
+            headers=headers,
+        )
+        doors = {colour: dataclasses.replace(front, credential=credential, slot=colour) for colour in COLOURS}
+    else:
+        front = Place(address, int(record["port"]), record["server_name"] or _host(address), record["tls"] != "off")
+        door_address, _, door_port = record["door"].rpartition(":")
+        doors = {
+            colour: Place(door_address.strip("[]"), int(door_port), record["doors"][colour], credential=credential)
+            for colour in COLOURS
+        }
     return App(
         folder=AppFolder(record["name"], Path(record["folder"])),
         account=record["account"],
         processes=int(record["processes"]),
         health_path=record["health_path"],
         start_timeout=int(record["start_timeout"]),
-        front=Place(address, int(record["port"]), record["server_name"] or _host(address), record["tls"] != "off"),
-        doors={
-            colour: Place(door_address.strip("[]"), int(door_port), record["doors"][colour], credential=credential)
-            for colour in COLOURS
-        },
+        front=front,
+        doors=doors,
         apache=server,
         idle=str(record.get("idle", "cold")),
         drain_timeout=int(record.get("drain_timeout", 60)),
+        statuses=tuple(check["statuses"]) if check else (200,),
     )
 
 

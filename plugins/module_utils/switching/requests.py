@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import limits
 
+SLOT_HEADER = "X-Grove-Slot"
+"""Names the slot that a request is for. Apache obeys it in requests that present the credential of the doors."""
 RELEASE_HEADER = "X-Grove-Release"
 PROCESS_HEADER = "X-Grove-Process"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where to send a request: address and port, the Host header, and whether TLS is spoken.
+    """Where to send a request, and what it says: address and port, the Host header, and whether TLS is spoken.
 
-    ``credential`` is what a door asks for. Only a server of root gets to see it.
+    ``headers`` are further headers. ``slot`` is the slot that a door leads to. ``credential`` is what a door asks for;
+    with it, headers count that clients may not send. Only a server of root gets to see it.
     """
 
     address: str
@@ -27,25 +32,39 @@ class Place:
     host: str
     tls: bool = False
     credential: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    slot: str = ""
+
+    @property
+    def server_name(self) -> str:
+        """The host name of the Host header."""
+        return re.sub(r":[0-9]+$", "", self.host).strip("[]")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status (0 when there was no answer), the stamp of release and process, and the error where there was none."""
+    """Status (0 when there was no answer), the stamp of release and process, and the error where there was none.
+
+    ``location`` is where a redirect leads to.
+    """
 
     status: int
     release: str = ""
     process: int = 0
     error: str = ""
+    location: str = ""
 
     def __str__(self) -> str:
-        return f"answered {self.status}" if self.status else f"gave no answer ({self.error})"
+        if not self.status:
+            return f"gave no answer ({self.error})"
+        return f"answered {self.status}" + (f" with a redirect to {self.location}" if self.location else "")
 
 
 def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Answer:
     """Send one GET on a connection of its own, and never raise."""
     connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
-    headers = {"Host": place.host, "Connection": "close", "User-Agent": "grove"}
+    own = {"Host": place.host, "Connection": "close"}
+    headers = {"User-Agent": "grove", **place.headers, **own, **({SLOT_HEADER: place.slot} if place.slot else {})}
     try:
         if place.credential:
             # While Apache does not run, any account may listen on the port and wait for a credential.
@@ -59,7 +78,12 @@ def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Ans
         response = connection.getresponse()
         response.read()
         process = response.getheader(PROCESS_HEADER, "0")
-        return Answer(response.status, response.getheader(RELEASE_HEADER, ""), int(process) if process.isdigit() else 0)
+        return Answer(
+            response.status,
+            response.getheader(RELEASE_HEADER, ""),
+            int(process) if process.isdigit() else 0,
+            location=response.getheader("Location", "") if response.status // 100 == 3 else "",
+        )
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(0, error=f"{type(error).__name__}: {error}")
     finally:
@@ -72,4 +96,4 @@ def _tls(place: Place, timeout: float) -> ssl.SSLSocket:
     context.check_hostname = False  # the question is whether this host serves, not whom it claims to be
     context.verify_mode = ssl.CERT_NONE
     plain = socket.create_connection((place.address, place.port), timeout=timeout)
-    return context.wrap_socket(plain, server_hostname=place.host.strip("[]"))
+    return context.wrap_socket(plain, server_hostname=place.server_name)

@@ -19,7 +19,7 @@ FAILURE = 500
 
 @dataclass(frozen=True)
 class Survivors:
-    """The applications whose live slots answered 200 through their doors at one moment, with these slots' colours."""
+    """The applications whose live slots were well through their doors at one moment, with these slots' colours."""
 
     live: tuple[tuple[App, str], ...]
 
@@ -31,7 +31,7 @@ class Survivors:
             with contextlib.suppress(FolderError, OSError):
                 app, _ = app_file.read(folder.parent, folder.name)
                 colour = app.folder.live()
-                if colour is not None and _ask(app, colour).status == 200:
+                if colour is not None and app.is_well(_ask(app, colour)):
                     live.append((app, colour))
         return cls(tuple(live))
 

@@ -15,6 +15,7 @@ from ..mpm import Machine, MpmError
 from .completing import USUAL_CORES, complete
 from .daemon import check_daemon, check_sandbox
 from .files import check_entry, check_files
+from .health import check_health
 from .hooks import check_hooks
 from .host import check_host
 from .pinning import unlocked, unpinned
@@ -106,6 +107,7 @@ def _check_each(
         check_hooks(record, problems)
         check_place(record, problems)
         check_requests(record, problems)
+        check_health(record, settings, problems)
 
 
 def _result(

@@ -17,6 +17,7 @@ from ..mpm import per_core
 from . import mod_wsgi_options, syntax
 from .factory import call_of
 from .headers import answer_headers
+from .health import host_header, read_health
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
@@ -41,6 +42,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     state = f"{settings.state_base}/{name}"
     address, port = listen_address(keys.reach.listen, settings) or ("*", 0)
     path = "/" + keys.reach.path.strip("/")
+    health = read_health(keys.reach.health)
     private = keys.reach.tls == "private_ca"
     limits = keys.limits.memory_limit
     longest = keys.limits.max_response_header
@@ -69,7 +71,11 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         address=address,
         port=port,
         path=path,
-        health_path=path.rstrip("/") + keys.reach.health,
+        health_path=path.rstrip("/") + health.path,
+        health_check=dataclasses.replace(
+            health,
+            host=host_header(health, _client_host(keys, address), port, tls=keys.reach.tls != "off"),
+        ),
         url=_url(keys, address, port, path),
         site=f"{address}:{port}|{(keys.reach.server_name or '').lower()}",
         tls_certificate=f"{settings.tls_dir}/{name}.crt" if private else keys.reach.tls_certificate,
@@ -169,9 +175,13 @@ def _programs(kind: type[Program], values: Mapping[str, Any]) -> Mapping[str, Pr
     return MappingProxyType(programs)
 
 
-def _url(keys: Keys, address: str, port: int, path: str) -> str:
-    scheme, usual = ("http", 80) if keys.reach.tls == "off" else ("https", 443)
+def _client_host(keys: Keys, address: str) -> str:
+    """Return the name, or else the address, by which a client on the host asks for the application."""
     # Every address is reached through the host's own.
     own = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
-    host = keys.reach.server_name or own.get(address, address)
-    return f"{scheme}://{host}{'' if port == usual else f':{port}'}{path}"
+    return keys.reach.server_name or own.get(address, address)
+
+
+def _url(keys: Keys, address: str, port: int, path: str) -> str:
+    scheme, usual = ("http", 80) if keys.reach.tls == "off" else ("https", 443)
+    return f"{scheme}://{_client_host(keys, address)}{'' if port == usual else f':{port}'}{path}"

@@ -55,7 +55,7 @@ class Reach:
     server_name: str | None
     server_aliases: tuple[str, ...]
     path: str
-    health: str
+    health: Any
     static: Mapping[str, Any]
     tls: str
     tls_certificate: str | None

@@ -53,6 +53,8 @@ AGENT_STOP_TIMEOUT = 60
 AGENT_SETTLE = 4
 # TCP ports.
 PORTS = Range(1, 65_535)
+# A final answer has 200 or more. Apache itself answers 500 and more for an application that fails.
+HEALTH_STATUSES = Range(200, 499)
 # Digits of a port as text.
 PORT_DIGITS = 5
 # Characters of an application's name: an account's name has 32, and cron and process titles add to it.

@@ -35,7 +35,6 @@ def check_place(record: Record, problems: Problems) -> None:
         problems.add(name, "listen", shown(reach.listen), remedy)
     if name in RESERVED_NAMES:
         problems.add(name, "name", shown(name), "Grove uses the folders of that name itself; choose another")
-    _check(name, "health", reach.health, syntax.health_path(reach.health), problems)
     if reach.server_name is not None:
         _check(name, "server_name", reach.server_name, syntax.host_name(reach.server_name), problems)
     for alias in reach.server_aliases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .factory import Call
 from .keys import Entry, Keys
@@ -44,6 +44,19 @@ class Timer:
 
 
 @dataclass(frozen=True)
+class Health:
+    """What is asked to learn whether the application is well, and the statuses of an answer that says so.
+
+    path: below the application's path. headers: of the request. host: its header Host; None for that of the record.
+    """
+
+    path: str
+    statuses: tuple[int, ...] = (200,)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    host: str | None = None
+
+
+@dataclass(frozen=True)
 class PasteFile:
     """A PasteDeploy file of the installed package, and what is laid over it."""
 
@@ -58,7 +71,7 @@ class Record:
 
     A field with the name of a key is that key's completed value. ``config`` has the path of each file's template, and
     None for a file that is made of sections. ``staples`` says that the certificate names an OCSP responder. ``abi`` is
-    that of ``python`` on the host, empty where it is not known.
+    that of ``python`` on the host, empty where it is not known. ``health_check`` always has a host.
     """
 
     keys: Keys
@@ -85,6 +98,7 @@ class Record:
     port: int
     path: str
     health_path: str
+    health_check: Health
     url: str
     site: str
     tls_certificate: str | None

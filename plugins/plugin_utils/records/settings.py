@@ -9,7 +9,7 @@ from typing import Any
 from ..mpm import Machine, Mpm
 from .limits import PORT_DIGITS, PORTS
 
-TEXT_LISTS = ("folders", "httpd_listen", "only")
+TEXT_LISTS = ("folders", "httpd_listen", "only", "trusted_proxies")
 NUMBERS = ("servers", "workers_per_server", "processes")
 
 
@@ -27,6 +27,7 @@ class Settings:
     processes: the daemon processes of records without the key; 0 means the same.
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
+    trusted_proxies: the proxies in front of the host whose headers Apache believes.
     sandbox: the directives of Apache's unit that the operator has changed.
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
@@ -50,6 +51,7 @@ class Settings:
     httpd_listen: tuple[str, ...] = ()
     httpd_program: str = "apache2"
     tls_ca_dir: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     host_name: str = "localhost"

@@ -17,17 +17,17 @@ from .record import PasteFile, Record
 PLACES = (
     *("name", "kind", "account", "folder", "state", "logs", "groups", "door", "doors"),
     *("address", "port", "listen_line", "path", "health_path", "url", "site", "tls_certificate", "tls_key", "staples"),
-    "answer_headers",
+    *("answer_headers", "health_check"),
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
 RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry", "call")
 SECRET = "environment"
-# Keys of the group reach that a release needs: what Apache serves from it, and the path and name that its trial asks.
-REACH_OF_A_RELEASE = ("static", "health", "server_name")
+# Keys of the group reach that a release needs: what Apache serves from it, and what makes the request of its trial.
+REACH_OF_A_RELEASE = ("static", "server_name", "tls", "directives", "client_headers", "proxy_headers")
 # What the host keeps in app.json for status, rollback and switches: these fields, and the group replace without its
 # commands, which may be secrets and which the release has.
 SERVING = (
-    *("name", "folder", "account", "processes", "health_path"),
+    *("name", "folder", "account", "processes", "health_path", "health_check"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
 COMMANDS = ("migrate", "migrate_on", "migrate_reads", "contract", "after")
