@@ -2,8 +2,8 @@
 
 Usage: mixed_load.py PLAN. Runs on the host with Python's standard library only.
 
-The JSON file PLAN has ``seconds`` and ``askers``. Each asker has ``name``, ``service`` and ``requests``, and repeats the
-requests in a thread of its own. A request has:
+The JSON file PLAN has ``seconds`` and ``askers``. Each asker has ``name``, ``service`` and ``requests``, and repeats
+the requests in a thread of its own. A request has:
 
 method, url, headers, body: what is sent. {n} in a body becomes a number that no other request has.
 status: the status of the answer; 0 stands for any below 300.

@@ -26,17 +26,16 @@ PORTS = {
 THREADS = {"keystone": 3}
 SEND = """
 import urllib.error, urllib.request
-answers = []
-for method, url, headers, body in arguments[0]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers=headers, method=method)
-    try:
-        answer = urllib.request.urlopen(request, timeout=60)
-    except urllib.error.HTTPError as error:
-        answer = error
-    text = answer.read().decode()
-    answers.append([answer.status, dict(answer.headers), json.loads(text) if text[:1] in list('{["') else text])
-print(json.dumps(answers))
+method, url, headers, body = arguments
+data = None if body is None else json.dumps(body).encode()
+request = urllib.request.Request(url, data=data, headers=headers, method=method)
+try:
+    answer = urllib.request.urlopen(request, timeout=60)
+except urllib.error.HTTPError as error:
+    answer = error
+text = answer.read().decode()
+sent = {name.lower(): value for name, value in answer.headers.items()}
+print(json.dumps([answer.status, sent, json.loads(text) if text[:1] in ("{", "[") else text]))
 """
 
 
@@ -89,33 +88,39 @@ def url(service: str, path: str) -> str:
     return f"http://127.0.0.1:{PORTS[service]}{path}"
 
 
+@dataclass
 class Client:
-    """Sends requests from the host, one after the other."""
+    """Sends requests from the host, and removes what they have made."""
 
-    def __init__(self, host: Host, headers: dict[str, str]) -> None:
-        self.host = host
-        self.headers = headers
+    host: Host
+    headers: dict[str, str]
+    made: list[tuple[str, str]] = field(default_factory=list)
 
-    def send(self, service: str, *requests: tuple[str, Any], headers: dict[str, str] | None = None) -> list[Any]:
-        """Send requests, such as ("GET /v3/projects", None); return the answers. Fails where one is an error."""
-        sent = [
-            (*request.split()[:1], url(service, request.split()[1]), self.headers | (headers or {}), body)
-            for request, body in requests
-        ]
-        answers = self.host.python(SEND, sent)
-        for (request, _), (status, _, answer) in zip(requests, answers, strict=True):
-            assert status < 300, f"{service}: {request}: {status} {answer}"
-        return [answer for _, _, answer in answers]
+    def send(self, service: str, request: str, body: Any = None, **headers: str) -> Any:
+        """Send a request, such as ``GET /v3/projects``; return its answer, with the headers. Fails with an error."""
+        method, path = request.split()
+        status, answered, answer = self.host.python(SEND, method, url(service, path), self.headers | headers, body)
+        assert status < 300, f"{service}: {request}: {status} {answer}"
+        return answered, answer
 
-    def log_in(self, identity: dict[str, Any], scope: Any = None) -> tuple[str, dict[str, Any]]:
-        """Return a token and what keystone says about it."""
-        body = {"auth": {"identity": identity} | ({} if scope is None else {"scope": scope})}
-        headers = {"Content-Type": "application/json"}
-        [[status, answered, answer]] = self.host.python(
-            SEND, [("POST", url("keystone", "/v3/auth/tokens"), headers, body)]
-        )
-        assert status == 201, answer
-        return next(value for name, value in answered.items() if name.lower() == "x-subject-token"), answer["token"]
+    def make(self, service: str, path: str, body: Any, kind: str = "", **headers: str) -> Any:
+        """Make something and return what the answer says of it, which may be below the key ``kind``."""
+        _, answer = self.send(service, f"POST {path}", body, **headers)
+        described = answer[kind] if kind else answer
+        self.made.append((service, f"{path}/{described.get('id') or described.get('alarm_id')}"))
+        return described
+
+    def remove(self) -> None:
+        """Remove what was made; what has gone with something else may be missing."""
+        for service, path in reversed(self.made):
+            self.host.python(SEND, "DELETE", url(service, path), self.headers, None)
+
+
+def log_in(host: Host, identity: dict[str, Any], **scope: Any) -> tuple[str, dict[str, Any]]:
+    """Return a token and what keystone says about it."""
+    nobody = Client(host, {"Content-Type": "application/json"})
+    headers, answer = nobody.send("keystone", "POST /v3/auth/tokens", {"auth": {"identity": identity, **scope}})
+    return headers["x-subject-token"], answer["token"]
 
 
 def by_password(name: str, password: str) -> dict[str, Any]:
@@ -124,37 +129,34 @@ def by_password(name: str, password: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def users(control: Host) -> dict[str, User]:
+def users(control: Host) -> Iterator[dict[str, User]]:
     """The administrator, two members of a project each, one without a project, and a restricted credential."""
-    settings = dict(
-        re.findall(r"(?m)^(?:export )?(OS_\w+)='?([^'\n]*)'?$", control.run("cat", "/etc/openstack/openrc"))
-    )
-    anybody = Client(control, {})
+    text = control.run("cat", "/etc/openstack/openrc")
+    settings = dict(re.findall(r"(?m)^export (OS_\w+)='?([^'\n]*)'?$", text))
     scope = {"project": {"name": settings["OS_PROJECT_NAME"], "domain": {"id": "default"}}}
-    token, about = anybody.log_in(by_password(settings["OS_USERNAME"], settings["OS_PASSWORD"]), scope)
-    made = {"admin": User("admin", about["user"]["id"], about["project"]["id"], token)}
-    admin = Client(control, made["admin"].headers())
-    [roles] = admin.send("keystone", ("GET /v3/roles?name=member", None))
-    member = roles["roles"][0]["id"]
+    token, about = log_in(control, by_password(settings["OS_USERNAME"], settings["OS_PASSWORD"]), scope=scope)
+    users = {"admin": User("admin", about["user"]["id"], about["project"]["id"], token)}
+    admin = Client(control, users["admin"].headers())
+    _, roles = admin.send("keystone", "GET /v3/roles?name=member")
     for name, project_name in (("baker", "bakery"), ("butcher", "butchery"), ("visitor", "")):
         body = {"name": name, "password": f"{name} by name", "domain_id": "default"}
-        project = ""
-        [user] = admin.send("keystone", ("POST /v3/users", {"user": body}))
+        user_id = admin.make("keystone", "/v3/users", {"user": body}, "user")["id"]
+        project_id, scope = "", {}
         if project_name:
-            [answer] = admin.send(
-                "keystone", ("POST /v3/projects", {"project": {"name": project_name, "domain_id": "default"}})
-            )
-            project = answer["project"]["id"]
-            admin.send("keystone", (f"PUT /v3/projects/{project}/users/{user['user']['id']}/roles/{member}", None))
-        own_scope = {"project": {"id": project}} if project else None
-        token, about = anybody.log_in(by_password(name, f"{name} by name"), own_scope)
-        made[name] = User(name, user["user"]["id"], project, token)
-    credentials = f"/v3/users/{made['admin'].id}/application_credentials"
-    [answer] = admin.send("keystone", (f"POST {credentials}", {"application_credential": {"name": "robot"}}))
-    robot = {key: answer["application_credential"][key] for key in ("id", "secret")}
-    token, about = anybody.log_in({"methods": ["application_credential"], "application_credential": robot})
-    made["robot"] = User("robot", about["user"]["id"], about["project"]["id"], token)
-    return made
+            project = {"project": {"name": project_name, "domain_id": "default"}}
+            project_id = admin.make("keystone", "/v3/projects", project, "project")["id"]
+            scope = {"scope": {"project": {"id": project_id}}}
+            role = roles["roles"][0]["id"]
+            admin.send("keystone", f"PUT /v3/projects/{project_id}/users/{user_id}/roles/{role}")
+        token, _ = log_in(control, by_password(name, f"{name} by name"), **scope)
+        users[name] = User(name, user_id, project_id, token)
+    path = f"/v3/users/{users['admin'].id}/application_credentials"
+    credential = admin.make("keystone", path, {"application_credential": {"name": "robot"}}, "application_credential")
+    robot = {key: credential[key] for key in ("id", "secret")}
+    token, about = log_in(control, {"methods": ["application_credential"], "application_credential": robot})
+    users["robot"] = User("robot", about["user"]["id"], about["project"]["id"], token)
+    yield users
+    admin.remove()
 
 
 @pytest.fixture(scope="module")
@@ -162,51 +164,43 @@ def servers(control: Host, users: dict[str, User]) -> Iterator[None]:
     """A server of each member, and what the lists of each member show."""
     admin = Client(control, users["admin"].headers())
     flavor = {"name": "crumb", "ram": 64, "disk": 1, "vcpus": 1}
-    [answer] = admin.send("nova", ("POST /v2.1/flavors", {"flavor": flavor}))
+    flavor_id = admin.make("nova", "/v2.1/flavors", {"flavor": flavor}, "flavor")["id"]
     image = {"name": "dough", "container_format": "bare", "disk_format": "raw", "visibility": "public"}
-    [described] = admin.send("glance", ("POST /v2/images", image))
+    image_id = admin.make("glance", "/v2/images", image)["id"]
     upload = [
         "curl",
         "-sf",
         "-X",
         "PUT",
-        "-H",
-        f"X-Auth-Token: {users['admin'].token}",
         "--data-binary",
         "@/etc/hostname",
+        url("glance", f"/v2/images/{image_id}/file"),
     ]
-    upload += ["-H", "Content-Type: application/octet-stream", url("glance", f"/v2/images/{described['id']}/file")]
-    control.run(*upload)
-    members = [users["baker"], users["butcher"]]
-    for user in members:
-        client = Client(control, user.headers())
-        server = {
-            "name": user.name,
-            "flavorRef": answer["flavor"]["id"],
-            "imageRef": described["id"],
-            "networks": "none",
-        }
+    headers = [f"X-Auth-Token: {users['admin'].token}", "Content-Type: application/octet-stream"]
+    control.run(*upload, *(f"-H{header}" for header in headers))
+    clients = [Client(control, users[name].headers()) for name in ("baker", "butcher")]
+    for client, user in zip(clients, (users["baker"], users["butcher"]), strict=True):
+        server = {"name": user.name, "flavorRef": flavor_id, "imageRef": image_id, "networks": "none"}
         version = {"X-OpenStack-Nova-API-Version": "2.37"}
-        [created] = client.send("nova", ("POST /v2.1/servers", {"server": server}), headers=version)
-        user.server = created["server"]["id"]
-        client.send("cinder", (f"POST /v3/{user.project}/volumes", {"volume": {"name": user.name, "size": 1}}))
-        client.send("glance", ("POST /v2/images", {**image, "name": user.name, "visibility": "private"}))
-        client.send("gnocchi", ("POST /v1/metric", {"archive_policy_name": "low"}))
-        client.send("aodh", ("POST /v2/alarms", alarm(user.name)))
-        client.send("telemetry", (f"POST /v2/meters/{user.name}?direct=true", [sample(user.name)]))
+        user.server = client.make("nova", "/v2.1/servers", {"server": server}, "server", **version)["id"]
+        client.make("cinder", f"/v3/{user.project}/volumes", {"volume": {"name": user.name, "size": 1}}, "volume")
+        client.make("glance", "/v2/images", {**image, "name": user.name, "visibility": "private"})
+        client.make("gnocchi", "/v1/metric", {"archive_policy_name": "low"})
+        client.make("aodh", "/v2/alarms", alarm(user.name))
+        client.send("telemetry", f"POST /v2/meters/{user.name}?direct=true", [sample(user.name)])
 
     def active() -> str:
-        answers = [
-            Client(control, user.headers()).send("nova", (f"GET /v2.1/servers/{user.server}", None)) for user in members
-        ]
-        states = {answer["server"]["status"] for [answer] in answers}
+        states = set()
+        for client in clients:
+            path = next(path for service, path in client.made if service == "nova")
+            states.add(client.send("nova", f"GET {path}")[1]["server"]["status"])
         assert "ERROR" not in states
         return "yes" if states == {"ACTIVE"} else ""
 
     assert wait_for(active, 60)
     yield
-    for user in members:
-        Client(control, user.headers()).send("nova", (f"DELETE /v2.1/servers/{user.server}", None))
+    for client in (*clients, admin):
+        client.remove()
 
 
 def alarm(name: str) -> dict[str, Any]:
@@ -304,7 +298,7 @@ def add_requests_of_others(admin: User, robot: User, visitor: User, members: lis
     ids = sorted(member.server for member in members)
     # Other tests have servers, volumes and images, too.
     admin.asks("nova", f"GET /v2.1/servers/{ids[0]}", {"server.id": ids[:1]})
-    admin.asks("placement", "GET /resource_providers", {"resource_providers[].generation": []})
+    admin.asks("placement", "GET /resource_providers", {})
     admin.asks("neutron", "GET /v2.0/agents", {})
     admin.asks("cinder", f"GET /v3/{admin.project}/os-services", {})
     admin.asks("aodh", "GET /v2/alarms?q.field=all_projects&q.op=eq&q.value=true", {})
