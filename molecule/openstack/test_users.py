@@ -27,7 +27,7 @@ THREADS = {"keystone": 3}
 SEND = """
 import urllib.error, urllib.request
 method, url, headers, body = arguments
-data = None if body is None else json.dumps(body).encode()
+data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
 request = urllib.request.Request(url, data=data, headers=headers, method=method)
 try:
     answer = urllib.request.urlopen(request, timeout=60)
@@ -97,7 +97,10 @@ class Client:
     made: list[tuple[str, str]] = field(default_factory=list)
 
     def send(self, service: str, request: str, body: Any = None, **headers: str) -> Any:
-        """Send a request, such as ``GET /v3/projects``; return its answer, with the headers. Fails with an error."""
+        """Send a request, such as ``GET /v3/projects``; return the headers and the answer. Fails with an error.
+
+        A text as ``body`` is sent as it is.
+        """
         method, path = request.split()
         status, answered, answer = self.host.python(SEND, method, url(service, path), self.headers | headers, body)
         assert status < 300, f"{service}: {request}: {status} {answer}"
@@ -137,70 +140,67 @@ def users(control: Host) -> Iterator[dict[str, User]]:
     token, about = log_in(control, by_password(settings["OS_USERNAME"], settings["OS_PASSWORD"]), scope=scope)
     users = {"admin": User("admin", about["user"]["id"], about["project"]["id"], token)}
     admin = Client(control, users["admin"].headers())
-    _, roles = admin.send("keystone", "GET /v3/roles?name=member")
-    for name, project_name in (("baker", "bakery"), ("butcher", "butchery"), ("visitor", "")):
-        body = {"name": name, "password": f"{name} by name", "domain_id": "default"}
-        user_id = admin.make("keystone", "/v3/users", {"user": body}, "user")["id"]
-        project_id, scope = "", {}
-        if project_name:
-            project = {"project": {"name": project_name, "domain_id": "default"}}
-            project_id = admin.make("keystone", "/v3/projects", project, "project")["id"]
-            scope = {"scope": {"project": {"id": project_id}}}
-            role = roles["roles"][0]["id"]
-            admin.send("keystone", f"PUT /v3/projects/{project_id}/users/{user_id}/roles/{role}")
-        token, _ = log_in(control, by_password(name, f"{name} by name"), **scope)
-        users[name] = User(name, user_id, project_id, token)
-    path = f"/v3/users/{users['admin'].id}/application_credentials"
-    credential = admin.make("keystone", path, {"application_credential": {"name": "robot"}}, "application_credential")
-    robot = {key: credential[key] for key in ("id", "secret")}
-    token, about = log_in(control, {"methods": ["application_credential"], "application_credential": robot})
-    users["robot"] = User("robot", about["user"]["id"], about["project"]["id"], token)
-    yield users
-    admin.remove()
+    try:
+        _, roles = admin.send("keystone", "GET /v3/roles?name=member")
+        for name, project_name in (("baker", "bakery"), ("butcher", "butchery"), ("visitor", "")):
+            body = {"name": name, "password": f"{name} by name", "domain_id": "default"}
+            user_id = admin.make("keystone", "/v3/users", {"user": body}, "user")["id"]
+            project_id, scope = "", {}
+            if project_name:
+                project = {"project": {"name": project_name, "domain_id": "default"}}
+                project_id = admin.make("keystone", "/v3/projects", project, "project")["id"]
+                scope = {"scope": {"project": {"id": project_id}}}
+                role = roles["roles"][0]["id"]
+                admin.send("keystone", f"PUT /v3/projects/{project_id}/users/{user_id}/roles/{role}")
+            token, _ = log_in(control, by_password(name, f"{name} by name"), **scope)
+            users[name] = User(name, user_id, project_id, token)
+        path = f"/v3/users/{users['admin'].id}/application_credentials"
+        credential = admin.make(
+            "keystone", path, {"application_credential": {"name": "robot"}}, "application_credential"
+        )
+        robot = {key: credential[key] for key in ("id", "secret")}
+        token, about = log_in(control, {"methods": ["application_credential"], "application_credential": robot})
+        users["robot"] = User("robot", about["user"]["id"], about["project"]["id"], token)
+        yield users
+    finally:
+        admin.remove()
 
 
 @pytest.fixture(scope="module")
 def servers(control: Host, users: dict[str, User]) -> Iterator[None]:
     """A server of each member, and what the lists of each member show."""
     admin = Client(control, users["admin"].headers())
-    flavor = {"name": "crumb", "ram": 64, "disk": 1, "vcpus": 1}
-    flavor_id = admin.make("nova", "/v2.1/flavors", {"flavor": flavor}, "flavor")["id"]
-    image = {"name": "dough", "container_format": "bare", "disk_format": "raw", "visibility": "public"}
-    image_id = admin.make("glance", "/v2/images", image)["id"]
-    upload = [
-        "curl",
-        "-sf",
-        "-X",
-        "PUT",
-        "--data-binary",
-        "@/etc/hostname",
-        url("glance", f"/v2/images/{image_id}/file"),
-    ]
-    headers = [f"X-Auth-Token: {users['admin'].token}", "Content-Type: application/octet-stream"]
-    control.run(*upload, *(f"-H{header}" for header in headers))
     clients = [Client(control, users[name].headers()) for name in ("baker", "butcher")]
-    for client, user in zip(clients, (users["baker"], users["butcher"]), strict=True):
-        server = {"name": user.name, "flavorRef": flavor_id, "imageRef": image_id, "networks": "none"}
-        version = {"X-OpenStack-Nova-API-Version": "2.37"}
-        user.server = client.make("nova", "/v2.1/servers", {"server": server}, "server", **version)["id"]
-        client.make("cinder", f"/v3/{user.project}/volumes", {"volume": {"name": user.name, "size": 1}}, "volume")
-        client.make("glance", "/v2/images", {**image, "name": user.name, "visibility": "private"})
-        client.make("gnocchi", "/v1/metric", {"archive_policy_name": "low"})
-        client.make("aodh", "/v2/alarms", alarm(user.name))
-        client.send("telemetry", f"POST /v2/meters/{user.name}?direct=true", [sample(user.name)])
+    try:
+        flavor = {"name": "crumb", "ram": 64, "disk": 1, "vcpus": 1}
+        flavor_id = admin.make("nova", "/v2.1/flavors", {"flavor": flavor}, "flavor")["id"]
+        image = {"name": "dough", "container_format": "bare", "disk_format": "raw", "visibility": "public"}
+        image_id = admin.make("glance", "/v2/images", image)["id"]
+        data = {"Content-Type": "application/octet-stream"}
+        admin.send("glance", f"PUT /v2/images/{image_id}/file", "flour and water", **data)
+        for client, user in zip(clients, (users["baker"], users["butcher"]), strict=True):
+            server = {"name": user.name, "flavorRef": flavor_id, "imageRef": image_id, "networks": "none"}
+            version = {"X-OpenStack-Nova-API-Version": "2.37"}
+            user.server = client.make("nova", "/v2.1/servers", {"server": server}, "server", **version)["id"]
+            client.make("cinder", f"/v3/{user.project}/volumes", {"volume": {"name": user.name, "size": 1}}, "volume")
+            client.make("glance", "/v2/images", {**image, "name": user.name, "visibility": "private"})
+            client.make("gnocchi", "/v1/metric", {"archive_policy_name": "low"})
+            client.make("aodh", "/v2/alarms", alarm(user.name))
+            client.send("telemetry", f"POST /v2/meters/{user.name}?direct=true", [sample(user.name)])
 
-    def active() -> str:
-        states = set()
-        for client in clients:
-            path = next(path for service, path in client.made if service == "nova")
-            states.add(client.send("nova", f"GET {path}")[1]["server"]["status"])
-        assert "ERROR" not in states
-        return "yes" if states == {"ACTIVE"} else ""
+        def active() -> str:
+            states = set()
+            for client in clients:
+                path = next(path for service, path in client.made if service == "nova")
+                states.add(client.send("nova", f"GET {path}")[1]["server"]["status"])
+            assert "ERROR" not in states
+            return "yes" if states == {"ACTIVE"} else ""
 
-    assert wait_for(active, 60)
-    yield
-    for client in (*clients, admin):
-        client.remove()
+        assert wait_for(active, 60)
+        yield
+    finally:
+        for client in (*clients, admin):
+            client.remove()
 
 
 def alarm(name: str) -> dict[str, Any]:
