@@ -41,13 +41,13 @@ print(json.dumps([answer.status, sent, json.loads(text) if text[:1] in ("{", "["
 
 @dataclass
 class User:
-    """A user with a token. ``project`` is empty for a token without a project; ``server`` is the id of a server."""
+    """A user with a token. ``project`` is empty for a token without a project; ``owns`` has an id for some services."""
 
     name: str
     id: str
     project: str
     token: str
-    server: str = ""
+    owns: dict[str, str] = field(default_factory=dict)
     requests: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def asks(
@@ -181,18 +181,20 @@ def servers(control: Host, users: dict[str, User]) -> Iterator[None]:
         for client, user in zip(clients, (users["baker"], users["butcher"]), strict=True):
             server = {"name": user.name, "flavorRef": flavor_id, "imageRef": image_id, "networks": "none"}
             version = {"X-OpenStack-Nova-API-Version": "2.37"}
-            user.server = client.make("nova", "/v2.1/servers", {"server": server}, "server", **version)["id"]
-            client.make("cinder", f"/v3/{user.project}/volumes", {"volume": {"name": user.name, "size": 1}}, "volume")
-            client.make("glance", "/v2/images", {**image, "name": user.name, "visibility": "private"})
-            client.make("gnocchi", "/v1/metric", {"archive_policy_name": "low"})
-            client.make("aodh", "/v2/alarms", alarm(user.name))
+            volume = {"name": user.name, "size": 1}
+            owned = {
+                "nova": client.make("nova", "/v2.1/servers", {"server": server}, "server", **version),
+                "cinder": client.make("cinder", f"/v3/{user.project}/volumes", {"volume": volume}, "volume"),
+                "glance": client.make("glance", "/v2/images", {**image, "name": user.name, "visibility": "private"}),
+                "gnocchi": client.make("gnocchi", "/v1/metric", {"archive_policy_name": "low"}),
+                "aodh": client.make("aodh", "/v2/alarms", alarm(user.name)),
+            }
+            user.owns = {service: thing.get("id") or thing["alarm_id"] for service, thing in owned.items()}
             client.send("telemetry", f"POST /v2/meters/{user.name}?direct=true", [sample(user.name)])
 
         def active() -> str:
-            states = set()
-            for client in clients:
-                path = next(path for service, path in client.made if service == "nova")
-                states.add(client.send("nova", f"GET {path}")[1]["server"]["status"])
+            answers = [client.send("nova", "GET /v2.1/servers/detail")[1]["servers"] for client in clients]
+            states = {server["status"] for [server] in answers}
             assert "ERROR" not in states
             return "yes" if states == {"ACTIVE"} else ""
 
@@ -218,9 +220,9 @@ def signed(control: Host, user: User) -> dict[str, str]:
     _, release = control.live("nova-metadata")
     text = control.run("cat", f"/srv/wsgi/nova-metadata/releases/{release}/etc/nova.conf")
     [secret] = re.findall(r"(?m)^metadata_proxy_shared_secret = (\S+)$", text)
-    signature = hmac.new(secret.encode(), user.server.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(secret.encode(), user.owns["nova"].encode(), hashlib.sha256).hexdigest()
     return {
-        "X-Instance-ID": user.server,
+        "X-Instance-ID": user.owns["nova"],
         "X-Tenant-ID": user.project,
         "X-Instance-ID-Signature": signature,
         "X-Forwarded-For": "192.0.2.7",
@@ -247,13 +249,14 @@ def add_requests_of_a_member(user: User, other: User, metadata: dict[str, str]) 
     user.asks("nova", f"POST {path}", shown, body=group, headers=version, made="server_group.id", delete=f"{path}/{{}}")
     user.asks("nova", "GET /v2.1/servers/detail", {"servers[].tenant_id": own, "servers[].name": [user.name]})
     user.asks("nova", "GET /v2.1/servers/detail?all_tenants=1", 403)
-    values = {"uuid": [user.server], "project_id": own}
+    user.asks("nova", f"GET /v2.1/servers/{other.owns['nova']}", 404)
+    values = {"uuid": [user.owns["nova"]], "project_id": own}
     user.asks("nova-metadata", "GET /openstack/latest/meta_data.json", values, headers=metadata)
 
     values = {"volumes[].os-vol-tenant-attr:tenant_id": own, "volumes[].name": [user.name]}
     user.asks("cinder", f"GET /v3/{user.project}/volumes/detail", values)
     user.asks("cinder", f"POST /v3/{user.project}/types", 403, body={"volume_type": {"name": "{n}"}})
-    user.asks("cinder", f"GET /v3/{other.project}/volumes/detail", 400)
+    user.asks("cinder", f"GET /v3/{user.project}/volumes/{other.owns['cinder']}", 404)
 
     path = "/v2.0/networks"
     network = {"network": {"name": "{n}"}}
@@ -266,6 +269,7 @@ def add_requests_of_a_member(user: User, other: User, metadata: dict[str, str]) 
     image = {"name": "{n}", "container_format": "bare", "disk_format": "raw"}
     user.asks("glance", f"POST {path}", {"owner": own}, body=image, made="id", delete=f"{path}/{{}}")
     user.asks("glance", f"GET {path}?visibility=private", {"images[].owner": own})
+    user.asks("glance", f"GET {path}/{other.owns['glance']}", 404)
 
     version = {"OpenStack-API-Version": "placement 1.9"}
     user.asks("placement", "GET /resource_providers", 403)
@@ -275,12 +279,14 @@ def add_requests_of_a_member(user: User, other: User, metadata: dict[str, str]) 
     path = "/v1/metric"
     creator = {"creator": [f"{user.id}:{user.project}"]}
     user.asks("gnocchi", f"POST {path}", creator, body={"archive_policy_name": "low"}, made="id", delete=f"{path}/{{}}")
-    user.asks("gnocchi", f"GET {path}", {"[].creator": creator["creator"]})
+    user.asks("gnocchi", f"GET {path}/{user.owns['gnocchi']}", creator)
+    user.asks("gnocchi", f"GET {path}/{other.owns['gnocchi']}", 403)
 
     path = "/v2/alarms"
     shown = {"project_id": own, "user_id": [user.id]}
     user.asks("aodh", f"POST {path}", shown, body=alarm("{n}"), made="alarm_id", delete=f"{path}/{{}}")
     user.asks("aodh", f"GET {path}", {"[].project_id": own})
+    user.asks("aodh", f"GET {path}/{other.owns['aodh']}", 404)
 
     shown = {"[].project_id": own, "[].user_id": [user.id]}
     user.asks("telemetry", f"POST /v2/meters/{user.name}", shown, body=[sample(user.name)])
@@ -295,14 +301,13 @@ def add_requests_of_others(admin: User, robot: User, visitor: User, members: lis
     visitor.asks("keystone", "GET /v3/auth/projects", {"projects[].id": []})
     visitor.asks("keystone", "GET /v3/users", 403)
 
-    ids = sorted(member.server for member in members)
-    # Other tests have servers, volumes and images, too.
-    admin.asks("nova", f"GET /v2.1/servers/{ids[0]}", {"server.id": ids[:1]})
+    owns = members[0].owns
+    admin.asks("nova", f"GET /v2.1/servers/{owns['nova']}", {"server.id": [owns["nova"]]})
     admin.asks("placement", "GET /resource_providers", {})
     admin.asks("neutron", "GET /v2.0/agents", {})
     admin.asks("cinder", f"GET /v3/{admin.project}/os-services", {})
     admin.asks("aodh", "GET /v2/alarms?q.field=all_projects&q.op=eq&q.value=true", {})
-    admin.asks("gnocchi", "GET /v1/status", {})
+    admin.asks("gnocchi", f"GET /v1/metric/{owns['gnocchi']}", {"id": [owns["gnocchi"]]})
 
 
 @pytest.mark.timeout(300)
