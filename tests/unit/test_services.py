@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
@@ -40,13 +41,39 @@ def services() -> list[str]:
     return [role for role in role_names if f"{role}_apps" in load(role, "vars/main.yml")]
 
 
+# Runs the check of a service once for each of its records, and keeps what the check refuses.
+CHECKS = """
+- hosts: wsgi
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_tasks: one.yml
+      loop: "{{ cases }}"
+    - ansible.builtin.copy:
+        content: "{{ refused | to_json }}"
+        dest: "{{ result }}"
+        mode: "0600"
+"""
+ONE_CHECK = """
+- block:
+    - ansible.builtin.include_role:
+        name: "grove.wsgi.{{ item[0] }}"
+        tasks_from: check.yml
+      vars:
+        keystone_record: "{{ item[1] if item[0] == 'keystone' else {} }}"
+        aodh_record: "{{ item[1] if item[0] == 'aodh' else {} }}"
+    - ansible.builtin.set_fact:
+        refused: "{{ refused | default([]) + [''] }}"
+  rescue:
+    - ansible.builtin.set_fact:
+        refused: "{{ refused | default([]) + [ansible_failed_result.msg] }}"
+"""
 SERVICES = services()
 RECORDS = {role: [name for name in load(role, "defaults/main.yml") if name.endswith("_record")] for role in SERVICES}
 
 
-def evaluate(folder: Path, **variables: Any) -> dict[str, list[dict[str, Any]]]:
-    """Return the records of all services, as Ansible evaluates them."""
-    (folder / "play.yml").write_text(PLAY)
+def evaluate(folder: Path, play: str = PLAY, **variables: Any) -> Any:
+    """Return what a play writes into its result, by default the records of all services, as Ansible evaluates them."""
+    (folder / "play.yml").write_text(play)
     result = folder / "records.json"
     values = {
         "services": SERVICES,
@@ -66,8 +93,7 @@ def evaluate(folder: Path, **variables: Any) -> dict[str, list[dict[str, Any]]]:
         check=False,
     )
     assert completed.returncode == 0, completed.stdout + completed.stderr
-    records: dict[str, list[dict[str, Any]]] = json.loads(result.read_text())
-    return records
+    return json.loads(result.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +101,9 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str
     """The records of all services, where an operator changes a file, a list and a text of each."""
     changes = {"config": {"more.conf": "more.conf.j2"}, "migrate": ["echo"], "health": "/other"}
     names = [name for role in SERVICES for name in RECORDS[role]]
-    return evaluate(tmp_path_factory.mktemp("records"), **dict.fromkeys(names, changes))
+    variables: dict[str, Any] = dict.fromkeys(names, changes)
+    records: dict[str, list[dict[str, Any]]] = evaluate(tmp_path_factory.mktemp("records"), **variables)
+    return records
 
 
 def test_there_are_services() -> None:
@@ -137,6 +165,44 @@ def test_a_cinder_without_nova_and_glance_has_no_account_for_them(tmp_path: Path
     alone = evaluate(tmp_path, services=["cinder"], wsgi_services=["keystone", "cinder"])
     own = sections(alone, "cinder")
     assert (own["glance"], own["nova"]) == ({}, {})
+
+
+def test_services_run_with_as_many_threads_as_upstream_runs_them(changed: dict[str, list[dict[str, Any]]]) -> None:
+    """inventory/openstack asks for one process; those that would wait for each other have two."""
+    records = [record for role in SERVICES for record in changed[role]]
+    sizes = {record["name"]: (record.get("threads"), record.get("processes")) for record in records}
+    assert {name for name, size in sizes.items() if size == (1, 2)} == {"keystone", "nova"}
+    one_thread = {"neutron", "nova-metadata", "cinder", "aodh"}
+    assert {name for name, size in sizes.items() if size == (1, None)} == one_thread
+    assert {name for name, size in sizes.items() if size == (None, None)} == set(sizes) - one_thread - {
+        "keystone",
+        "nova",
+    }
+
+
+@pytest.mark.parametrize(("processes", "expected"), [(0, None), (1, 2), (2, None), (8, None)])
+def test_the_number_of_processes_for_one_thread(processes: int, expected: int | None) -> None:
+    """Without a number of its own, a record has wsgi_app_processes, or one process for each core and at least two."""
+    expression = load("openstack", "vars/main.yml")["__openstack_processes_of_one_thread"]
+    compiled = jinja2.Environment().compile_expression(expression.strip("{} "))
+    assert compiled(wsgi_app_processes=processes) == expected
+
+
+def test_more_threads_are_refused_where_they_mix_up_requests(tmp_path: Path) -> None:
+    accepted: list[tuple[str, Any]] = [
+        ("keystone", {}),
+        ("keystone", {"threads": "1", "processes": 4}),
+        ("aodh", {"threads": 1}),
+    ]
+    wrong: list[tuple[str, Any]] = [
+        (role, {"threads": number}) for role in ("keystone", "aodh") for number in (8, 0, None, "x")
+    ]
+    (tmp_path / "one.yml").write_text(ONE_CHECK)
+    refused = evaluate(tmp_path, CHECKS, cases=accepted + wrong)
+    assert refused[: len(accepted)] == [""] * len(accepted)
+    for (role, record), message in zip(wrong, refused[len(accepted) :], strict=True):
+        assert f"{role}_record.threads is {record['threads'] or ''}" in message
+        assert f"{role}_record.processes" in message
 
 
 @pytest.mark.parametrize("role", SERVICES)

@@ -32,8 +32,8 @@ COMMANDS = "commands.json"
 UMASK = "0027"
 """What the application writes is for its account and its group. The record's daemon option may say otherwise."""
 OPEN_FILES = 8192
-"""Open files of a program: what Debian's apache2ctl allows Apache, and so the daemon processes. systemd's own limit for a
-service is 1024, and a login has yet another one."""
+"""Open files of a program: what Debian's apache2ctl allows Apache, and so the daemon processes. systemd's own limit for
+a service is 1024, and a login has yet another one."""
 TEMPORARY = "tmp"
 """The folder below the state folder for temporary files: only the account may enter it."""
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin"

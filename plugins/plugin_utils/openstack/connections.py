@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+# A process also has threads of its own, such as those with which nova asks its cells.
 THREADS = 5
 # While an application is switched, two of its slots run.
 SLOTS = 2
@@ -27,6 +28,6 @@ def expected_connections(
     for service, apps in records.items():
         for app in apps if databases.get(service) else ():
             processes = int(app.get("processes") or max(processors, 2))
-            count += databases[service] * SLOTS * processes * int(app.get("threads") or THREADS)
+            count += databases[service] * SLOTS * processes * max(int(app.get("threads") or 0), THREADS)
             count += AGENT_CONNECTIONS * len(app.get("agents") or {})
     return count * hosts
