@@ -14,7 +14,7 @@ ON_REQUEST = {
     "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for twenty minutes, for a machine that does nothing else",
-    "tempest": "more than four thousand tests of a control plane, which take two hours",
+    "tempest": "more than four thousand tests of a control plane",
     "switch": "load on two hosts for half an hour, for a machine that does nothing else",
 }
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""

@@ -49,6 +49,10 @@ class TestVolumes(driver.VolumeDriver):
     def revert_to_snapshot(self, context: Any, volume: Any, snapshot: Any) -> None:
         """Do nothing."""
 
+    def retype(self, context: Any, volume: Any, new_type: Any, diff: Any, host: Any) -> bool:
+        """Do nothing, and say that the volume can stay where it is."""
+        return True
+
     def extend_volume(self, volume: Any, new_size: int) -> None:
         """Do nothing."""
 
