@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from runner.parts import LOGS, REPOSITORY
+from runner.parts import COSTS, LOGS, REPOSITORY, Cost
 
 TIME_LIMIT = 3000
-"""Seconds for one scenario."""
+"""Seconds for one scenario, unless twice its cost is more."""
+LONGEST = max(TIME_LIMIT, *(2 * cost.seconds for cost in COSTS.values()))
+"""Seconds for the scenario with the most time."""
 REMOVAL_TIME_LIMIT = 60
 """Seconds for the removal of the hosts of a scenario that was stopped."""
 ENVIRONMENT = {
@@ -37,7 +39,7 @@ def _podman() -> None:
         pytest.fail(f"podman cannot run here: {completed.stderr.strip().splitlines()[-1]}", pytrace=False)
 
 
-@pytest.mark.timeout(TIME_LIMIT + 60)
+@pytest.mark.timeout(LONGEST + 60)
 @pytest.mark.usefixtures("_podman")
 @pytest.mark.debian_packages("podman", "runc", "netavark", "aardvark-dns", "uidmap", "iptables", "mmdebstrap")
 def test_scenario(scenario: str) -> None:
@@ -51,12 +53,13 @@ def test_scenario(scenario: str) -> None:
 
 def run_molecule(scenario: str, log: Path) -> str:
     """Run the scenario with its output in log; return its error, or an empty text. Its hosts are removed afterwards."""
+    limit = max(TIME_LIMIT, 2 * COSTS.get(scenario, Cost()).seconds)
     with log.open("w") as output:
         process = start_molecule("test", scenario, output)
         try:
-            status = process.wait(timeout=TIME_LIMIT)
+            status = process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
-            return f"not done in {TIME_LIMIT} s"
+            return f"not done in {limit} s"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -51,6 +51,11 @@ def test_a_server_reaches_active(server: dict[str, Any], member: Cloud) -> None:
     assert [one["Name"] for one in member.show("openstack server list")] == ["first"]
 
 
+def test_the_port_of_a_server_becomes_active(server: dict[str, Any], member: Cloud) -> None:
+    [port] = member.show("openstack port list --server first")
+    member.wait(f"openstack port show {port['ID']}", "status", "ACTIVE")
+
+
 def test_the_image_comes_back_as_it_was_sent(server: dict[str, Any], admin: Cloud) -> None:
     admin.run("openstack image save --file /run/back.raw plain")
     admin.host.run("cmp", "/run/disk.raw", "/run/back.raw")

@@ -14,6 +14,7 @@ ON_REQUEST = {
     "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for twenty minutes, for a machine that does nothing else",
+    "tempest": "more than four thousand tests of a control plane",
     "switch": "load on two hosts for half an hour, for a machine that does nothing else",
 }
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
@@ -46,6 +47,7 @@ COSTS = {
     "openstack": Cost(600, 10),
     "openstack-changes": Cost(1800, 10),
     "openstack-postgresql": Cost(1800, 10),
+    "tempest": Cost(7200, 12),
     # Other load on the machine would change the latencies that these scenarios measure.
     "hostile-short": Cost(200, 2, alone=True),
     "hostile": Cost(1300, 4, alone=True),

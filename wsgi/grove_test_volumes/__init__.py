@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+from cinder import exception
 from cinder.volume import driver
 
 GIBIBYTES = 1000
+MEBIBYTE = 1 << 20
 
 
 class TestVolumes(driver.VolumeDriver):
@@ -25,6 +28,30 @@ class TestVolumes(driver.VolumeDriver):
 
     def create_cloned_volume(self, volume: Any, src_vref: Any) -> None:
         """Do nothing."""
+
+    def clone_image(
+        self, context: Any, volume: Any, image_location: Any, image_meta: Any, image_service: Any
+    ) -> tuple[dict[str, Any], bool]:
+        """Do nothing, and say that the volume has the image's data."""
+        return {}, True
+
+    def copy_volume_to_image(self, context: Any, volume: Any, image_service: Any, image_meta: Any) -> None:
+        """Make the image a raw disk with a mebibyte of zeros.
+
+        Raises:
+            ImageUnacceptable: For any other format.
+        """
+        if image_meta["disk_format"] != "raw":
+            reason = "the test driver makes raw images only"
+            raise exception.ImageUnacceptable(image_id=image_meta["id"], reason=reason)
+        image_service.update(context, image_meta["id"], {}, io.BytesIO(bytes(MEBIBYTE)))
+
+    def revert_to_snapshot(self, context: Any, volume: Any, snapshot: Any) -> None:
+        """Do nothing."""
+
+    def retype(self, context: Any, volume: Any, new_type: Any, diff: Any, host: Any) -> bool:
+        """Do nothing, and say that the volume can stay where it is."""
+        return True
 
     def extend_volume(self, volume: Any, new_size: int) -> None:
         """Do nothing."""
@@ -67,6 +94,7 @@ class TestVolumes(driver.VolumeDriver):
                     "free_capacity_gb": GIBIBYTES,
                     "reserved_percentage": 0,
                     "QoS_support": False,
+                    "multiattach": True,
                     "thin_provisioning_support": False,
                     "thick_provisioning_support": True,
                 }
