@@ -1,4 +1,4 @@
-"""What an application sees in each place where Grove starts it, on a host with systemd. Each difference has a reason."""
+"""What an application sees in each place where Grove starts it, with systemd. Each difference has a reason."""
 
 from __future__ import annotations
 
