@@ -257,16 +257,17 @@ def test_requirements_beside_a_source(place: Place, pyproject: str) -> None:
         (place.source / "backend.py").write_text(BACKEND)
         (place.source / "code").mkdir()
         (place.source / "shop.py").rename(place.source / "code" / "shop.py")
-    limits = {"requirements": ("counter", "clock>=1"), "constraints": ("clock<2", "other==1")}
-    release = place.build(place.order(**limits))
+    order = place.order(requirements=("counter", "clock>=1"), constraints=("clock<2", "other==1"))
+    release = place.build(order)
     assert ask_python(release, "import shop, counter, clock; print(counter.number, clock.time)") == "2 3"
     resolved = (release / "resolved.txt").read_text()
     assert all(f"{name}==1 \\\n    --hash=sha256:" in resolved for name in ("counter", "clock"))
     assert not {"wanted.txt", "constraints.txt"} & {path.name for path in release.iterdir()}
     message = place.refused(place.order(requirements=("clock",), constraints=("clock>=2",), config="b = 1\n"))
     assert "installing the application failed" in message
-    for option in ({"requirements": ("--help",)}, {"constraints": ("-r /etc/passwd",), "requirements": ("clock",)}):
-        assert "is an option and no requirement" in place.refused(place.order(config="c = 1\n", **option))
+    for requirement, constraint in (("--help", "clock"), ("clock", "-r /etc/passwd")):
+        order = place.order(config="c = 1\n", requirements=(requirement,), constraints=(constraint,))
+        assert "is an option and no requirement" in place.refused(order)
 
 
 COLLECT = """

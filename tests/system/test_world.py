@@ -32,6 +32,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view, serving_view
 from front_server import Front, running
 from httpd_modules import REPOSITORY
@@ -90,7 +91,7 @@ class Served:
 
     def trial(self) -> Verdict:
         """Try the release as a build does."""
-        fields = json.loads(build_plan(build_view(self.record), "one"))
+        fields = json.loads(build_plan(build_view(self.record), Needs(), "one"))
         plan = Plan(**{**fields, "expanded": ()})
         trial = Trial(plan.script_name, plan.health, plan.start_timeout, request=plan.request)
         return try_release(self.release, trial, self.account)

@@ -125,7 +125,8 @@ def test_a_record_is_merged_recursively_and_lists_are_replaced(
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """The records of all services of inventory/openstack."""
-    return evaluate(tmp_path_factory.mktemp("records"))
+    records: dict[str, list[dict[str, Any]]] = evaluate(tmp_path_factory.mktemp("records"))
+    return records
 
 
 def sections(records: dict[str, list[dict[str, Any]]], role: str) -> dict[str, dict[str, Any]]:
