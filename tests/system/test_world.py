@@ -31,8 +31,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import pauses
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view, serving_view
 from front_server import Front, running
 from httpd_modules import REPOSITORY
