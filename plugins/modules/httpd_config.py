@@ -99,6 +99,11 @@ changed_files:
   type: list
   elements: str
   returned: always
+restart_files:
+  description: Those of them that Apache reads when it starts only.
+  type: list
+  elements: str
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule

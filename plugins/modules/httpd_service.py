@@ -25,6 +25,13 @@ options:
     type: list
     elements: path
     default: []
+  unwritten:
+    description:
+      - Results of M(grove.wsgi.httpd_config) in check mode, which has written nothing. The result says what a run would
+        do. Only for check mode.
+    type: list
+    elements: dict
+    default: []
 author: The Grove maintainers (@grove)
 """
 
@@ -50,7 +57,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import Problems, load
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import Problems, Unwritten, load
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.survivors import Survivors
 
@@ -59,13 +66,20 @@ APPS = {"type": "list", "elements": "path", "default": []}
 
 def main() -> None:
     """Run the module."""
-    arguments = {"layout": {"type": "dict", "required": True}, "apps": APPS}
+    unwritten = {"type": "list", "elements": "dict", "default": []}
+    arguments = {"layout": {"type": "dict", "required": True}, "apps": APPS, "unwritten": unwritten}
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
 
     def survivors() -> Problems:
         return Survivors.of(map(Path, module.params["apps"])).problems
 
-    run_module(module, lambda: load(Layout.of(module.params["layout"]), survivors, dry=module.check_mode))
+    results = module.params["unwritten"] if module.check_mode else []
+    left_out = Unwritten(
+        [path for result in results for path in result.get("changed_files", ())],
+        [path for result in results for path in result.get("restart_files", ())],
+    )
+    layout = Layout.of(module.params["layout"])
+    run_module(module, lambda: load(layout, survivors, dry=module.check_mode, unwritten=left_out))
 
 
 if __name__ == "__main__":

@@ -119,3 +119,16 @@ def test_apache_goes_back_to_the_sandbox_in_which_all_worked(
     assert drop_in.current(layout).content == OLD
     assert noted == []
     assert service.load(layout, lambda: list, dry=True)["action"] == "restart"
+
+
+def test_check_mode_says_what_apache_would_do_with_what_was_not_written(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "parent_pid", lambda layout: 1)
+    monkeypatch.setattr(control, "enable_at_boot", lambda layout, dry: False)
+    monkeypatch.setattr(loaded, "pending", lambda parent: ([], False))
+    cases = [(((), ()), "none"), ((("a.conf",), ()), "reload"), ((("a.conf", "mpm"), ("mpm",)), "restart")]
+    for (files, restart), action in cases:
+        result = service.load(layout, lambda: list, dry=True, unwritten=service.Unwritten(files, restart))
+        assert (result["action"], result["changed"], result["because"]) == (action, bool(files), list(files))
+        assert not files or action in result["diff"]["after"]

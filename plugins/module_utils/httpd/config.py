@@ -81,18 +81,20 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     units = {} if config.unit is None else {str(drop_in.path_of(layout.service)): tree.Entry(content=config.unit)}
     changed_units = {path: entry for path, entry in units.items() if drop_in.current(layout) != entry}
     diff += _diff(layout, changed_units)
+    templates = (layout.conf, layout.module)
+    restart_paths = [template.format(name) for name in config.needs_restart for template in templates] + list(units)
+    written = {**changed, **changed_units}
     if not dry:
         if changed:
             tree.apply(layout, changed)
         for entry in changed_units.values():
             drop_in.put(layout, entry)
-        restart_paths = [
-            template.format(name) for name in config.needs_restart for template in (layout.conf, layout.module)
-        ]
-        written = {**changed, **changed_units}
-        loaded.note_applied(layout.root, {**expected.entries, **units}, [*restart_paths, *units], written)
+        loaded.note_applied(layout.root, {**expected.entries, **units}, restart_paths, written)
     return {
-        "changed": bool(changed or changed_units), "changed_files": sorted({**changed, **changed_units}), "diff": diff
+        "changed": bool(written),
+        "changed_files": sorted(written),
+        "restart_files": sorted(set(written) & set(restart_paths)),
+        "diff": diff,
     }
 
 

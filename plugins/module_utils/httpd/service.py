@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, drop_in, last_good, loaded
@@ -15,8 +16,20 @@ SANDBOX_REFUSED = (
 Problems = Callable[[], list[str]]
 
 
-def load(layout: Layout, survivors: Callable[[], Problems], *, dry: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Unwritten:
+    """Files that check mode would write: all that it would change, and those of them that need a restart."""
+
+    files: Collection[str] = ()
+    restart: Collection[str] = ()
+
+
+def load(
+    layout: Layout, survivors: Callable[[], Problems], *, dry: bool, unwritten: Unwritten = Unwritten()
+) -> dict[str, Any]:
     """Start Apache where it does not run, and reload or restart it where it has not read what was written.
+
+    unwritten: what check mode has left out, so that its result is that of a run.
 
     survivors: called before a restart with another drop-in; what it returns is called after the restart, and returns
     the problems of the applications that served before and do not serve now. Returns the module's result. Raises
@@ -29,7 +42,8 @@ def load(layout: Layout, survivors: Callable[[], Problems], *, dry: bool) -> dic
         action = "start"
     else:
         because, needs_restart = loaded.pending(parent)
-        action = "restart" if needs_restart else "reload" if because else "none"
+        because += [path for path in unwritten.files if path not in because]
+        action = "restart" if needs_restart or unwritten.restart else "reload" if because else "none"
     enabled = control.enable_at_boot(layout, dry=dry)
     if action != "none" and not dry:
         problems: Problems = list
