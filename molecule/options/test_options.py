@@ -166,6 +166,6 @@ def test_changes(web1: Host, tmp_path: Path) -> None:
     virtual_hosts = web1.run("apache2ctl", "-S")
     assert not [name for name in ("desk", "licences") if name in virtual_hosts]
     assert not [process for process in web1.processes() if process.account in ("desk", "licences")]
-    assert web1.listeners() == {"*:8080", "*:8082", "*:8443", "*:8444", "127.0.0.1:9080"}
+    assert web1.listeners() == {"*:8080", "*:8082", "*:8083", "*:8443", "*:8444", "127.0.0.1:9080"}
     web1.run("test", "-e", "/var/lib/desk/kept", "-a", "-d", "/srv/wsgi/desk/releases", "-a", "-d", "/var/log/desk")
     assert main_job.run(web1, apps, echo_word="second").changed == 0

@@ -40,10 +40,20 @@ OF_EVERY_REQUEST = {
     "environ/mod_wsgi.queue_start": "a time",
     "environ/mod_wsgi.daemon_start": "a time",
     "environ/mod_wsgi.application_start": "a time",
+    "environ/mod_wsgi.script_start": "a time",
+    "environ/mod_wsgi.thread_requests": "a count of the process",
+    "environ/mod_wsgi.total_requests": "the same",
+    "environ/UNIQUE_ID": "made for each request by mod_unique_id, which ModSecurity needs",
 }
+# The distribution's mod_wsgi 4.9 passes on more than mod_wsgi 6, which the trial follows.
+OF_OLDER_MOD_WSGI = (
+    *("GATEWAY_INTERFACE", "PATH_TRANSLATED", "SERVER_SIGNATURE", "mod_wsgi.daemon_connects"),
+    *("mod_wsgi.daemon_restarts", "mod_wsgi.enable_sendfile", "mod_wsgi.ignore_activity", "mod_wsgi.script_reloading"),
+)
 LIMITS = {
     "limits/RLIMIT_NOFILE": "the hard limit, up to which a program may go: Debian's apache2ctl lowers that of Apache",
     "limits/RLIMIT_OFILE": "another name of the same",
+    "limits/RLIMIT_NPROC": "a daemon process limits the tasks of its account; units of systemd have TasksMax",
 }
 OF_PROGRAMS = {
     **LIMITS,
@@ -60,6 +70,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         **LIMITS,
         "environ/apache.version": "a release does not depend on Apache, and is tried before Apache runs",
         "environ/mod_wsgi.version": "the same",
+        **dict.fromkeys((f"environ/{name}" for name in OF_OLDER_MOD_WSGI), "mod_wsgi 4.9 alone has it"),
         "environ/wsgi.input": "an object of Python with the methods of mod_wsgi's, and no body",
         **dict.fromkeys(("cwd", "sys.path", "sys.prefix", "tool", "os.environ/PATH", "os.environ/VIRTUAL_ENV"), HIDDEN),
     },
