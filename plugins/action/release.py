@@ -192,7 +192,8 @@ def locale_variables(record: dict[str, Any]) -> dict[str, str]:
 def needs_of_record(record: dict[str, Any]) -> Needs:
     """Return what a record and its source name to install beside the application. Raises ProjectError and OSError."""
     if record["lock"]:
-        return Needs("lock", lock=Path(record["lock"]).read_text(encoding="utf-8"))
+        lock = Path(record["lock"])
+        return Needs(lock.name, lock=lock.read_text(encoding="utf-8"))
     needs = needs_of(Path(record["source"]["path"])) if record["source"]["kind"] == "folder" else Needs()
     return needs.with_requirements(record["requirements"]) if record["requirements"] else needs
 

@@ -307,11 +307,13 @@ def test_requirements_of_the_record(tmp_path: Path) -> None:
     (folder / "uv.lock").write_text(UV)
     plan = planned(folder)
     assert (plan["requirements"], len(locked(plan["lock"]))) == ([], 7)
-    assert plan["summary"] == "installs the 7 packages that uv.lock names, with their hashes"
+    assert plan["summary"] == "installs the 7 packages that uv.lock names, with hashes"
     plan = planned(folder, requirements=["alembic"])
     assert (plan["lock"], plan["requirements"][-1], plan["requirements"][0]) == (None, "alembic", "click==8.0")
     (folder / "own.lock").write_text("flask==2.0\n")
-    assert planned(folder, lock="own.lock")["lock"] == "flask==2.0\n"
+    plan = planned(folder, lock="own.lock")
+    assert plan["lock"] == "flask==2.0\n"
+    assert plan["summary"] == "installs the 1 package that own.lock names, with hashes"
 
 
 @pytest.mark.parametrize("text", ["-r x", "--index-url=x", "a b", "", "./x", "/etc", "a;b;c", "a\n"])

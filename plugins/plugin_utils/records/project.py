@@ -59,7 +59,8 @@ class Needs:
         """Return in words what is installed beside the application; empty for what its own metadata names."""
         if self.lock is not None:
             number = len(re.findall(r"^[^\s#-]", self.lock, re.MULTILINE))
-            return f"installs the {number} packages that {self.file} names, with their hashes"
+            packages = "1 package" if number == 1 else f"{number} packages"
+            return f"installs the {packages} that {self.file} names, with hashes"
         return f"installs {', '.join(self.requirements)}" if self.requirements else ""
 
 
