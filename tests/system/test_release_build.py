@@ -514,6 +514,13 @@ def test_a_wrong_hash_is_refused(place: Place) -> None:
     assert place.contents() == []
 
 
+def test_the_address_of_a_requirement_shows_no_account(place: Place) -> None:
+    address = "shop @ http://ann:s3cret@127.0.0.1:9/shop-1-py3-none-any.whl"
+    message = place.refused(place.order("requirement", address))
+    assert "127.0.0.1:9/shop-1-py3-none-any.whl" in message
+    assert "s3cret" not in message
+
+
 def test_a_requirement_that_is_nowhere(place: Place) -> None:
     message = place.refused(place.order("requirement", "no-such-package==1"))
     assert message.startswith("installing the application failed: ")

@@ -11,8 +11,8 @@ def without_account(text: str) -> str:
 
 
 def last_lines(text: str, count: int) -> str:
-    """Return the last ``count`` lines of a program's output. Addresses in them lose account and password."""
-    return without_account("\n".join(text.strip().splitlines()[-count:]))
+    """Return the last ``count`` lines of a program's output."""
+    return "\n".join(text.strip().splitlines()[-count:])
 
 
 def error_line(text: str) -> str:
@@ -20,4 +20,4 @@ def error_line(text: str) -> str:
     lines = text.strip().splitlines()
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
     after_frames = [line for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else []
-    return without_account([*after_frames, *lines[-1:]][0]) if lines else ""
+    return [*after_frames, *lines[-1:]][0] if lines else ""

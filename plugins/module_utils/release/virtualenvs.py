@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.release import limits
-from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines, without_account
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 
 LOCK = "lock.txt"
@@ -52,7 +52,7 @@ class Tools:
         finally:
             close_uv_locks(os.environ.get("UV_CACHE_DIR", ""))
         if done.returncode:
-            raise BuildError(f"{step} failed: {last_lines(done.stdout, limits.OUTPUT_LINES)}")
+            raise BuildError(f"{step} failed: {without_account(last_lines(done.stdout, limits.OUTPUT_LINES))}")
 
     @property
     def sources(self) -> list[str]:
