@@ -65,10 +65,8 @@ after:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import Handover
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import ARGUMENTS, Handover
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import verify
 
 
@@ -79,28 +77,13 @@ def main() -> None:
         argument_spec={
             "applications": {"type": "list", "elements": "dict", "required": True, "options": application},
             "switched": {"type": "list", "elements": "str", "default": []},
-            "keep": {"type": "int", "default": 3},
-            "program": {"type": "str", "default": "apache2"},
-            "pid_file": {"type": "path"},
-            "percent": {"type": "int", "default": 100},
-            "cross_contract": {"type": "bool", "default": False},
-            "run": {"type": "dict"},
+            **ARGUMENTS,
         },
         supports_check_mode=True,
     )
     params = module.params
     handovers = [
-        Handover(
-            record=one["record"],
-            apache=app_file.apache(params["program"], params["pid_file"]),
-            release=one["release"],
-            percent=params["percent"],
-            keep=params["keep"],
-            cross_contract=params["cross_contract"],
-            run=Run.of(params["run"]),
-            dry=module.check_mode,
-        )
-        for one in params["applications"]
+        Handover.of(params, one["record"], one["release"], dry=module.check_mode) for one in params["applications"]
     ]
     run_module(module, lambda: verify(handovers, params["switched"]))
 

@@ -63,10 +63,8 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import Handover
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import ARGUMENTS, Handover
 
 
 def main() -> None:
@@ -75,26 +73,12 @@ def main() -> None:
         argument_spec={
             "record": {"type": "dict", "required": True},
             "release": {"type": "str", "required": True},
-            "keep": {"type": "int", "default": 3},
-            "program": {"type": "str", "default": "apache2"},
-            "pid_file": {"type": "path"},
-            "percent": {"type": "int", "default": 100},
-            "cross_contract": {"type": "bool", "default": False},
-            "run": {"type": "dict"},
+            **ARGUMENTS,
         },
         supports_check_mode=True,
     )
     params = module.params
-    handover = Handover(
-        record=params["record"],
-        apache=app_file.apache(params["program"], params["pid_file"]),
-        release=params["release"],
-        percent=params["percent"],
-        keep=params["keep"],
-        cross_contract=params["cross_contract"],
-        run=Run.of(params["run"]),
-        dry=module.check_mode,
-    )
+    handover = Handover.of(params, params["record"], params["release"], dry=module.check_mode)
     run_module(module, handover.carry_out)
 
 

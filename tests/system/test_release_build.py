@@ -31,6 +31,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from local_index import Index, serving
+from module_calls import call
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root, so building one needs root")
 
@@ -412,39 +413,22 @@ def test_a_release_that_waits_for_its_migration_is_no_warning(place: Place) -> N
 
 
 def run_module(place: Place, order: Order) -> dict[str, Any]:
-    """Run the module ``release`` as Ansible runs it: as a process that reads its arguments from standard input."""
-    # In ansible-core 2.19 the arguments come with a profile for their decoding.
-    script = (
-        "import sys, json\n"
-        "from ansible.module_utils import basic\n"
-        "basic._ANSIBLE_ARGS = sys.stdin.buffer.read()\n"
-        "basic._ANSIBLE_PROFILE = 'legacy'\n"
-        "from ansible_collections.grove.wsgi.plugins.modules.release import main\n"
-        "main()\n"
+    """Run the module ``release`` with the archive of an order."""
+    return call(
+        "release",
+        folder=str(place.folder.path),
+        name=place.folder.name,
+        account=ACCOUNT,
+        release=order.plan.release,
+        inputs={},
+        slot_wsgi="",
+        run_script="",
+        uv=place.tools.uv,
+        wheelhouse=place.tools.wheelhouse,
+        payload=str(order.payload),
     )
-    arguments = {
-        "folder": str(place.folder.path),
-        "name": place.folder.name,
-        "account": ACCOUNT,
-        "release": order.plan.release,
-        "inputs": {},
-        "slot_wsgi": "",
-        "run_script": "",
-        "uv": place.tools.uv,
-        "wheelhouse": place.tools.wheelhouse,
-        "payload": str(order.payload),
-        "_ansible_remote_tmp": str(place.base),
-    }
-    completed = subprocess.run(
-        [sys.executable, "-c", script],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert completed.stdout, completed.stderr
-    result: dict[str, Any] = json.loads(completed.stdout)
-    return result
+
+
 def test_the_trial_accepts_the_statuses_of_the_record(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP.replace("200 OK", "401 Unauthorized"))
     assert "/ answered 401 Unauthorized" in place.refused(place.order())

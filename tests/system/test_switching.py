@@ -118,11 +118,14 @@ class Slots:
         return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
     def __enter__(self) -> Slots:
+        # A shell lets what runs in its background ignore this signal, and the daemon processes would inherit that.
+        self.handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.keeper.start()
         threading.Thread(target=self.front.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.handler)
         self.stopped.set()
         self.keeper.join()
         for process in [*self.running["blue"], *self.running["green"]]:

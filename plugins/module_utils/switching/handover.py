@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,16 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, d
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.switch import Outcome, switch_to
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "keep": {"type": "int", "default": 3},
+    "program": {"type": "str", "default": "apache2"},
+    "pid_file": {"type": "path"},
+    "percent": {"type": "int", "default": 100},
+    "cross_contract": {"type": "bool", "default": False},
+    "run": {"type": "dict"},
+}
+"""What the modules get that hand traffic over, beside the record and the release."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,20 @@ class Handover:
     cross_contract: bool
     run: lease.Run | None
     dry: bool
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], record: dict[str, Any], release: str, *, dry: bool) -> Handover:
+        """Take a handover out of the arguments ``ARGUMENTS`` of a module."""
+        return cls(
+            record=record,
+            apache=app_file.apache(params["program"], params["pid_file"]),
+            release=release,
+            percent=params["percent"],
+            keep=params["keep"],
+            cross_contract=params["cross_contract"],
+            run=lease.Run.of(params["run"]),
+            dry=dry,
+        )
 
     def carry_out(self) -> dict[str, Any]:
         """Hand the traffic over and remove old releases; return the module's result.
