@@ -35,7 +35,7 @@ def record(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(record: dict[str, Any]) -> AppFolder:
+def folder(record: dict[str, Any], tmp_path: Path) -> AppFolder:
     app_folder = AppFolder("shop", Path(record["folder"]))
     for identifier in ("one", "two"):
         app_folder.release(identifier).mkdir(parents=True)
@@ -46,7 +46,8 @@ def folder(record: dict[str, Any]) -> AppFolder:
     app_folder.flip("green")
     history.append(app_folder, "switched", "two", **{"from": "one"})
     history.append(app_folder, "refused", "three", why="no database\nmore", step="build")
-    app_file.write(record, app_file.apache("apache2", None))
+    # The host of the tests may have an Apache of its own.
+    app_file.write(record, app_file.apache("apache2", str(tmp_path / "apache2.pid")))
     return app_folder
 
 
@@ -56,7 +57,7 @@ def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dic
     assert noted == record
     assert (app.folder, app.processes, app.idle, app.preloads) == (folder, 2, "cold", set())
     before = (folder.path / app_file.NAME).stat().st_mtime_ns
-    app_file.write(record, app_file.apache("apache2", None))
+    app_file.write(record, app_file.apache("apache2", str(tmp_path / "apache2.pid")))
     assert (folder.path / app_file.NAME).stat().st_mtime_ns == before
     with pytest.raises(FolderError) as raised:
         app_file.read(tmp_path, "shoop")
