@@ -37,12 +37,15 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests impo
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 
 # Answers like a release: its folder says with which status, how late, and under which id.
+# The signal that ends it may come at once. Until it has a handler, it imports only what is built in: Python can lose an
+# interrupt that comes during an import.
 DAEMON = """
-import ctypes, json, os, signal, sys, time
+import _signal, posix
+_signal.signal(_signal.SIGINT, lambda number, frame: posix._exit(0))
+import ctypes, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 slot, port, program = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 ctypes.CDLL(None).prctl(15, program.encode())
-signal.signal(signal.SIGINT, lambda number, frame: os._exit(0))
 release = json.load(open(os.path.join(slot, "RELEASE.json")))
 time.sleep(release.get("late", 0))
 
@@ -84,7 +87,10 @@ class Slots:
 
     def _start(self, colour: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [f"{colour[0]}-shop", "-c", DAEMON, str(self.folder.slot(colour)), str(self.ports[colour]), self.program],
+            [
+                *(f"{colour[0]}-shop", "-S", "-c", DAEMON),
+                *(str(self.folder.slot(colour)), str(self.ports[colour]), self.program),
+            ],
             executable=sys.executable,
             env={**os.environ, "PYTHONHOME": sys.base_prefix},
             stderr=subprocess.DEVNULL,
