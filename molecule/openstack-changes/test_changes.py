@@ -37,13 +37,11 @@ def test_secrets_change_and_no_request_fails_and_nothing_shows_them(control: Hos
     """The rotation touches every account of database, broker and keystone, and every configuration."""
     before = all_live(control)
     old = secrets()
-    environment = os.environ | {"ANSIBLE_NOCOLOR": "1"}
     command = main_job.command(control, playbook="playbooks/rotate_secrets.yml", openstack_version_overrides={})
     with constant_requests(admin) as counts:
         completed = subprocess.run(
             [*command, "-vvv", "--diff"],
             cwd=main_job.REPOSITORY,
-            env=environment,
             capture_output=True,
             text=True,
             check=False,
