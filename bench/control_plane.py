@@ -3,8 +3,12 @@
 
 Run as root: `bench/control_plane.py [--release bookworm] [--rounds N] [--keep]`. It makes a fresh host, runs
 the commands of the documentation (`./grove site -i inventory/openstack`, then the clients' commands), runs the site
-again, asks for the status, deploys nova with a changed option, and prints tables. It downloads the wheels anew. Nothing
-else should run on the machine.
+again, asks for the status, deploys nova with a changed option, and prints tables. It downloads the wheels anew.
+
+With `--deployed HOST` it measures a host that an earlier call has kept, from the second run on, and removes no host.
+
+Nothing else should run on the machine. Where that cannot be, the processor's seconds of a command say more than its
+duration; the tables have both, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -44,6 +48,22 @@ openstack server create --wait --flavor tiny --image plain --network net first -
 ACCOUNTS = {"mysql": "MariaDB", "rabbitmq": "RabbitMQ", "memcache": "memcached", "root": "Apache, systemd, journal"}
 
 
+class Figures(dict[str, list[float]]):
+    """The values of each figure, one for each round."""
+
+    def add(self, name: str, value: float) -> None:
+        """Add the value of a round."""
+        self.setdefault(name, []).append(value)
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        rows = [
+            f"| {name} | {statistics.median(values):.1f} | {', '.join(f'{value:.1f}' for value in values)} |"
+            for name, values in self.items()
+        ]
+        return "\n".join(["| what | median | each |", "|---|---|---|", *rows])
+
+
 def shares(printed: str) -> dict[str, float]:
     """Return the seconds that the steps of each application took on the host: build, hooks and switch.
 
@@ -63,6 +83,14 @@ def shares(printed: str) -> dict[str, float]:
     remaining = total_seconds - servers_seconds - sum(seconds_of.values())
     seconds_of["MariaDB, RabbitMQ, memcached"] = servers_seconds
     return {**seconds_of, "packages, mod_wsgi, Apache, clients, Ansible": remaining}
+
+
+def timed(host: str, command: str) -> tuple[float, float, str]:
+    """Run a command on a host; return its duration, the processor's seconds of its processes, and what it printed."""
+    seconds, printed = on(host, f"{command}; status=$?; times; exit $status")
+    # The last line of "times" is about the processes that have ended, with the minutes and seconds of user and system.
+    parts = re.findall(r"(\d+)m([\d.]+)s", printed.splitlines()[-1])
+    return seconds, sum(60 * int(minutes) + float(rest) for minutes, rest in parts), printed
 
 
 def duration(play: dict[str, Any]) -> float:
@@ -87,51 +115,73 @@ def memory(host: str) -> dict[str, float]:
     return megabytes
 
 
+def first_run(host: str, figures: Figures) -> dict[str, float]:
+    """Deploy the control plane on a fresh host, and start a server; return each service's seconds of the deployment."""
+    site, printed = on(host, SITE.replace("./grove", f"{JSON} ./grove"))
+    server, output = on(host, SERVER)
+    assert output.split()[-1] == "ACTIVE", output
+    figures.add("fresh host to ACTIVE server, s", site + server)
+    figures.add("of that, ./grove site", site)
+    figures.add("of that, the clients' commands", server)
+    return shares(printed)
+
+
+def later_runs(host: str, figures: Figures) -> dict[str, float]:
+    """Measure what follows a deployment; return the megabytes of each account's processes before that."""
+    used = memory(host)
+    figures.add("memory of the whole, MB", sum(used.values()))
+    for name, plays in PLAYS.items():
+        on(host, f"printf %s '{json.dumps(plays)}' >/root/{name}.yml")
+    commands = {
+        "second run": SITE,
+        "status": STATUS,
+        "deploy of nova with a changed option": DEPLOY,
+        "Ansible alone, a play without tasks": ALONE.format("nothing"),
+        "Ansible alone, a play with one call of a module": ALONE.format("call"),
+    }
+    # The first calls read their files from the disk.
+    for name in PLAYS:
+        on(host, ALONE.format(name))
+    on(host, STATUS)
+    for name, command in commands.items():
+        seconds, processor, printed = timed(host, command)
+        if command == SITE:
+            for key, count in re.findall(r"(ok|changed|skipped)=(\d+)", printed):
+                figures.add(f"second run, tasks {key}", int(count))
+        figures.add(f"{name}, s", seconds)
+        figures.add(f"{name}, s of the processor", processor)
+    return used
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", default="bookworm", choices=["bookworm", "trixie"])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="do not remove the last host")
+    parser.add_argument("--deployed", metavar="HOST", help="measure this host, which --keep has left")
     options = parser.parse_args()
-    figures: dict[str, list[float]] = {}
-    for number in range(options.rounds):
-        host = fresh("grove-bench-openstack", options.release)
-        site, printed = on(host, SITE.replace("./grove", f"{JSON} ./grove"))
-        server, output = on(host, SERVER)
-        assert output.split()[-1] == "ACTIVE", output
-        used = memory(host)
-        second_seconds, second = on(host, SITE)
-        recap = {key: int(number) for key, number in re.findall(r"(ok|changed|skipped)=(\d+)", second)}
-        for name, plays in PLAYS.items():
-            on(host, f"printf %s '{json.dumps(plays)}' >/root/{name}.yml")
-            on(host, ALONE.format(name))
-        alone, call = (on(host, ALONE.format(name))[0] for name in PLAYS)
-        on(host, STATUS)
-        figures.setdefault("fresh host to ACTIVE server, s", []).append(site + server)
-        figures.setdefault("of that, ./grove site", []).append(site)
-        figures.setdefault("of that, the clients' commands", []).append(server)
-        figures.setdefault("second run, s", []).append(second_seconds)
-        for key, number in recap.items():
-            figures.setdefault(f"second run, tasks {key}", []).append(number)
-        figures.setdefault("status, s", []).append(on(host, STATUS)[0])
-        figures.setdefault("deploy of nova with a changed option, s", []).append(on(host, DEPLOY)[0])
-        figures.setdefault("Ansible alone, a play without tasks, s", []).append(alone)
-        figures.setdefault("Ansible alone, a play with one call of a module, s", []).append(call)
-        figures.setdefault("memory of the whole, MB", []).append(sum(used.values()))
-        if number == options.rounds - 1:
-            seconds_of = shares(printed)
-    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds\n")
-    print("| what | median | each |\n|---|---|---|")
-    for name, values in figures.items():
-        print(f"| {name} | {statistics.median(values):.1f} | {', '.join(f'{value:.1f}' for value in values)} |")
-    print("\n| application | build, hooks and switch, s | share of ./grove site |\n|---|---|---|")
-    for name, seconds in sorted(seconds_of.items(), key=lambda pair: -pair[1]):
-        print(f"| {name} | {seconds:.1f} | {seconds / figures['of that, ./grove site'][-1]:.0%} |")
+    figures = Figures()
+    seconds_of: dict[str, float] = {}
+    for _ in range(options.rounds):
+        host = options.deployed or fresh("grove-bench-openstack", options.release)
+        if options.deployed:
+            # The last measurement has changed an option of nova.
+            on(host, SITE)
+        else:
+            seconds_of = first_run(host, figures)
+        used = later_runs(host, figures)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{options.release}, {os.cpu_count()} cores, {options.rounds} rounds, load at the end {load}\n")
+    print(figures.table())
+    if seconds_of:
+        print("\n| application | build, hooks and switch, s | share of ./grove site |\n|---|---|---|")
+        for name, seconds in sorted(seconds_of.items(), key=lambda pair: -pair[1]):
+            print(f"| {name} | {seconds:.1f} | {seconds / figures['of that, ./grove site'][-1]:.0%} |")
     print("\n| account | memory, MB (Pss) |\n|---|---|")
     for name, size in sorted(used.items(), key=lambda pair: -pair[1]):
         print(f"| {ACCOUNTS.get(name, name)} | {size:.0f} |")
-    if not options.keep:
+    if not options.keep and not options.deployed:
         subprocess.run([HOST, "destroy", host], check=True)
 
 

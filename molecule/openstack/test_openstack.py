@@ -116,3 +116,11 @@ def test_every_agent_runs(control: Host) -> None:
     agents = [unit for unit in units if "--agent" in control.run("cat", f"/etc/systemd/system/{unit}")]
     assert len(agents) >= 10
     assert control.run("systemctl", "is-active", *agents).split() == ["active"] * len(agents)
+
+
+def test_mariadb_runs_with_two_pools_of_memory(control: Host) -> None:
+    if control.try_run("systemctl", "is-active", "mariadb").returncode:
+        pytest.skip("the control plane has PostgreSQL")
+    # "NeedDaemonReload=yes" would say that systemd has not read the drop-in yet.
+    shown = control.run("systemctl", "show", "--property=Environment,NeedDaemonReload", "mariadb").split()
+    assert {"Environment=MALLOC_ARENA_MAX=2", "NeedDaemonReload=no"} <= set(shown)
