@@ -89,6 +89,14 @@ def test_a_volume_becomes_available(admin: Cloud) -> None:
     admin.run("openstack volume delete disk")
 
 
+def test_a_member_makes_a_volume_of_a_private_image(member: Cloud) -> None:
+    member.run("openstack image create --private --disk-format raw --file /etc/os-release own-image")
+    member.run("openstack volume create --size 1 --image own-image own-disk")
+    member.wait("openstack volume show own-disk", "status", "available")
+    member.run("openstack volume delete own-disk")
+    member.run("openstack image delete own-image")
+
+
 def test_measures_are_aggregated(admin: Cloud) -> None:
     metric = admin.show("gnocchi metric create --archive-policy-name low visitors")["id"]
     admin.run(f"gnocchi measures add -m 2026-01-01T00:00:00@4 -m 2026-01-01T00:00:01@8 {metric}")

@@ -139,7 +139,7 @@ def sections(records: dict[str, list[dict[str, Any]]], role: str) -> dict[str, d
 @pytest.mark.parametrize(
     ("role", "section"),
     [
-        *(("cinder", name) for name in ("glance", "nova", "service_user")),
+        *(("cinder", name) for name in ("nova", "service_user")),
         *(("neutron", name) for name in ("nova", "placement")),
         *(("nova", name) for name in ("cinder", "neutron", "placement", "service_user")),
         ("aodh", "service_credentials"),
@@ -162,10 +162,14 @@ def test_a_service_reads_what_a_trusted_proxy_says(role: str, shipped: dict[str,
     assert own[section]["enable_proxy_headers_parsing"] is True
 
 
-def test_a_cinder_without_nova_and_glance_has_no_account_for_them(tmp_path: Path) -> None:
+def test_a_cinder_without_nova_has_no_account_for_it(tmp_path: Path) -> None:
     alone = evaluate(tmp_path, services=["cinder"], wsgi_services=["keystone", "cinder"])
-    own = sections(alone, "cinder")
-    assert (own["glance"], own["nova"]) == ({}, {})
+    assert sections(alone, "cinder")["nova"] == {}
+
+
+def test_cinder_asks_glance_as_its_user(shipped: dict[str, list[dict[str, Any]]]) -> None:
+    """An account of cinder does not see private images, so that no volume could be made of them."""
+    assert "glance" not in sections(shipped, "cinder")
 
 
 def test_services_run_with_as_many_threads_as_upstream_runs_them(changed: dict[str, list[dict[str, Any]]]) -> None:

@@ -48,7 +48,21 @@ def main(folder: Path) -> dict[str, Any]:
         ).id
         for name in ("tempest-1", "tempest-2")
     ]
-    public = ensure(cloud.get_network("public"), lambda: cloud.create_network("public", external=True), "public")
+    network = cloud.network
+    public = ensure(
+        network.find_network("public"),
+        # Tests let neutron make a project's network by itself, for which it needs a default of each kind.
+        lambda: network.create_network(name="public", is_router_external=True, is_default=True),
+        "public",
+    )
+    for name, prefix, length in (("tempest-ipv4", "10.224.0.0/12", 26), ("tempest-ipv6", "fd00:224::/48", 64)):
+        ensure(
+            network.find_subnet_pool(name),
+            lambda name=name, prefix=prefix, length=length: network.create_subnet_pool(
+                name=name, prefixes=[prefix], default_prefix_length=length, is_shared=True, is_default=True
+            ),
+            name,
+        )
     ensure(
         cloud.get_subnet("public"),
         lambda: cloud.create_subnet(public.id, subnet_name="public", cidr="198.51.100.0/24", enable_dhcp=False),
