@@ -54,12 +54,13 @@ class Member:
 class Payload:
     """The files of a release. ``inputs`` are the digests of those that make its id.
 
-    ``warnings`` say what a folder holds that the release does not get.
+    ``warnings`` say what a folder holds that the release does not get. ``inventories`` are left out of folders.
     """
 
     members: list[Member] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=lambda: {"format": FORMAT})
     warnings: list[str] = field(default_factory=list)
+    inventories: Collection[str] = ()
 
     def identifier(self) -> str:
         """Return the release's id, the same for the same inputs: 12 hexadecimal digits."""
@@ -73,7 +74,7 @@ class Payload:
         An account in its address is no part of the input: a new password makes no other release.
         """
         if source["kind"] == "folder":
-            files = SourceFiles(Path(source["path"]), exclude)
+            files = SourceFiles(Path(source["path"]), exclude, self.inventories)
             members = _members(files, "src")
             self.warnings += files.warnings()
             self.members += members
@@ -96,7 +97,7 @@ class Payload:
 
     def add_package(self, folder: Path) -> None:
         """Add a Python package of the controller that the application can import besides its own."""
-        files = SourceFiles(folder, EXCLUDED_FROM_PACKAGES)
+        files = SourceFiles(folder, EXCLUDED_FROM_PACKAGES, self.inventories)
         members = _members(files, f"extras/{folder.name}")
         self.warnings += files.warnings()
         self.members += members

@@ -20,6 +20,7 @@ from .headers import answer_headers
 from .health import host_header, read_health
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
+from .placeholders import values_of
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
 from .settings import Settings
 from .spec import frozen
@@ -47,11 +48,11 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     limits = keys.limits.memory_limit
     longest = keys.limits.max_response_header
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
-    return Record(
+    record = Record(
         keys=keys,
         kind=kind,
         entry=_entry(keys.make.entry, kind),
-        call=call_of(keys.make.entry),
+        call=None,
         source=source_of(keys.install.source, settings.folders),
         lock=find(keys.install.lock, settings.folders) if keys.install.lock else None,
         extras=tuple(folder for folder in extras if folder is not None),
@@ -96,6 +97,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         agents=_programs(Agent, keys.run.agents),
         timers=_programs(Timer, keys.run.timers),
     )
+    return dataclasses.replace(record, call=call_of(keys.make.entry, values_of(record)))
 
 
 def kind_of(entry: Entry) -> str:
