@@ -19,6 +19,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.output import w
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import ID_MARK
 from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_paths
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.copies import MODE, decoded
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.placeholders import IN_STATE, fill, variables_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
@@ -91,6 +92,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.inputs["requirements"] = record["requirements"]
         marked: list[str] = []
         for target, template in sorted(record["config"].items()):
+            if target in record["copies"]:
+                self._add_copy(payload, target, record["copies"][target], sections[target])
+                continue
             if template:
                 text = self._render(template, {**variables, **variables_of(record, environment)})
                 marked += [target] if ID_MARK in text else []
@@ -113,6 +117,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
         payload.add_beside("plan.json", build_plan(record, needs, payload.identifier(), marked))
         return payload
+
+    def _add_copy(self, payload: Payload, target: str, copy: dict[str, Any], written: dict[str, Any]) -> None:
+        """Add a configuration file that is copied byte for byte. Ansible Vault decrypts one that it has encrypted."""
+        if copy["path"]:
+            content = Path(self._loader.get_real_file(copy["path"])).read_bytes()
+        else:
+            content = decoded(written["base64"])
+        payload.add_file(f"etc/{target}", content, f"config {target}")
+        if copy["mode"] != MODE:
+            payload.inputs[f"mode {target}"] = copy["mode"]
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
@@ -236,7 +250,12 @@ def build_plan(record: dict[str, Any], needs: Needs, release: str, marked: Seque
         "constraints": needs.constraints,
         "script_name": record["path"],
         "migrates": bool(record["migrate"] or record["prepare"]),
-        "expanded": sorted(target for target, template in record["config"].items() if template is None),
+        "expanded": sorted(
+            target
+            for target, template in record["config"].items()
+            if template is None and target not in record["copies"]
+        ),
+        "modes": {target: copy["mode"] for target, copy in record["copies"].items()},
         "marked": list(marked),
         "places": {"state": record["state"], "logs": record["logs"]},
     }

@@ -86,10 +86,11 @@ class Payload:
         else:
             self.inputs["source"] = without_account(source["text"])
 
-    def add_file(self, name: str, content: str, key: str) -> None:
+    def add_file(self, name: str, content: str | bytes, key: str) -> None:
         """Add a file with its content; ``key`` names it among the inputs."""
-        self.members.append(Member(name, content=content.encode()))
-        self.inputs[key] = hashlib.sha256(content.encode()).hexdigest()[:16]
+        data = content.encode() if isinstance(content, str) else content
+        self.members.append(Member(name, content=data))
+        self.inputs[key] = hashlib.sha256(data).hexdigest()[:16]
 
     def add_beside(self, name: str, content: str) -> None:
         """Add a file that is no input of the release: another content makes no other release."""

@@ -298,6 +298,7 @@ def test_the_plan_of_a_build() -> None:
         "migrates": True,
         "expanded": ["shop.conf"],
         "marked": [],
+        "modes": {},
         "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
     }
     assert "sesame" not in str(view)

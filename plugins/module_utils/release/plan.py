@@ -32,6 +32,7 @@ class Plan:
     ``request`` is the request itself, as ``plugin_utils/trial_request.py`` makes it. In the files of ``etc`` that
     ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders. Those that ``marked``
     names hold ``ID_MARK`` in the place of the name of the release's folder.
+    ``modes`` has the permissions of the files of ``etc`` that were copied, in octal digits.
     """
 
     release: str
@@ -50,6 +51,7 @@ class Plan:
     expanded: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from ..mpm import per_core
 from . import mod_wsgi_options, syntax
+from .copies import MODE, Copy, is_copy
 from .factory import call_of
 from .headers import answer_headers
 from .health import host_header, read_health
@@ -57,6 +58,9 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         lock=find(keys.install.lock, settings.folders) if keys.install.lock else None,
         extras=tuple(folder for folder in extras if folder is not None),
         config=frozen({str(file): _template(value, settings.folders) for file, value in keys.make.config.items()}),
+        copies=frozen(
+            {str(file): _copy(value, settings.folders) for file, value in keys.make.config.items() if is_copy(value)}
+        ),
         paste=frozen({str(file): _paste_file(value) for file, value in keys.make.paste.items()}),
         environment=frozen({str(variable): str(value) for variable, value in keys.make.environment.items()}),
         python=python,
@@ -160,6 +164,10 @@ def listen_address(listen: object, settings: Settings) -> tuple[str, int] | None
 
 def _template(value: object, folders: Iterable[str]) -> str | None:
     return find(value, folders) if isinstance(value, str) else None
+
+
+def _copy(value: Mapping[str, Any], folders: Iterable[str]) -> Copy:
+    return Copy(_template(value.get("copy"), folders), str(value.get("mode", MODE)))
 
 
 def _paste_file(value: object) -> PasteFile:

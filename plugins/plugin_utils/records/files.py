@@ -11,6 +11,7 @@ from ..inventory import read_as_inventory
 from ..source_files import excluding
 from . import syntax
 from .completing import ENTRY_KINDS, find
+from .copies import check_copy, is_copy
 from .factory import CallError, is_call, parts, texts
 from .paste import check_paste
 from .placeholders import IN_STATE, check_placeholders
@@ -119,6 +120,7 @@ def _check_inventories(record: Record, settings: Settings, problems: Problems) -
     """Refuse files that Ansible reads as inventories, and runs where they are executable."""
     paths = [("source", record.source.path), ("lock", record.lock), *(("extras", path) for path in record.extras)]
     paths += [(f"config.{file}", path) for file, path in record.config.items()]
+    paths += [(f"config.{file}", copied.path) for file, copied in record.copies.items()]
     for key, path in paths:
         if path and (file := read_as_inventory(path, settings.inventories)):
             problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
@@ -225,12 +227,16 @@ def _check_config(record: Record, searched: str, problems: Problems) -> None:
         for folder in _folders_above(target):
             if folder in targets:
                 problems.add(record.name, key, f"a file below {folder}", f"{folder} is a file; rename one of them")
-        if isinstance(value, Mapping):
+        if is_copy(value):
+            check_copy(record.name, key, value, problems)
+            if isinstance(value.get("copy"), str):
+                _check_file(record, f"{key}.copy", value["copy"], record.copies[target].path, searched, problems)
+        elif isinstance(value, Mapping):
             check_sections(record, key, value, problems)
         elif isinstance(value, str):
             _check_file(record, key, value, record.config[target], searched, problems)
         else:
-            remedy = "it has to be the path of a template, or a dictionary of sections"
+            remedy = "it has to be the path of a template, a dictionary of sections, or {copy: PATH}"
             problems.add(record.name, key, shown(value), remedy)
 
 

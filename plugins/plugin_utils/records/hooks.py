@@ -57,8 +57,8 @@ def _check_read_file(record: Record, file: object, names: object, problems: Prob
     elif not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
         remedy = "it has to be a list of sections and of options (SECTION/OPTION), or empty for the whole file"
         problems.add(record.name, key, shown(names), remedy)
-    elif names and record.config[str(file)] is not None:
-        actual = f"{shown(names)} of a file that is made of a template"
+    elif names and (record.config[str(file)] is not None or file in record.copies):
+        actual = f"{shown(names)} of a file that is not made of sections"
         problems.add(record.name, key, actual, "it has to be an empty list, which stands for the whole file")
 
 
