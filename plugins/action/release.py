@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,19 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import ID_MARK
+from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_paths
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.copies import MODE, decoded
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.placeholders import IN_STATE, fill, variables_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "grove.wsgi.release"
-HOOKS = ("build", "migrate", "contract", "after")
+HOOKS = ("build", "prepare", "migrate", "contract", "after")
 # The first words of those inputs of a release that are its software.
 SOFTWARE = ("source", "lock", "requirements", "extras")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
@@ -76,15 +81,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _inputs(
         self, record: dict[str, Any], environment: dict[str, Any], sections: dict[str, Any], variables: dict[str, Any]
     ) -> Payload:
-        payload = Payload()
+        record = filled(record)
+        environment, sections = fill(environment, record["placeholders"]), fill(sections, record["placeholders"])
+        payload = Payload(inventories=inventory_paths())
         payload.add_source(record["source"], record["exclude"])
         needs = needs_of_record(record)
         if needs.lock is not None:
             payload.add_file("lock.txt", needs.lock, "lock")
         if record["requirements"]:
             payload.inputs["requirements"] = record["requirements"]
+        marked: list[str] = []
         for target, template in sorted(record["config"].items()):
-            text = self._render(template, variables) if template else render(sections[target], MANAGED)
+            if target in record["copies"]:
+                self._add_copy(payload, target, record["copies"][target], sections[target])
+                continue
+            if template:
+                text = self._render(template, {**variables, **variables_of(record, environment)})
+                marked += [target] if ID_MARK in text else []
+            else:
+                text = render(sections[target], MANAGED)
             payload.add_file(f"etc/{target}", text, f"config {target}")
         if record["paste"]:
             payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
@@ -100,8 +115,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.inputs["python"] = record["abi"]
         # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
         payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
-        payload.add_beside("plan.json", build_plan(record, needs, payload.identifier()))
+        payload.add_beside("plan.json", build_plan(record, needs, payload.identifier(), marked))
         return payload
+
+    def _add_copy(self, payload: Payload, target: str, copy: dict[str, Any], written: dict[str, Any]) -> None:
+        """Add a configuration file that is copied byte for byte. Ansible Vault decrypts one that it has encrypted."""
+        if copy["path"]:
+            content = Path(self._loader.get_real_file(copy["path"])).read_bytes()
+        else:
+            content = decoded(written["base64"])
+        payload.add_file(f"etc/{target}", content, f"config {target}")
+        if copy["mode"] != MODE:
+            payload.inputs[f"mode {target}"] = copy["mode"]
 
     def _render(self, template: str, variables: dict[str, Any]) -> str:
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
@@ -130,12 +155,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             os.unlink(local)
 
 
+def filled(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the build view of a record with its values in the place of placeholders."""
+    keys = (*HOOKS, "argv", "timers", "agents", "paste")
+    return {**record, **{key: fill(record[key], record["placeholders"]) for key in keys}}
+
+
 def of_application(record: dict[str, Any], payload: Payload) -> dict[str, Any]:
     """Return what the module ``release`` gets of one application; ``record`` is its build view."""
     return {
         **{key: record[key] for key in ("folder", "name", "account", "idle")},
         "writable": [record["state"], record["logs"]],
         "private": [f"{record['state']}/tmp"],
+        "served": [
+            {"state": record["state"], "path": record["state"] + folder.removeprefix(IN_STATE)}
+            for folder in record["static"].values()
+            if folder.startswith(IN_STATE)
+        ],
         "release": payload.identifier(),
         "inputs": payload.inputs,
     }
@@ -198,10 +234,10 @@ def needs_of_record(record: dict[str, Any]) -> Needs:
     return needs.with_requirements(record["requirements"]) if record["requirements"] else needs
 
 
-def build_plan(record: dict[str, Any], needs: Needs, release: str) -> str:
+def build_plan(record: dict[str, Any], needs: Needs, release: str, marked: Sequence[str] = ()) -> str:
     """Return the content of plan.json, which tells the host how a release is built. It holds no secret.
 
-    The keys of ``static`` keep their order.
+    The keys of ``static`` keep their order. ``marked`` names the files of ``etc`` that hold ``ID_MARK``.
     """
     plan = {
         **{key: record[key] for key in ("account", "python", "static", "start_timeout")},
@@ -213,8 +249,14 @@ def build_plan(record: dict[str, Any], needs: Needs, release: str) -> str:
         "requirements": needs.requirements,
         "constraints": needs.constraints,
         "script_name": record["path"],
-        "migrates": bool(record["migrate"]),
-        "expanded": sorted(target for target, template in record["config"].items() if template is None),
+        "migrates": bool(record["migrate"] or record["prepare"]),
+        "expanded": sorted(
+            target
+            for target, template in record["config"].items()
+            if template is None and target not in record["copies"]
+        ),
+        "modes": {target: copy["mode"] for target, copy in record["copies"].items()},
+        "marked": list(marked),
         "places": {"state": record["state"], "logs": record["logs"]},
     }
     return json.dumps(plan, indent=1) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: hook
-short_description: A release's migration, contract or after hook has been run
+short_description: A release's prepare, migrate, contract or after hook has been run
 description:
   - A release that was not healthy when it was built is tried again after its migration.
   - Runs the hook as the application's account in the release's environment, unless the application's history says that
@@ -14,8 +14,13 @@ options:
   what:
     description: Which hook.
     type: str
-    choices: [migrate, contract, after]
+    choices: [prepare, migrate, contract, after]
     required: true
+  lines:
+    description: The names by which a host remembers the command lines of C(prepare).
+    type: list
+    elements: str
+    default: []
   done_by:
     description: The host that has run it for all; here it is only noted.
     type: str
@@ -50,12 +55,13 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, deployment_step
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import account_of
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
-from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
+from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks, prepared
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "record": {"type": "dict", "required": True},
     "release": {"type": "str", "required": True},
-    "what": {"type": "str", "required": True, "choices": ["migrate", "contract", "after"]},
+    "what": {"type": "str", "required": True, "choices": ["prepare", "migrate", "contract", "after"]},
+    "lines": {"type": "list", "elements": "str", "default": []},
     "done_by": {"type": "str"},
     "run": {"type": "dict"},
 }
@@ -68,7 +74,11 @@ def run_hook(params: dict[str, Any], *, dry: bool) -> dict[str, Any]:
     step = Step(folder, Run.of(params["run"]), what, release, failed="failed", dry=dry)
     with deployment_step(step):
         step.aftermath = lambda: hooks.aftermath(folder, release, what)
-        due = folder.describe(release) is not None and hooks.is_due(folder, release, what)
+        if what == "prepare":
+            # Also in check mode, which builds no release.
+            due = bool(set(params["lines"]) - prepared.read(folder).keys())
+        else:
+            due = folder.describe(release) is not None and hooks.is_due(folder, release, what)
         result: dict[str, Any] = {"changed": due, "due": due}
         if due:
             result["diff"] = {"before": "", "after": f"{what} of release {release}\n"}
@@ -78,7 +88,7 @@ def run_hook(params: dict[str, Any], *, dry: bool) -> dict[str, Any]:
             hooks.note(folder, release, what, by=params["done_by"])
         elif due:
             result |= hooks.run(folder, release, what, account_of(record["account"]))
-        if what == "migrate":
+        if what == "migrate" or (what == "prepare" and not hooks.lines_of(folder, release, "migrate")):
             hooks.try_after_migration(folder, release, account_of(record["account"]))
     return result
 

@@ -54,6 +54,11 @@ options:
     type: list
     elements: path
     default: []
+  served:
+    description: Folders below the account's state that Apache serves, each with C(state) and C(path).
+    type: list
+    elements: dict
+    default: []
   uv:
     description: Path of uv on the host. It gets the task's environment.
     type: path
@@ -114,6 +119,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "run_script": {"type": "str"},
     "writable": {"type": "list", "elements": "path", "default": []},
     "private": {"type": "list", "elements": "path", "default": []},
+    "served": {"type": "list", "elements": "dict", "default": []},
     "uv": {"type": "path"},
     "wheelhouse": {"type": "str", "default": ""},
     "idle": {"type": "str", "default": "cold"},

@@ -13,12 +13,29 @@ from collections.abc import Iterable, Iterator
 from ansible import constants, context
 from ansible.inventory.manager import IGNORED
 
+BESIDE = ("group_vars", "host_vars", "secrets")
+"""Folders beside the file of an inventory that hold its variables, and the keys that Grove makes for it."""
+
 
 def inventory_folders() -> tuple[str, ...]:
     """Return the folders that this run of Ansible reads as inventories. A single file or a list of hosts is none."""
     sources = context.CLIARGS.get("inventory") or constants.DEFAULT_HOST_LIST or ()
     texts = [sources] if isinstance(sources, str) else list(sources)
     return tuple(os.path.abspath(text) for text in texts if text and os.path.isdir(text))
+
+
+def inventory_paths() -> tuple[str, ...]:
+    """Return the real paths of what this run of Ansible has as its inventories, with variables and secrets.
+
+    They are folders, or files and what lies beside them with the names that ``BESIDE`` has.
+    """
+    sources = context.CLIARGS.get("inventory") or constants.DEFAULT_HOST_LIST or ()
+    texts = [sources] if isinstance(sources, str) else list(sources)
+    paths = []
+    for text in (os.path.realpath(text) for text in texts if text and os.path.exists(text)):
+        beside = () if os.path.isdir(text) else BESIDE
+        paths += [text, *(os.path.join(os.path.dirname(text), name) for name in beside)]
+    return tuple(dict.fromkeys(paths))
 
 
 def read_as_inventory(path: str, folders: Iterable[str]) -> str:

@@ -54,12 +54,13 @@ class Member:
 class Payload:
     """The files of a release. ``inputs`` are the digests of those that make its id.
 
-    ``warnings`` say what a folder holds that the release does not get.
+    ``warnings`` say what a folder holds that the release does not get. ``inventories`` are left out of folders.
     """
 
     members: list[Member] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=lambda: {"format": FORMAT})
     warnings: list[str] = field(default_factory=list)
+    inventories: Collection[str] = ()
 
     def identifier(self) -> str:
         """Return the release's id, the same for the same inputs: 12 hexadecimal digits."""
@@ -73,7 +74,7 @@ class Payload:
         An account in its address is no part of the input: a new password makes no other release.
         """
         if source["kind"] == "folder":
-            files = SourceFiles(Path(source["path"]), exclude)
+            files = SourceFiles(Path(source["path"]), exclude, self.inventories)
             members = _members(files, "src")
             self.warnings += files.warnings()
             self.members += members
@@ -85,10 +86,11 @@ class Payload:
         else:
             self.inputs["source"] = without_account(source["text"])
 
-    def add_file(self, name: str, content: str, key: str) -> None:
+    def add_file(self, name: str, content: str | bytes, key: str) -> None:
         """Add a file with its content; ``key`` names it among the inputs."""
-        self.members.append(Member(name, content=content.encode()))
-        self.inputs[key] = hashlib.sha256(content.encode()).hexdigest()[:16]
+        data = content.encode() if isinstance(content, str) else content
+        self.members.append(Member(name, content=data))
+        self.inputs[key] = hashlib.sha256(data).hexdigest()[:16]
 
     def add_beside(self, name: str, content: str) -> None:
         """Add a file that is no input of the release: another content makes no other release."""
@@ -96,7 +98,7 @@ class Payload:
 
     def add_package(self, folder: Path) -> None:
         """Add a Python package of the controller that the application can import besides its own."""
-        files = SourceFiles(folder, EXCLUDED_FROM_PACKAGES)
+        files = SourceFiles(folder, EXCLUDED_FROM_PACKAGES, self.inventories)
         members = _members(files, f"extras/{folder.name}")
         self.warnings += files.warnings()
         self.members += members

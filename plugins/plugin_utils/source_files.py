@@ -33,13 +33,16 @@ class File:
 class SourceFiles:
     """Reads ``folder`` without what the patterns ``exclude`` match; see ``matches``.
 
-    Links are followed inside the folder. Links that lead out of it are left out. After ``read``, ``excluded`` and
-    ``leading_out`` hold the paths of what was left out for these two reasons.
+    ``inventories`` are the real paths of inventories, which may hold secrets: they are left out, also where a link
+    leads to them. Links are followed inside the folder. Links that lead out of it are left out. After ``read``,
+    ``excluded``, ``of_inventories`` and ``leading_out`` hold the paths of what was left out for these three reasons.
     """
 
     folder: Path
     exclude: Collection[str] = ()
+    inventories: Collection[str] = ()
     excluded: list[str] = field(default_factory=list)
+    of_inventories: list[str] = field(default_factory=list)
     leading_out: list[str] = field(default_factory=list)
 
     def read(self) -> Iterator[File]:
@@ -57,6 +60,9 @@ class SourceFiles:
         """Yield in words what was left out."""
         if self.excluded:
             yield f"left out of the source, as the key exclude says: {_shown(self.excluded)}"
+        if self.of_inventories:
+            names = _shown(self.of_inventories)
+            yield f"left out of the source, because it belongs to the inventory, which may hold secrets: {names}"
         if self.leading_out:
             yield f"left out of the source, because these links lead out of it: {_shown(self.leading_out)}"
 
@@ -64,8 +70,12 @@ class SourceFiles:
         name = path.relative_to(top).as_posix()
         if path.name in LEFT_BY_TOOLS or path.name.endswith(".egg-info"):
             return False
+        inventories = map(Path, self.inventories)
         if any(matches(name, pattern) for pattern in self.exclude):
             self.excluded.append(name)
+            return False
+        if any(top in inventory.parents and path.resolve().is_relative_to(inventory) for inventory in inventories):
+            self.of_inventories.append(name)
             return False
         if path.is_symlink():
             target = path.resolve()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks, publishing
+from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks, prepared, publishing
 
 ACCOUNT = pwd.getpwuid(os.getuid())
 LAUNCHER = Path(__file__).resolve().parents[2] / "wsgi" / "grove_runtime" / "launch.py"
@@ -214,3 +214,51 @@ def test_a_first_release_that_fails_in_apache_never_served(first: AppFolder) -> 
     assert (slots(first), history.serving(first)) == (["one", "two"], "two")
     assert history.previous(first, history.read(first)) is None
     assert not publishing.point_first(first, "three", ACCOUNT.pw_name)
+
+
+def appending(path: Path, *letters: str) -> list[str]:
+    """Return command lines that append a letter each; ``!`` fails."""
+    return ["false" if letter == "!" else f"sh -c 'printf {letter} >>{path}'" for letter in letters]
+
+
+def test_the_host_remembers_what_it_has_prepared(folder: AppFolder) -> None:
+    made = folder.path / "made"
+    write_commands(folder, prepare=appending(made, "a", "b"))
+    assert hooks.is_due(folder, "one", "prepare")
+    hooks.run(folder, "one", "prepare", ACCOUNT)
+    assert made.read_text() == "ab"
+    assert not hooks.is_due(folder, "one", "prepare")
+    # A new line and a changed one are run; one that comes back is not.
+    write_commands(folder, prepare=appending(made, "c", "b"))
+    hooks.run(folder, "one", "prepare", ACCOUNT)
+    write_commands(folder, prepare=appending(made, "a", "c", "b"))
+    assert not hooks.is_due(folder, "one", "prepare")
+    assert made.read_text() == "abc"
+    assert [event["what"] for event in history.read(folder)] == ["prepared", "prepared"]
+    text = (folder.path / prepared.FILE).read_text()
+    assert "printf" not in text
+    assert (folder.path / prepared.FILE).stat().st_mode & 0o777 == 0o640
+    # As the documents say: without the file, all of them run again.
+    (folder.path / prepared.FILE).unlink()
+    assert hooks.is_due(folder, "one", "prepare")
+
+
+def test_a_preparation_that_fails_half_way_goes_on_there(folder: AppFolder) -> None:
+    made = folder.path / "made"
+    write_commands(folder, prepare=appending(made, "a", "!", "b"))
+    with pytest.raises(hooks.HookError, match=r"key prepare\[1\]: false failed \(exit status 1\)"):
+        hooks.run(folder, "one", "prepare", ACCOUNT)
+    assert hooks.is_due(folder, "one", "prepare")
+    assert "not done: starting the idle slot" in hooks.aftermath(folder, "one", "prepare") or "serves on" in (
+        hooks.aftermath(folder, "one", "prepare")
+    )
+    write_commands(folder, prepare=appending(made, "a", "c", "b"))
+    hooks.run(folder, "one", "prepare", ACCOUNT)
+    assert made.read_text() == "acb"
+
+
+def test_a_damaged_memory_is_named(folder: AppFolder) -> None:
+    write_commands(folder, prepare="true")
+    (folder.path / prepared.FILE).write_text("[]")
+    with pytest.raises(ValueError, match=r"prepared\.json holds no dictionary; delete the file"):
+        hooks.run(folder, "one", "prepare", ACCOUNT)

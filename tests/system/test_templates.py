@@ -101,7 +101,14 @@ RECORDS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         {},
     ),
     "static": (
-        [app(ONE, path="/shop", static={"/public": "shop/public", "/a.b": "x"}, daemon_options={"cpu-priority": 5})],
+        [
+            app(
+                ONE,
+                path="/shop",
+                static={"/public": "shop/public", "/m": "{state}/m", "/a.b": "x"},
+                daemon_options={"cpu-priority": 5},
+            )
+        ],
         {"wsgi_app_extra_listen": ["127.0.0.1:18219"]},
     ),
     # Characters that the check of records lets pass.

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible import context
+from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_paths
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 
 
@@ -25,6 +27,8 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+# The last one holds the source, as the folder of an inventory usually does.
+INVENTORIES = ("shop/deploy", "shop/hosts.yml", "shop/secrets", ".")
 EXCLUDE = ["/build", "/dist", "/node_modules", "/venv"]
 
 
@@ -188,3 +192,33 @@ def test_a_file_beside_the_inputs_makes_no_other_release(source: Path) -> None:
     stream.seek(0)
     with tarfile.open(fileobj=stream) as archive:
         assert archive.getmember("plan.json").mode == 0o640
+
+
+def test_an_inventory_in_a_source_is_left_out(source: Path) -> None:
+    (source / "deploy" / "group_vars").mkdir(parents=True)
+    (source / "deploy" / "group_vars" / "all.yml").write_text("password: secret\n")
+    (source / "hosts.yml").write_text("")
+    (source / "secrets").mkdir()
+    (source / "secrets" / "key").write_text("")
+    (source / "link").symlink_to("deploy/group_vars")
+    (source / "pkg" / "secrets").mkdir()
+    (source / "pkg" / "secrets" / "code.py").write_text("")
+    contents = Payload(inventories=[str(source.parent / name) for name in INVENTORIES])
+    contents.add_source({"kind": "folder", "path": str(source), "text": "./shop"})
+    found = [member.name for member in contents.members]
+    assert found == ["src/config.py", "src/run", "src/pkg/__init__.py", "src/pkg/secrets/code.py"]
+    assert contents.warnings == [
+        "left out of the source, because it belongs to the inventory, which may hold secrets: deploy, hosts.yml, link,"
+        " secrets"
+    ]
+
+
+@pytest.mark.parametrize("given", ["inventory", "inventory/hosts.yml", "inventory/hosts.yml,", "none"])
+def test_which_paths_are_inventories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "hosts.yml").write_text("")
+    monkeypatch.setattr(context, "CLIARGS", {"inventory": [str(tmp_path / given)]})
+    of_file = [str(folder / name) for name in ("hosts.yml", "group_vars", "host_vars", "secrets")]
+    expected = {"inventory": [str(folder)], "inventory/hosts.yml": of_file}
+    assert list(inventory_paths()) == expected.get(given, [])

@@ -349,7 +349,7 @@ def test_a_static_folder_that_is_left_out(tmp_path: Path, exclude: list[str] | N
         ({"build": "a 'b"}, ["build"]),
         ({"build": {"a": "b"}}, ["build"]),
         ({"build": ["a", 3]}, ["build"]),
-        ({"build": "make {home}"}, ["build"]),
+        ({"build": "make {house}"}, ["build"]),
         ({"build": "make", "source": "shop==1"}, ["build"]),
     ],
 )

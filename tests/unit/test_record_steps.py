@@ -297,6 +297,8 @@ def test_the_plan_of_a_build() -> None:
         "start_timeout": 60,
         "migrates": True,
         "expanded": ["shop.conf"],
+        "marked": [],
+        "modes": {},
         "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
     }
     assert "sesame" not in str(view)

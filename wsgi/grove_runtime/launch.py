@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import resource
 import shlex
 import socket
@@ -39,6 +40,9 @@ TEMPORARY = "tmp"
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin"
 LANG = "C.UTF-8"
 """The one locale with UTF-8 that every host has."""
+PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+BRACE = "lbrace"
+"""The placeholder of a brace that is the beginning of no placeholder."""
 
 PASSED_ON = {"command": ("TERM",), "timer": (), "agent": ("NOTIFY_SOCKET",)}
 """The only variables that a program gets from its caller, by how it was started.
@@ -54,10 +58,11 @@ def places(release: str, state: str, logs: str) -> dict[str, str]:
 
 
 def expand(text: str, folders: Mapping[str, str]) -> str:
-    """Return ``text`` with ``{NAME}`` replaced by a folder, for each name in ``folders``; other braces stay."""
-    for name, folder in folders.items():
-        text = text.replace("{" + name + "}", folder)
-    return text
+    """Return ``text`` with ``{NAME}`` replaced by a folder, for each name in ``folders``, and ``{lbrace}`` by ``{``.
+
+    Other braces stay.
+    """
+    return PLACEHOLDER.sub(lambda found: "{" if found[1] == BRACE else folders.get(found[1], found[0]), text)
 
 
 @dataclass(frozen=True)

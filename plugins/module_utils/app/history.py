@@ -23,7 +23,7 @@ MADE_LIVE = frozenset({"deployed", "switched", "rolled_back"})
 # Later runs decide by these events, which are therefore kept longer than the others.
 DECISIVE = MADE_LIVE | {"migrated", "contracted", "after"}
 NOT_YET_LIVE = frozenset({"built", "refused", "failed"})
-WHATS = DECISIVE | NOT_YET_LIVE | {"canary", "canary_withdrawn"}
+WHATS = DECISIVE | NOT_YET_LIVE | {"prepared", "canary", "canary_withdrawn"}
 
 Event = dict[str, Any]
 

@@ -64,6 +64,8 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
         templates = layout.templates(temporary, plan)
         layout.write_expanded(templates, temporary, temporary, plan)
         permissions.restrict(temporary, account.pw_gid)
+        for target, mode in plan.modes.items():
+            (temporary / "etc" / target).chmod(int(mode, 8))
         with _timed(seconds, "build"):
             made.make(temporary, account)
         layout.copy_static(temporary, plan)

@@ -1,4 +1,4 @@
-"""The commands that a record wants run around a deployment: ``migrate``, ``contract`` and ``after``.
+"""The commands that a record wants run around a deployment: ``prepare``, ``migrate``, ``contract`` and ``after``.
 
 They are part of a release, in its ``commands.json``, and run as the application's account in the release's environment.
 """
@@ -18,14 +18,14 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
-from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits, prepared
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
 from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, try_release
 
 if TYPE_CHECKING:
     from grove_runtime.launch import Release
 
-EVENTS = {"migrate": "migrated", "contract": "contracted", "after": "after"}
+EVENTS = {"prepare": "prepared", "migrate": "migrated", "contract": "contracted", "after": "after"}
 """The event of the history that says of a hook that it was run to its end."""
 
 
@@ -48,10 +48,14 @@ def lines_of(folder: AppFolder, release_id: str, hook: str) -> list[str]:
 def is_due(folder: AppFolder, release_id: str, hook: str) -> bool:
     """Return whether a release has a hook that still has to be run.
 
-    A migration is run once. The two others belong to the live release, and ``after`` to each time that it was deployed.
+    A command of ``prepare`` is run once on a host, and a migration once for a release. The two others belong to the
+    live release, and ``after`` to each time that it was deployed.
     """
-    if not lines_of(folder, release_id, hook):
+    lines = lines_of(folder, release_id, hook)
+    if not lines:
         return False
+    if hook == "prepare":
+        return bool({prepared.key_of(line) for line in lines} - prepared.read(folder).keys())
     events = history.read(folder)
     if hook == "migrate":
         return not history.is_migrated(events, release_id, shared_migration(folder, release_id))
@@ -82,8 +86,9 @@ def note(folder: AppFolder, release_id: str, hook: str, **more: Any) -> None:
 def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passwd) -> dict[str, Any]:
     """Run the commands of a hook, one after the other, and note it; return ``seconds`` and ``output``, its last lines.
 
-    Raises HookError at the first command that fails, with its last lines, in which values of the release's environment
-    are hidden.
+    A command of ``prepare`` is left out if this host has run it, and remembered when it has ended well. Raises
+    HookError at the first command that fails, with its last lines, in which values of the release's environment are
+    hidden.
     """
     lines = lines_of(folder, release_id, hook)
     if not lines:
@@ -91,9 +96,14 @@ def run(folder: AppFolder, release_id: str, hook: str, account: pwd.struct_passw
     release, path = _read(folder, release_id), folder.release(release_id).resolve()
     start = time.monotonic()
     outputs = []
+    done = prepared.read(folder) if hook == "prepare" else {}
     for number, line in enumerate(lines):
+        if prepared.key_of(line) in done:
+            continue
         key = hook if len(lines) == 1 else f"{hook}[{number}]"
         outputs.append(run_line(release, path, key, shlex.split(line), account))
+        if hook == "prepare":
+            prepared.note(folder, line, release_id)
     seconds = round(time.monotonic() - start, 3)
     note(folder, release_id, hook, seconds=seconds)
     return {"seconds": seconds, "output": "\n".join(filter(None, outputs))}
@@ -117,14 +127,14 @@ def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_
     verdict = try_release(folder.release(release_id), trial, account)
     if not verdict.healthy:
         raise HookError(
-            "the release does not work after its migration either: as the application's account, outside Apache, it was"
-            f" loaded and asked for {trial.health}:\n{verdict.output}"
+            "the release does not work after its preparation and migration either: as the application's account,"
+            f" outside Apache, it was loaded and asked for {trial.health}:\n{verdict.output}"
         )
 
 
 def aftermath(folder: AppFolder, release_id: str, hook: str) -> str:
     """Return what a failed hook has left as it was, and what was not done, as text for the operator."""
-    if hook != "migrate":
+    if hook not in ("prepare", "migrate"):
         return (
             f"release {release_id} is live and stays so; not done: the rest of this hook."
             " Run again when the cause is gone"
@@ -141,7 +151,7 @@ def aftermath(folder: AppFolder, release_id: str, hook: str) -> str:
     if serving == release_id:
         return f"release {release_id} serves on. Run again when the cause is gone"
     return (
-        f"release {serving} serves on; done: release {release_id} is built and tried, and whatever the migration did"
+        f"release {serving} serves on; done: release {release_id} is built and tried, and whatever {hook} did"
         " before it failed; not done: starting the idle slot, the switch. Run again when the cause is gone"
     )
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, paste_file
-from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
+from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import ID_MARK, BuildError, Plan
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import site_packages
 
+IN_STATE = "{state}/"
+"""The beginning of a folder that Apache serves where it is, in the state of the application."""
 PASTE = "paste.json"
 """The file of a release that holds the record's key ``paste``."""
 
@@ -33,6 +35,8 @@ def copy_static(release: Path, plan: Plan) -> None:
     source, static = release / "src", release / "static"
     static.mkdir()
     for number, folder in enumerate(plan.static.values()):
+        if folder.startswith(IN_STATE):
+            continue
         origin = (source if source.is_dir() else site_packages(release / "venv")) / folder
         if not origin.is_dir():
             raise BuildError(f"static: the application has no folder {folder}")
@@ -43,10 +47,11 @@ def copy_static(release: Path, plan: Plan) -> None:
 def templates(release: Path, plan: Plan) -> dict[str, str]:
     """Return the texts with placeholders by the names of their files in ``etc``.
 
-    They are the record's files of sections, and paste files of installed packages with the record's overlay. Raises
-    BuildError for an overlay that does not fit.
+    They are the record's files of sections, files of templates that name the release's folder, and paste files of
+    installed packages with the record's overlay. Raises BuildError for an overlay that does not fit.
     """
-    texts = {name: (release / "etc" / name).read_text(encoding="utf-8") for name in plan.expanded}
+    names = (*plan.expanded, *plan.marked)
+    texts = {name: (release / "etc" / name).read_text(encoding="utf-8") for name in names}
     for target, settings in paste_settings(release).items():
         source = _installed_file(release / "venv", settings["from"], f"paste.{target}.from")
         try:
@@ -76,7 +81,11 @@ def write_expanded(texts: Mapping[str, str], release: Path, final: Path, plan: P
         # A link to the source's file of that name: the source stays as it is.
         if target.is_symlink():
             target.unlink()
-        target.write_text(expand(text, {"etc": f"{final}/etc", "release": str(final), **plan.places}), encoding="utf-8")
+        if name in plan.marked:
+            complete = text.replace(ID_MARK, final.name)
+        else:
+            complete = expand(text, {"etc": f"{final}/etc", "release": str(final), **plan.places})
+        target.write_text(complete, encoding="utf-8")
 
 
 def _installed_file(virtualenv: Path, path: str, key: str) -> Path:

@@ -38,7 +38,8 @@ def _has_to_build(_folder: AppFolder, _release: str, params: dict[str, Any]) -> 
 def _has_to_migrate(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:
     if folder.describe(release) is None:
         return True
-    return hooks.is_due(folder, release, "migrate") or hooks.awaits_trial(folder, release)
+    is_due = any(hooks.is_due(folder, release, hook) for hook in ("prepare", "migrate"))
+    return is_due or hooks.awaits_trial(folder, release)
 
 
 def _has_to_switch(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:

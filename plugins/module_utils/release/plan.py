@@ -12,6 +12,9 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 
 FILE = "plan.json"
+ID_MARK = "grove_release_5d1c2e8f7a90"
+"""Stands for the name of a release's folder in configuration files that were made from templates: the folder's name is
+a hash of them. No filter for texts, such as to_json or quote, changes it."""
 
 
 class BuildError(OperatorError):
@@ -27,7 +30,9 @@ class Plan:
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
     application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds;
     ``request`` is the request itself, as ``plugin_utils/trial_request.py`` makes it. In the files of ``etc`` that
-    ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders.
+    ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders. Those that ``marked``
+    names hold ``ID_MARK`` in the place of the name of the release's folder.
+    ``modes`` has the permissions of the files of ``etc`` that were copied, in octal digits.
     """
 
     release: str
@@ -44,14 +49,16 @@ class Plan:
     request: Mapping[str, Any] = field(default_factory=dict)
     migrates: bool = False
     expanded: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
         """Read the plan of the release that was unpacked into ``folder``. Raises BuildError when it cannot be used."""
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            lists = {key: tuple(content.get(key, ())) for key in ("expanded", "requirements", "constraints")}
+            lists = {key: tuple(content.get(key, ())) for key in ("expanded", "marked", "requirements", "constraints")}
             return cls(**{**content, **lists})
         except (OSError, ValueError, TypeError) as error:
             raise BuildError(f"the archive's {FILE} cannot be used: {explain(error)}") from error

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, make_account_folder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
+from ansible_collections.grove.wsgi.plugins.module_utils.app.served_folder import serve_folder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Step, deployment_step
 from ansible_collections.grove.wsgi.plugins.module_utils.release import building, publishing
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
@@ -27,6 +28,16 @@ def make_writable(account_name: str, paths: list[str], mode: int, *, dry: bool) 
     except KeyError:
         account = None
     changes = [make_account_folder(Path(path), account, mode, dry=dry) for path in paths]
+    return any(changes)
+
+
+def serve_folders(account_name: str, folders: list[dict[str, str]], *, dry: bool) -> bool:
+    """Let Apache read folders, each with ``state``, which it is below, and ``path``; return whether one changed."""
+    try:
+        account = pwd.getpwnam(account_name)
+    except KeyError:
+        account = None
+    changes = [serve_folder(Path(one["state"]), Path(one["path"]), account, dry=dry) for one in folders]
     return any(changes)
 
 
@@ -58,6 +69,7 @@ def provide_release(params: dict[str, Any], *, dry: bool) -> dict[str, Any]:
         changes = [
             make_writable(params["account"], params["writable"], 0o750, dry=dry),
             make_writable(params["account"], params["private"], 0o700, dry=dry),
+            serve_folders(params["account"], params["served"], dry=dry),
         ]
         if folder.describe(release) is None:
             if params["payload"] is None or dry:

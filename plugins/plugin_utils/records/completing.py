@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 
 from ..mpm import per_core
 from . import mod_wsgi_options, syntax
+from .copies import MODE, Copy, is_copy
 from .factory import call_of
 from .headers import answer_headers
 from .health import host_header, read_health
 from .keys import Entry, Keys
 from .limits import PORT_DIGITS, PORTS, THREADS
+from .placeholders import values_of
 from .record import COLOURS, Agent, PasteFile, Record, Source, Timer
 from .settings import Settings
 from .spec import frozen
@@ -47,15 +49,18 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     limits = keys.limits.memory_limit
     longest = keys.limits.max_response_header
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
-    return Record(
+    record = Record(
         keys=keys,
         kind=kind,
         entry=_entry(keys.make.entry, kind),
-        call=call_of(keys.make.entry),
+        call=None,
         source=source_of(keys.install.source, settings.folders),
         lock=find(keys.install.lock, settings.folders) if keys.install.lock else None,
         extras=tuple(folder for folder in extras if folder is not None),
         config=frozen({str(file): _template(value, settings.folders) for file, value in keys.make.config.items()}),
+        copies=frozen(
+            {str(file): _copy(value, settings.folders) for file, value in keys.make.config.items() if is_copy(value)}
+        ),
         paste=frozen({str(file): _paste_file(value) for file, value in keys.make.paste.items()}),
         environment=frozen({str(variable): str(value) for variable, value in keys.make.environment.items()}),
         python=python,
@@ -96,6 +101,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         agents=_programs(Agent, keys.run.agents),
         timers=_programs(Timer, keys.run.timers),
     )
+    return dataclasses.replace(record, call=call_of(keys.make.entry, values_of(record)))
 
 
 def kind_of(entry: Entry) -> str:
@@ -158,6 +164,10 @@ def listen_address(listen: object, settings: Settings) -> tuple[str, int] | None
 
 def _template(value: object, folders: Iterable[str]) -> str | None:
     return find(value, folders) if isinstance(value, str) else None
+
+
+def _copy(value: Mapping[str, Any], folders: Iterable[str]) -> Copy:
+    return Copy(_template(value.get("copy"), folders), str(value.get("mode", MODE)))
 
 
 def _paste_file(value: object) -> PasteFile:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .keys import Entry
 from .limits import ENTRY_DEPTH
+from .placeholders import fill
 from .problems import kind_of_value, plain
 
 LITERALS = (str, bytes, bool, int, float, type(None))
@@ -39,15 +40,18 @@ class CallError(ValueError):
         self.key, self.actual, self.remedy = key, actual, remedy
 
 
-def call_of(entry: Entry) -> Call | None:
-    """Return the call that makes the application; None where the entry makes it in another way, or cannot be used."""
+def call_of(entry: Entry, values: Mapping[str, str]) -> Call | None:
+    """Return the call that makes the application; None where the entry makes it in another way, or cannot be used.
+
+    ``values`` replace placeholders in texts.
+    """
     if not is_call(entry):
         return None
     try:
         function, arguments, keywords = parts(entry)
     except CallError:
         return None
-    return Call(function, repr(arguments), repr(keywords))
+    return Call(function, repr(fill(arguments, values)), repr(fill(keywords, values)))
 
 
 def is_call(entry: Entry) -> bool:

@@ -11,8 +11,10 @@ from ..inventory import read_as_inventory
 from ..source_files import excluding
 from . import syntax
 from .completing import ENTRY_KINDS, find
+from .copies import check_copy, is_copy
 from .factory import CallError, is_call, parts, texts
 from .paste import check_paste
+from .placeholders import IN_STATE, check_placeholders
 from .problems import INVENTORY_REMEDY, Problems, kind_of_value, quoted, shown
 from .project import ProjectError, needs_of
 from .record import Record
@@ -21,9 +23,6 @@ from .settings import Settings
 
 ABSOLUTE_REMEDY = "it has to be an absolute path"
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-PLACEHOLDERS = ("etc", "release", "state", "logs")
-PLACEHOLDER = re.compile(r"\{(\w*)\}")
-PLACEHOLDER_REMEDY = f"the placeholders are {', '.join('{' + name + '}' for name in PLACEHOLDERS)}"
 
 
 def check_entry(record: Record, problems: Problems) -> None:
@@ -50,7 +49,7 @@ def check_entry(record: Record, problems: Problems) -> None:
     for word in record.keys.make.argv:
         if remedy := syntax.argument(word):
             problems.add(name, "argv", shown(word), remedy)
-        _check_placeholders(name, "argv", word, problems)
+        check_placeholders(record, "argv", word, problems)
 
 
 def _check_callable(record: Record, problems: Problems) -> None:
@@ -69,7 +68,7 @@ def _check_callable(record: Record, problems: Problems) -> None:
         what = "attribute" if record.kind == "module" else "function"
         problems.add(name, key, shown(text), f"it has to be package.module:{what}")
     for argument in texts(values):
-        _check_placeholders(name, key if record.kind == "module" else "entry.arguments", argument, problems)
+        check_placeholders(record, key if record.kind == "module" else "entry.arguments", argument, problems)
 
 
 def _check_environment(record: Record, problems: Problems) -> None:
@@ -86,15 +85,9 @@ def _check_environment(record: Record, problems: Problems) -> None:
             continue
         if remedy := syntax.argument(f"{key}={value}"):
             problems.add(record.name, where, f"{len(str(value))} characters", remedy)
-        _check_placeholders(record.name, where, str(value), problems)
+        check_placeholders(record, where, str(value), problems)
     if remedy := syntax.environment_size(record.environment):
         problems.add(record.name, "environment", f"{len(record.environment)} variables", remedy)
-
-
-def _check_placeholders(name: str, key: str, text: str, problems: Problems) -> None:
-    for placeholder in PLACEHOLDER.findall(text):
-        if placeholder not in PLACEHOLDERS:
-            problems.add(name, key, f"{{{placeholder}}}", PLACEHOLDER_REMEDY)
 
 
 def check_files(record: Record, settings: Settings, problems: Problems) -> None:
@@ -127,6 +120,7 @@ def _check_inventories(record: Record, settings: Settings, problems: Problems) -
     """Refuse files that Ansible reads as inventories, and runs where they are executable."""
     paths = [("source", record.source.path), ("lock", record.lock), *(("extras", path) for path in record.extras)]
     paths += [(f"config.{file}", path) for file, path in record.config.items()]
+    paths += [(f"config.{file}", copied.path) for file, copied in record.copies.items()]
     for key, path in paths:
         if path and (file := read_as_inventory(path, settings.inventories)):
             problems.add(record.name, key, f"{file}, which Ansible reads as an inventory", INVENTORY_REMEDY)
@@ -158,9 +152,18 @@ def _check_static(record: Record, url: str, value: object, problems: Problems) -
         "it has to be longer, without a slash at the end" if url.endswith("/") else ""
     ):
         problems.add(record.name, key, "a URL path that is not usable", remedy)
+    if isinstance(value, str) and value.startswith(IN_STATE):
+        path = value.removeprefix(IN_STATE)
+        fault = syntax.file_below(path.removeprefix("/")) or syntax.plain_path(path)
+        if fault or not path.startswith("/") or path.startswith("/tmp/") or path == "/tmp":
+            # The state itself would be public with the application's database and keys.
+            remedy = "it has to be a folder of its own below {state}, such as {state}/media, and not {state}/tmp"
+            problems.add(record.name, key, shown(value), remedy)
+        return
     if not isinstance(value, str) or syntax.file_below(value):
         # The source itself would be public with its code and its configuration.
-        problems.add(record.name, key, shown(value), "it has to be a folder inside the source, without . and ..")
+        remedy = "it has to be a folder inside the source, without . and .., or one such as {state}/media"
+        problems.add(record.name, key, shown(value), remedy)
     elif folder and not record.keys.make.build and not os.path.isdir(os.path.join(folder, value)):
         problems.add(record.name, key, f"{quoted(value)}, which is not there", "it has to be a folder of the source")
     elif folder and not record.keys.make.build and (pattern := excluding(value, record.keys.install.exclude)):
@@ -179,6 +182,9 @@ def _check_source(record: Record, settings: Settings, searched: str, problems: P
         if os.path.realpath(source.path) == "/":
             remedy = "it has to be the application's own folder, not the whole file system"
             problems.add(record.name, "source", shown(source.text), remedy)
+        elif any(os.path.realpath(source.path) == os.path.realpath(folder) for folder in settings.inventories):
+            remedy = "the release would hold its variables and secrets; put the application into a folder of its own"
+            problems.add(record.name, "source", f"{quoted(source.text)}, the folder of the inventory", remedy)
         elif source.kind == "wheel" and (remedy := syntax.wheel_name(source.path)):
             problems.add(record.name, "source", shown(source.text), remedy)
         return
@@ -221,12 +227,16 @@ def _check_config(record: Record, searched: str, problems: Problems) -> None:
         for folder in _folders_above(target):
             if folder in targets:
                 problems.add(record.name, key, f"a file below {folder}", f"{folder} is a file; rename one of them")
-        if isinstance(value, Mapping):
-            check_sections(record.name, key, value, problems)
+        if is_copy(value):
+            check_copy(record.name, key, value, problems)
+            if isinstance(value.get("copy"), str):
+                _check_file(record, f"{key}.copy", value["copy"], record.copies[target].path, searched, problems)
+        elif isinstance(value, Mapping):
+            check_sections(record, key, value, problems)
         elif isinstance(value, str):
             _check_file(record, key, value, record.config[target], searched, problems)
         else:
-            remedy = "it has to be the path of a template, or a dictionary of sections"
+            remedy = "it has to be the path of a template, a dictionary of sections, or {copy: PATH}"
             problems.add(record.name, key, shown(value), remedy)
 
 

@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 
-from .files import PLACEHOLDER, PLACEHOLDER_REMEDY, PLACEHOLDERS
 from .limits import AGENT_RANGES, UNIT_NAME_LENGTH
+from .placeholders import check_placeholders
 from .problems import Problems, kind_of_value, shown
 from .record import Agent, Record, Timer
 from .syntax import argument
 
-HOOKS = ("migrate", "contract", "after")
+HOOKS = ("prepare", "migrate", "contract", "after")
 SCHEDULES = ("hourly", "daily", "weekly", "monthly")
 UNIT_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{UNIT_NAME_LENGTH - 1}}}")
 RESTARTS = ("before", "after")
@@ -24,9 +24,9 @@ def check_hooks(record: Record, problems: Problems) -> None:
     for key in HOOKS:
         value = getattr(record.keys.replace, key)
         if value is not None:
-            _check_hook(record.name, key, value, problems)
+            _check_hook(record, key, value, problems)
     if (build := record.keys.make.build) is not None:
-        _check_hook(record.name, "build", build, problems)
+        _check_hook(record, "build", build, problems)
         if record.source.kind != "folder":
             remedy = "it goes with a source folder only, whose files it makes"
             problems.add(record.name, "build", shown(build), remedy)
@@ -38,15 +38,15 @@ def check_hooks(record: Record, problems: Problems) -> None:
         _check_agent(record, name, agent, problems)
 
 
-def _check_hook(name: str, key: str, value: object, problems: Problems) -> None:
+def _check_hook(record: Record, key: str, value: object, problems: Problems) -> None:
     if isinstance(value, str):
-        _check_command(name, key, value, problems)
+        _check_command(record, key, value, problems)
     elif isinstance(value, tuple) and value and all(isinstance(line, str) for line in value):
         for number, line in enumerate(value):
-            _check_command(name, f"{key}[{number}]", line, problems)
+            _check_command(record, f"{key}[{number}]", line, problems)
     else:
         actual = "an empty list" if value == () else kind_of_value(value)
-        problems.add(name, key, actual, "it has to be a command line, or a list of command lines")
+        problems.add(record.name, key, actual, "it has to be a command line, or a list of command lines")
 
 
 def _check_read_file(record: Record, file: object, names: object, problems: Problems) -> None:
@@ -57,8 +57,8 @@ def _check_read_file(record: Record, file: object, names: object, problems: Prob
     elif not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
         remedy = "it has to be a list of sections and of options (SECTION/OPTION), or empty for the whole file"
         problems.add(record.name, key, shown(names), remedy)
-    elif names and record.config[str(file)] is not None:
-        actual = f"{shown(names)} of a file that is made of a template"
+    elif names and (record.config[str(file)] is not None or file in record.copies):
+        actual = f"{shown(names)} of a file that is not made of sections"
         problems.add(record.name, key, actual, "it has to be an empty list, which stands for the whole file")
 
 
@@ -71,7 +71,7 @@ def _check_timer(record: Record, name: object, timer: object, problems: Problems
     if timer["schedule"] not in SCHEDULES:
         remedy = f"it has to be one of {', '.join(SCHEDULES)}"
         problems.add(record.name, f"{key}.schedule", shown(timer["schedule"]), remedy)
-    _check_text_command(record.name, f"{key}.command", timer["command"], problems)
+    _check_text_command(record, f"{key}.command", timer["command"], problems)
 
 
 def _check_agent(record: Record, name: object, agent: object, problems: Problems) -> None:
@@ -94,7 +94,7 @@ def _check_agent(record: Record, name: object, agent: object, problems: Problems
     notify: object = completed.notify
     if not isinstance(notify, bool):
         problems.add(record.name, f"{key}.notify", shown(notify), "it has to be true or false")
-    _check_text_command(record.name, f"{key}.command", completed.command, problems)
+    _check_text_command(record, f"{key}.command", completed.command, problems)
 
 
 def _keys_of(value: object) -> str:
@@ -109,26 +109,24 @@ def _check_unit_name(record: str, key: str, name: object, problems: Problems) ->
         problems.add(record, key, shown(name), remedy)
 
 
-def _check_text_command(name: str, key: str, command: object, problems: Problems) -> None:
+def _check_text_command(record: Record, key: str, command: object, problems: Problems) -> None:
     if isinstance(command, str):
-        _check_command(name, key, command, problems)
+        _check_command(record, key, command, problems)
     else:
-        problems.add(name, key, shown(command), "it has to be a text")
+        problems.add(record.name, key, shown(command), "it has to be a text")
 
 
-def _check_command(name: str, key: str, text: str, problems: Problems) -> None:
+def _check_command(record: Record, key: str, text: str, problems: Problems) -> None:
     """Check a command line. Its text may hold secrets, and is not shown."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         remedy = "quotes have to be closed, as in a shell"
-        problems.add(name, key, f"a command line that cannot be split ({error})", remedy)
+        problems.add(record.name, key, f"a command line that cannot be split ({error})", remedy)
         return
     if not words or not words[0] or words[0].startswith("-"):
         actual = "a command line that begins with an option" if words and words[0] else "an empty command line"
-        problems.add(name, key, actual, "it has to name a command, or be left out")
+        problems.add(record.name, key, actual, "it has to name a command, or be left out")
     for remedy in filter(None, map(argument, words)):
-        problems.add(name, key, "an argument that is too long", remedy)
-    for placeholder in PLACEHOLDER.findall(text):
-        if placeholder and placeholder not in PLACEHOLDERS:
-            problems.add(name, key, f"{{{placeholder}}}", PLACEHOLDER_REMEDY)
+        problems.add(record.name, key, "an argument that is too long", remedy)
+    check_placeholders(record, key, text, problems)

@@ -88,6 +88,7 @@ class Replace:
     idle: str
     start_timeout: int
     drain_timeout: int
+    prepare: Any
     migrate: Any
     migrate_on: str
     migrate_reads: Mapping[str, Any]

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .factory import texts
+from .placeholders import check_placeholders
 from .problems import Problems, shown
 from .record import Record
 from .syntax import file_below
@@ -43,6 +45,10 @@ def check_paste(record: Record, problems: Problems) -> None:
             )
         if target in record.config:
             problems.add(record.name, key, f"config.{target}, too", "a file is one or the other")
+        if isinstance(oslo, str):
+            check_placeholders(record, f"{key}.oslo_config_file", oslo, problems)
+        for text in texts(value.get("overlay") or {}):
+            check_placeholders(record, f"{key}.overlay", text, problems)
         _check_overlay(record.name, f"{key}.overlay", value.get("overlay") or {}, problems)
 
 

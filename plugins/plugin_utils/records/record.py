@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .copies import Copy
 from .factory import Call
 from .keys import Entry, Keys
 from .limits import AGENT_SETTLE, AGENT_STOP_TIMEOUT
@@ -70,8 +71,9 @@ class Record:
     """A record. ``keys`` holds what was written, with the defaults of the specs; the other fields follow from it.
 
     A field with the name of a key is that key's completed value. ``config`` has the path of each file's template, and
-    None for a file that is made of sections. ``staples`` says that the certificate names an OCSP responder. ``abi`` is
-    that of ``python`` on the host, empty where it is not known. ``health_check`` always has a host.
+    None for a file that is made of sections or copied; ``copies`` has those that are copied. ``staples`` says that the
+    certificate names an OCSP responder. ``abi`` is that of ``python`` on the host, empty where it is not known.
+    ``health_check`` always has a host.
     """
 
     keys: Keys
@@ -82,6 +84,7 @@ class Record:
     lock: str | None
     extras: tuple[str, ...]
     config: Mapping[str, str | None]
+    copies: Mapping[str, Copy]
     paste: Mapping[str, PasteFile]
     environment: Mapping[str, str]
     python: str

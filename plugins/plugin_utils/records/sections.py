@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .placeholders import check_placeholders
 from .problems import Problems, kind_of_value
+from .record import Record
 from .syntax import control_fault
 
 SCALARS = (str, bool, int, float)
 
 
-def check_sections(record: str, key: str, sections: Mapping[str, Any], problems: Problems) -> None:
+def check_sections(of: Record, key: str, sections: Mapping[str, Any], problems: Problems) -> None:
     """Check the shape of a file's sections. Values may be secrets, and are not shown."""
+    record = of.name
     for section, options in sections.items():
         if not isinstance(section, str) or not section or section != section.strip() or set(section) & set("[]\n"):
             problems.add(record, key, "a section without a usable name", "it has to be a text without brackets")
@@ -32,6 +35,8 @@ def check_sections(record: str, key: str, sections: Mapping[str, Any], problems:
                 elif isinstance(one, str) and one != one.strip():
                     remedy = "a reader of the file takes them away; remove them"
                     problems.add(record, where, "a text with spaces around it", remedy)
+                if isinstance(one, str):
+                    check_placeholders(of, where, one, problems)
 
 
 def render(sections: Mapping[str, Any], comment: str) -> str:

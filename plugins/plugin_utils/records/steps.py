@@ -6,9 +6,12 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.release.prepared import key_of
+
 from .. import sandbox
 from .checking import Checked
 from .limits import APACHE_LINE, RANGES
+from .placeholders import fill, values_of
 from .places import every_address, is_name
 from .record import Record
 from .settings import Settings
@@ -42,6 +45,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "mounted_beside": mounted_beside(sites, deployed),
         "certificates": [_certificate(record, settings) for record in private],
         "certificate_files": certificate_files(private, settings),
+        "prepare": [_preparation(record) for record in deployed if record.keys.replace.prepare],
         "migrate": _hooks(deployed, "migrate"),
         "contract": _hooks(deployed, "contract"),
         "after": _hooks(deployed, "after"),
@@ -241,6 +245,13 @@ def _hooks(records: Iterable[Record], hook: str) -> list[dict[str, Any]]:
         for record in records
         if getattr(record.keys.replace, hook)
     ]
+
+
+def _preparation(record: Record) -> dict[str, Any]:
+    """Return the names by which a host remembers the command lines of a record's ``prepare``."""
+    written = record.keys.replace.prepare
+    lines = fill([written] if isinstance(written, str) else written, values_of(record))
+    return {"name": record.name, "lines": [key_of(line) for line in lines]}
 
 
 def _certificate(record: Record, settings: Settings) -> dict[str, Any]:

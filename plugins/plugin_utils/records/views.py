@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .placeholders import values_of
 from .record import PasteFile, Record
 
 # Fields that follow from a record, beside its keys.
@@ -20,7 +21,7 @@ PLACES = (
     *("answer_headers", "health_check"),
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
-RELEASE = ("source", "lock", "extras", "config", "paste", "python", "abi", "home", "entry", "call")
+RELEASE = ("source", "lock", "extras", "config", "copies", "paste", "python", "abi", "home", "entry", "call")
 SECRET = "environment"
 # Keys of the group reach that a release needs: what Apache serves from it, and what makes the request of its trial.
 REACH_OF_A_RELEASE = ("static", "server_name", "tls", "directives", "client_headers", "proxy_headers")
@@ -30,7 +31,7 @@ SERVING = (
     *("name", "folder", "account", "processes", "health_path", "health_check"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
-COMMANDS = ("migrate", "migrate_on", "migrate_reads", "contract", "after")
+COMMANDS = ("prepare", "migrate", "migrate_on", "migrate_reads", "contract", "after")
 
 
 def views(record: Record) -> dict[str, dict[str, Any]]:
@@ -46,6 +47,7 @@ def apache_view(record: Record) -> dict[str, Any]:
 def build_view(record: Record) -> dict[str, Any]:
     """Return what the build of a release gets."""
     reach = _plain({key: getattr(record.keys.reach, key) for key in REACH_OF_A_RELEASE})
+    reach["placeholders"] = values_of(record)
     return {**reach, **_view(record, ("install", "make", "replace", "limits"), (*PLACES, *RELEASE))}
 
 
