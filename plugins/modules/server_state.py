@@ -47,10 +47,12 @@ lists:
 """
 
 import subprocess
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host.info import has_package_lists
 from ansible_collections.grove.wsgi.plugins.module_utils.host.packages import installed
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
 def runs(unit: str) -> bool:
@@ -74,10 +76,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    names = module.params["packages"]
-    present = installed(names)
-    missing = [name for name in names if name not in present]
-    module.exit_json(changed=False, missing=missing, runs=runs(module.params["unit"]), lists=has_package_lists())
+
+    def work() -> dict[str, Any]:
+        names = module.params["packages"]
+        present = installed(names)
+        missing = [name for name in names if name not in present]
+        unit = module.params["unit"]
+        return {"changed": False, "missing": missing, "runs": runs(unit), "lists": has_package_lists()}
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import grp
+import hashlib
 import os
 import pwd
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe, edited_sites, packaged
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
 
@@ -114,12 +115,42 @@ def test_sites_that_are_not_groves(tmp_path: Path, family: str, site: str, ports
     assert describe(layout)["ports_ours"] is True
 
 
+def test_a_site_of_the_package_that_was_edited(tmp_path: Path) -> None:
+    layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), root=str(tmp_path))
+    for folder in ("sites-available", "sites-enabled"):
+        (tmp_path / folder).mkdir()
+    site, other = (tmp_path / "sites-available" / f"{name}.conf" for name in ("000-default", "default-ssl"))
+    sums = {}
+    for path in (site, other):
+        path.write_text(FOREIGN)
+        sums[str(path)] = hashlib.md5(FOREIGN.encode(), usedforsecurity=False).hexdigest()
+    sums[str(tmp_path / "ports.conf")] = "0"
+    enabled = tmp_path / "sites-enabled" / site.name
+    enabled.symlink_to("../sites-available/000-default.conf")
+    assert edited_sites(layout, sums) == []
+    # An edited file that is not enabled serves nobody.
+    other.write_text("# mine\n")
+    assert edited_sites(layout, sums) == []
+    site.write_text("# mine\n")
+    assert edited_sites(layout, sums) == ["000-default"]
+    enabled.unlink()
+    enabled.write_text(FOREIGN)
+    assert edited_sites(layout, sums) == []
+
+
+def test_the_sums_of_the_package() -> None:
+    """The Apache of this machine, as dpkg knows it."""
+    assert len(packaged("apache2")["/etc/apache2/sites-available/000-default.conf"]) == 32
+    assert packaged("no-such-package") == {}
+
+
 def test_a_host_without_apache(tmp_path: Path) -> None:
     layout = dataclasses.replace(Layout.of(FAMILIES["Debian"]["layout"]), binary=str(tmp_path / "apache2"))
     assert describe(layout) == {
         "version": "",
         "sites": [],
         "foreign_sites": [],
+        "edited_sites": [],
         "foreign_listen": [],
         "ports_ours": False,
     }

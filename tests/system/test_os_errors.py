@@ -61,3 +61,26 @@ def test_a_module_says_what_is_wrong_with_the_file_system(
     assert words in result["msg"]
     assert "Errno" not in result["msg"]
     assert result["options"] == flags
+
+
+def call(folder: Path, before: str, work: str) -> dict[str, Any]:
+    """Return the result of a module that works in ``folder``, in a process that has run ``before``."""
+    program = CALL.replace("run_module(Module(), work)", f"import os\n{before}\nrun_module(Module(), work)")
+    command = [sys.executable, "-c", program, str(folder), work]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    result: dict[str, Any] = json.loads(done.stderr)
+    return result
+
+
+@pytest.mark.parametrize("umask", ["0o077", "0o027", "0o022", "0"])
+def test_the_umask_of_roots_shell_does_not_count(tmp_path: Path, umask: str) -> None:
+    assert call(tmp_path, f"os.umask({umask})", "import os; os.mkdir(path + '/made')") == {}
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_module_that_does_not_run_as_root_changes_nothing(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    message = call(tmp_path, "os.seteuid(65534)", "import os; os.mkdir(path + '/made')")["msg"]
+    assert "Ansible runs as nobody there; nothing was changed. Add -b" in message
+    assert "ansible_become: true" in message
+    assert list(tmp_path.iterdir()) == []

@@ -501,6 +501,8 @@ def test_foreign_sites(settings: Settings, host: Host) -> None:
     assert problems([record()], settings, host) == []
     host["httpd"] |= {"foreign_sites": ["000-default", "default-ssl", "ssl"], "ports_ours": False}
     assert problems([record()], settings, host) == []
+    host["httpd"]["edited_sites"] = ["000-default"]
+    assert problems([record()], settings, host) == [("(all)", "wsgi_app_extra_listen")]
 
 
 def test_a_firewall_for_a_virtual_host(settings: Settings, host: Host) -> None:

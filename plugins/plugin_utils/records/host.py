@@ -96,6 +96,12 @@ def _check_mounts(settings: Settings, mounts: Mapping[str, Sequence[str]], probl
 
 
 def _check_foreign_sites(settings: Settings, httpd: Mapping[str, Any], problems: Problems) -> None:
+    for name in httpd.get("edited_sites", ()):
+        remedy = (
+            f"Grove disables the package's default sites; to keep yours, rename its file and enable that one (a2dissite"
+            f" {name}; a2ensite OTHER), or else disable it"
+        )
+        problems.add(ALL, "wsgi_app_extra_listen", f"the enabled site {name}, which is no longer the package's", remedy)
     foreign = [name for name in httpd["foreign_sites"] if name not in PACKAGED_SITES]
     if foreign and not httpd["ports_ours"] and not settings.httpd_listen:
         ports = ", ".join(httpd["foreign_listen"]) or "none"
