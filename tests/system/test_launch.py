@@ -322,7 +322,13 @@ def test_a_release_without_a_required_key(tmp_path: Path) -> None:
 
 
 def rendered(**record: Any) -> str:
-    record = {"name": "shop", "request_timeout": 60, "pecan_signatures": True, **record}
+    record = {
+        "name": "shop",
+        "request_timeout": 60,
+        "pecan_signatures": True,
+        "servers": {"config": None, "queues": []},
+        **record,
+    }
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string((WSGI / "app.wsgi.j2").read_text()).render(record=record)
 

@@ -324,6 +324,15 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(config={"../config.py": "config.py.j2"}), "config.../config.py"),
         (record(config={"/etc/passwd": "config.py.j2"}), "config./etc/passwd"),
         (record(config={"config.py": 3}), "config.config.py"),
+        (record(servers={"config": "shop.conf"}), "servers.config"),
+        (record(servers={"config": "config.py"}), "servers.config"),
+        (record(servers={"queues": ["orders"]}), "servers.queues"),
+        (record(servers={"queue": "orders"}), "servers.queue"),
+        (record(servers="config.py"), "servers"),
+        (
+            record(config={"config.py": "config.py.j2", "s.conf": {}}, servers={"config": "s.conf", "queues": [""]}),
+            "servers.queues",
+        ),
         # Files that the controller lacks.
         (record(source="./shoop"), "source"),
         (record(source="./shop.lock"), "source"),

@@ -13,7 +13,18 @@ from .addresses import bracketed, parse_port
 from .errors import Problem, wrong
 
 DATABASE_SCHEMES = {"mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
-KEYS = ("databases", "database_schemes", "message_bus", "vhost", "former_vhosts", "vhosts", "user", "roles", "catalogue", "asks")
+KEYS = (
+    "databases",
+    "database_schemes",
+    "message_bus",
+    "vhost",
+    "former_vhosts",
+    "vhosts",
+    "user",
+    "roles",
+    "catalogue",
+    "asks",
+)
 # The cells of nova store a URL in which the virtual host stands as it is.
 VHOST = re.compile("[A-Za-z0-9._-]+")
 ENTRY_KEYS = ("type", "name", "description", "listen", "path", "url", "internal_url", "admin_url")
