@@ -1,11 +1,11 @@
-"""Create servers and volumes without a pause, and note each answer. Runs on the host with Python's standard library only.
+"""Create servers and volumes without a pause, and note each answer. Runs on the host with Python's standard library.
 
 Usage: outage_clients.py create JOURNAL STOP SETTINGS
        outage_clients.py result JOURNAL SECONDS SETTINGS
 
-SETTINGS is JSON: ``token``, ``flavor``, ``image``, ``network``, ``compute`` and ``volume`` (URLs). ``create`` goes on until
-the file STOP exists; the host may stop at any time. ``result`` waits at most SECONDS until nothing is being built, and
-prints JSON: what was acknowledged and what exists. It names servers and volumes that are lost or stuck.
+SETTINGS is JSON: ``token``, ``flavor``, ``image``, ``network``, ``compute`` and ``volume`` (URLs). ``create`` goes on
+until the file STOP exists; the host may stop at any time. ``result`` waits at most SECONDS until nothing is being
+built, and prints JSON: what was acknowledged and what exists. It names servers and volumes that are lost or stuck.
 """
 
 import collections

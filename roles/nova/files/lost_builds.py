@@ -4,9 +4,9 @@ Usage: lost_builds.py FILE        looks every two minutes until it is stopped; F
        lost_builds.py FILE once   looks once
 
 The conductor has taken a build from the broker, and then it lost its database, or its host lost power. Nova never looks
-at such a build again, and the server is shown as BUILD for ever. Nova's own instance_build_timeout ends builds that have
-reached a compute. This program ends those that have not: after AGE seconds, once the conductor answers, and when the
-conductor has not gone on with them for GRACE seconds.
+at such a build again, and the server is shown as BUILD for ever. Nova's own instance_build_timeout ends builds that
+have reached a compute. This program ends those that have not: after AGE seconds, once the conductor answers, and when
+the conductor has not gone on with them for GRACE seconds.
 """
 
 from __future__ import annotations
