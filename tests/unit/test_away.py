@@ -129,6 +129,22 @@ def test_changes_are_refused_while_the_broker_is_away(method: str) -> None:
     assert Answer(guarded, method).status == "202 Accepted"
 
 
+def test_changes_wait_for_the_agents_reports_after_the_database_was_away(
+    nowhere: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = away.Watch(broker=(), ready=True)
+    watch._known.set()
+    statuses = iter(["500 Internal Server Error", *["200 OK"] * 3])
+    guarded = away.guard(
+        lambda environ, start: application(next(statuses))(environ, start), away.Servers(databases=(nowhere,)), watch
+    )
+    assert Answer(guarded).status.startswith("503")
+    assert Answer(guarded, "POST").status.startswith("503")
+    assert Answer(guarded).status == "200 OK"
+    monkeypatch.setattr(away, "REPORT_SECONDS", 0.0)
+    assert Answer(guarded, "POST").status == "200 OK"
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

@@ -38,6 +38,8 @@ PAUSE = 1.0
 """Seconds between two attempts to connect, and between two looks at the queues."""
 SETTLE_SECONDS = 5.0
 """Seconds after the agents' return until requests are accepted: agents first report that they are up."""
+REPORT_SECONDS = 15.0
+"""Seconds after the database was away until requests that need agents are accepted: agents report every ten seconds."""
 HEARTBEAT = 10
 """Seconds after which a broker that does not answer counts as away."""
 FIRST_SECONDS = 5.0
@@ -231,60 +233,69 @@ def _without_consumer(connection: Any, queues: Sequence[str]) -> str:
     return ""
 
 
-def guard(
-    application: WSGIApplication, needed: Servers, watch: Watch | None, *, label: str = "the application"
-) -> WSGIApplication:
+def guard(application: WSGIApplication, needed: Servers, watch: Watch | None) -> WSGIApplication:
     """Return ``application`` so that it answers 503 while a server is away.
 
-    ``watch`` follows the broker; None for an application without one. ``label`` names the application in the answers.
+    ``watch`` follows the broker; None for an application without one.
     """
-
-    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if watch is not None and environ["REQUEST_METHOD"] not in READING and not watch.wait():
-            return refuse(start_response, f"{label} accepts no changes now: {watch.reason}")
-        if not needed.databases:
-            return application(environ, start_response)
-        return _without_database(application, needed, label, environ, start_response)
-
-    return guarded
+    return Guard(application, needed, watch) if needed.databases or watch is not None else application
 
 
-def _without_database(
-    application: WSGIApplication,
-    needed: Servers,
-    label: str,
-    environ: WSGIEnvironment,
-    start_response: StartResponse,
-) -> Iterable[bytes]:
-    statuses: list[str] = []
-    away = ""
+class Guard:
+    """An application that answers 503 while a server is away; see ``guard``."""
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        nonlocal away
-        statuses.append(status)
-        # Only now: a database counts connections that say nothing as failed ones.
-        away = needed.missing_database() if status.startswith("500") else ""
+    def __init__(self, application: WSGIApplication, needed: Servers, watch: Watch | None) -> None:
+        self._application = application
+        self._needed = needed
+        self._watch = watch
+        self._database_away = -REPORT_SECONDS
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        if self._watch is not None and environ["REQUEST_METHOD"] not in READING:
+            if not self._watch.wait():
+                return refuse(start_response, f"no changes are accepted now: {self._watch.reason}")
+            if time.monotonic() < self._database_away + REPORT_SECONDS:
+                return refuse(start_response, "no changes are accepted now: the database was away a moment ago")
+        if not self._needed.databases:
+            return self._application(environ, start_response)
+        return self._unless_away(environ, start_response)
+
+    def _unless_away(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        statuses: list[str] = []
+        away = ""
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal away
+            statuses.append(status)
+            # Only now: a database counts connections that say nothing as failed ones.
+            away = self._missing_database() if status.startswith("500") else ""
+            if away:
+                return lambda data: None
+            if status.startswith("503") and not any(name.lower() == "retry-after" for name, _ in headers):
+                headers = [*headers, ("Retry-After", str(RETRY_SECONDS))]
+            return start_response(status, headers, exc_info)
+
+        def other() -> list[bytes] | None:
+            return refuse(start_response, f"the database at {away} is away") if away else None
+
+        try:
+            answer = self._application(environ, start)
+        except Exception:
+            if not statuses and (away := self._missing_database()):
+                return other() or []
+            raise
+        if not statuses:
+            return _late(answer, other)
         if away:
-            return lambda data: None
-        if status.startswith("503") and not any(name.lower() == "retry-after" for name, _ in headers):
-            headers = [*headers, ("Retry-After", str(RETRY_SECONDS))]
-        return start_response(status, headers, exc_info)
+            _close(answer)
+        return other() or answer
 
-    def message() -> str:
-        return f"{label} cannot answer now: its database at {away} is away"
-
-    try:
-        answer = application(environ, start)
-    except Exception:
-        if not statuses and (away := needed.missing_database()):
-            return refuse(start_response, message())
-        raise
-    if statuses and not away:
-        return answer
-    if away:
-        _close(answer)
-        return refuse(start_response, message())
-    return _late(answer, lambda: refuse(start_response, message()) if away else None)
+    def _missing_database(self) -> str:
+        missing = self._needed.missing_database()
+        if missing:
+            self._database_away = time.monotonic()
+        return missing
 
 
 def _late(answer: Iterable[bytes], other: Callable[[], list[bytes] | None]) -> Iterator[bytes]:
