@@ -408,9 +408,12 @@ def test_a_salt_after_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
 
 def test_connections_are_counted_for_both_slots_and_for_agents() -> None:
     records: dict[str, list[dict[str, Any]]] = {
-        "nova": [{"processes": 3, "threads": 6, "agents": {"conductor": {}}}, {"processes": 0, "threads": 1}],
+        "nova": [
+            {"processes": 3, "threads": 6, "agents": {"conductor": {}, "lost-builds": {}}},
+            {"processes": 0, "threads": 1},
+        ],
         "static": [{"processes": 100}],
     }
-    # 2 databases, 2 slots: 3 * 6 and, with a process for each of 4 processors, 4 * 5; and 15 for the agent.
-    assert expected_connections(records, {"nova": 2, "static": 0}, 4, 1) == 2 * 2 * 18 + 15 + 2 * 2 * 20
-    assert expected_connections(records, {"nova": 2}, 1, 2) == 2 * (2 * 2 * 18 + 15 + 2 * 2 * 10)
+    # 2 databases, 2 slots: 3 * 6 and, with a process for each of 4 processors, 4 * 5; and 15 and 1 for the agents.
+    assert expected_connections(records, {"nova": 2, "static": 0}, 4, 1) == 2 * 2 * 18 + 15 + 1 + 2 * 2 * 20
+    assert expected_connections(records, {"nova": 2}, 1, 2) == 2 * (2 * 2 * 18 + 15 + 1 + 2 * 2 * 10)
