@@ -173,6 +173,13 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ),
         ({"methods": ["GET", "PROPFIND", "VERSION-CONTROL"]}, {"name": "shop"}),
         ({"client_headers": ["X-HTTP-Method-Override", "X-Roles"], "proxy_headers": ["X-Real-IP"]}, {"name": "shop"}),
+        (
+            {
+                "config": {"config.py": "config.py.j2", "shop.conf": {"DEFAULT": {"a": 1}}},
+                "servers": {"config": "shop.conf", "queues": ["orders", "bills"]},
+            },
+            {"name": "shop"},
+        ),
     ],
 )
 def test_what_follows_from_a_record(
