@@ -1,8 +1,11 @@
-"""Requests that change something are accepted while a real broker is there and programs take its messages."""
+"""Whether requests are accepted while a real broker or a real PostgreSQL is there, starts or is away."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -112,3 +115,44 @@ def test_another_node_is_used_when_one_is_away(broker: tuple[away.Node, Any]) ->
     watch = away.Watch((gone, node))
     watch.start()
     until(watch, True)
+
+
+@pytest.fixture
+def postgresql() -> Iterator[tuple[away.Database, Any, Path]]:
+    """A PostgreSQL that asks for passwords, the server that tests stop and start, and its folder of data."""
+    binary, initdb = servers.find("postgres"), servers.find("initdb")
+    folder = servers._folder("postgres")
+    [port] = servers.free_ports(1)
+    try:
+        words = [initdb, "-D", folder / "data", "-U", "owner", "-A", "trust", "--auth-host=scram-sha-256", "-N"]
+        subprocess.run(words, check=True, capture_output=True, preexec_fn=servers._account("postgres"), cwd=folder)
+        database = away.Database("127.0.0.1", port, "owner", "postgres")
+        command = [binary, "-D", f"{folder}/data", "-k", str(folder), "-h", database.host, "-p", str(port)]
+        command += ["-c", "fsync=off", "-c", "hot_standby=off"]
+        server = servers.Server(command, "postgres", folder, servers._listens(port))
+        try:
+            yield database, server, folder / "data"
+        finally:
+            server.stop(signal.SIGINT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.debian_packages("postgresql")
+def test_a_postgresql_that_starts_or_recovers_is_away(postgresql: tuple[away.Database, Any, Path]) -> None:
+    database, server, data = postgresql
+    assert database.is_away() is True
+    server.start()
+    deadline = time.monotonic() + 20
+    while database.is_away():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # It refuses the account, so it is there.
+    assert away.Database(database.host, database.port, "stranger", "nowhere").is_away() is False
+    server.stop(signal.SIGINT)
+    # A server that waits for more to recover accepts connections, and refuses each with an error.
+    (data / "standby.signal").touch()
+    server.start()
+    assert away.Database(database.host, database.port).is_away() is False
+    assert database.is_away() is True
+    assert away.Servers(databases=(database,)).missing_database() == f"127.0.0.1:{database.port}"

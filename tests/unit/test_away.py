@@ -18,17 +18,17 @@ from grove_runtime import away
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[tuple[str, int]]:
-    """Yield the address of a server that accepts connections."""
+def listening() -> Iterator[away.Database]:
+    """Yield a database that accepts connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[:2]
+        yield away.Database(*server.getsockname()[:2])
 
 
 @pytest.fixture
-def nowhere() -> tuple[str, int]:
-    """Return an address that accepts no connection."""
-    with listening() as address:
-        return address
+def nowhere() -> away.Database:
+    """Return a database that accepts no connection."""
+    with listening() as database:
+        return database
 
 
 class Answer:
@@ -67,7 +67,7 @@ def raising(environ: Any, start_response: Any) -> list[bytes]:
     raise ValueError("the application's own error")
 
 
-def test_an_error_is_503_when_the_database_is_away(nowhere: tuple[str, int]) -> None:
+def test_an_error_is_503_when_the_database_is_away(nowhere: away.Database) -> None:
     needed = away.Servers(databases=(nowhere,))
     for failing in (application("500 Internal Server Error"), lazy("500 Internal Server Error"), raising):
         answer = Answer(away.guard(failing, needed, None))
@@ -78,8 +78,8 @@ def test_an_error_is_503_when_the_database_is_away(nowhere: tuple[str, int]) -> 
 
 
 def test_an_error_stays_what_it_is_when_the_database_is_there() -> None:
-    with listening() as address:
-        needed = away.Servers(databases=(address,))
+    with listening() as database:
+        needed = away.Servers(databases=(database,))
         for failing in (application("500 Internal Server Error"), lazy("500 Internal Server Error")):
             answer = Answer(away.guard(failing, needed, None))
             assert (answer.status, answer.body) == ("500 Internal Server Error", b"text")
@@ -88,7 +88,7 @@ def test_an_error_stays_what_it_is_when_the_database_is_there() -> None:
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "501 Not Implemented", "502 Bad Gateway"])
-def test_other_answers_are_passed_on(nowhere: tuple[str, int], status: str) -> None:
+def test_other_answers_are_passed_on(nowhere: away.Database, status: str) -> None:
     needed = away.Servers(databases=(nowhere,))
     for made in (application(status), lazy(status)):
         answer = Answer(away.guard(made, needed, None))
@@ -96,12 +96,12 @@ def test_other_answers_are_passed_on(nowhere: tuple[str, int], status: str) -> N
         assert "Retry-After" not in answer.headers
 
 
-def test_an_answer_of_503_says_when_to_come_back(nowhere: tuple[str, int]) -> None:
+def test_an_answer_of_503_says_when_to_come_back(nowhere: away.Database) -> None:
     guarded = away.guard(application("503 Service Unavailable"), away.Servers(databases=(nowhere,)), None)
     assert Answer(guarded).headers["Retry-After"] == str(away.RETRY_SECONDS)
 
 
-def test_a_replaced_answer_is_closed(nowhere: tuple[str, int]) -> None:
+def test_a_replaced_answer_is_closed(nowhere: away.Database) -> None:
     closed: list[bool] = []
 
     class Body(list[bytes]):
@@ -130,7 +130,7 @@ def test_changes_are_refused_while_the_broker_is_away(method: str) -> None:
 
 
 def test_changes_wait_for_the_agents_reports_after_the_database_was_away(
-    nowhere: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    nowhere: away.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = away.Watch(broker=(), ready=True)
     watch._known.set()
@@ -169,11 +169,11 @@ def test_the_servers_of_a_configuration_file(tmp_path: Path) -> None:
     file.write_text(
         "[DEFAULT]\ntransport_url = rabbit://u:p@mq/nova\n[api_database]\n"
         "connection = mysql+pymysql://u:p@[2001:db8::2]:3307/nova_api?charset=utf8mb4\n"
-        "[database]\nconnection = postgresql+psycopg2://u:p@db/nova\n"
+        "[database]\nconnection = postgresql+psycopg2://u%40x:p@db/nova?client_encoding=utf8\n"
         "[other]\nurl = http://u:p@web/\nconnection = sqlite:////x\nsocket = mysql://u@localhost/x?unix_socket=/run/s\n"
     )
     read = away.Servers.read(str(file))
-    assert read.databases == (("2001:db8::2", 3307), ("db", 5432))
+    assert read.databases == (away.Database("2001:db8::2", 3307), away.Database("db", 5432, "u@x", "nova"))
     assert [(node.host, node.vhost, node.tls) for node in read.broker] == [("mq", "nova", None)]
     file.write_text(file.read_text() + "[oslo_messaging_rabbit]\nssl = True\nssl_ca_file = /ca.pem\n")
     [node] = away.Servers.read(str(file)).broker
@@ -181,9 +181,9 @@ def test_the_servers_of_a_configuration_file(tmp_path: Path) -> None:
 
 
 def test_an_application_waits_for_its_database_before_it_is_loaded(
-    nowhere: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    nowhere: away.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(away, "PAUSE", 0.01)
     away.Servers(databases=(nowhere,)).wait_for_databases(0.05)
-    with listening() as address:
-        away.Servers(databases=(address,)).wait_for_databases(60)
+    with listening() as database:
+        away.Servers(databases=(database,)).wait_for_databases(60)

@@ -5,6 +5,7 @@ the broker while it holds the thread. Clients see a server that is being built f
 something are refused before they reach the application, until the broker is there and agents take its messages.
 
 Without the database, the application answers 500. That answer becomes 503 if the database does not accept connections.
+PostgreSQL refuses them with an error while it starts, recovers and stops; such a database counts as away, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import logging
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -47,6 +49,10 @@ FIRST_SECONDS = 5.0
 LOAD_SECONDS = 30.0
 """Seconds that an application that starts with its host waits for its database before it is loaded."""
 DATABASE_PORTS = {"mysql": 3306, "postgresql": 5432}
+PROTOCOL = 3 << 16
+"""The version of PostgreSQL's protocol, 3.0, which all servers since 2003 speak."""
+ANSWER_BYTES = 4096
+"""More than the first answer of PostgreSQL to a new session."""
 
 
 @dataclass(frozen=True)
@@ -70,39 +76,72 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Servers:
-    """The servers of an application: the addresses of its databases, and the nodes of its broker."""
+class Database:
+    """A database server: where it listens. PostgreSQL also needs the account and the name of the database."""
 
-    databases: tuple[tuple[str, int], ...] = ()
+    host: str
+    port: int
+    account: str = ""
+    name: str = ""
+
+    def is_away(self) -> bool:
+        """Return whether it accepts no connection."""
+        try:
+            with socket.create_connection((self.host, self.port), timeout=CONNECT_SECONDS) as connection:
+                return bool(self.account) and _refuses(connection, self.account, self.name)
+        except OSError:
+            return True
+
+
+def _refuses(connection: socket.socket, account: str, name: str) -> bool:
+    """Return whether a PostgreSQL server accepts no sessions now. Raises OSError."""
+    parameters = b"".join(text.encode() + b"\0" for text in ("user", account, "database", name or account))
+    # The first message of a session in version 3.0 of PostgreSQL's protocol.
+    message = struct.pack("!I", PROTOCOL) + parameters + b"\0"
+    connection.sendall(struct.pack("!I", len(message) + 4) + message)
+    answer = connection.recv(ANSWER_BYTES)
+    # An error begins with E and has a field C with its code. The server asks for a password or lets the account in
+    # otherwise. Other errors, such as an account that may not log in, are no outage.
+    return not answer or (answer[:1] == b"E" and b"\0C57P" in answer)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers of an application: its databases, and the nodes of its broker."""
+
+    databases: tuple[Database, ...] = ()
     broker: tuple[Node, ...] = ()
 
     @classmethod
     def read(cls, path: str) -> Servers:
         """Read them from a configuration file of oslo.config. Raises OSError and configparser.Error."""
-        databases: list[tuple[str, int]] = []
+        databases: list[Database] = []
         broker: list[Node] = []
         for option, url in servers.servers(path):
             scheme = urlsplit(url).scheme.partition("+")[0]
             if option == "DEFAULT.transport_url" and scheme in servers.BROKER_SCHEMES:
                 broker = nodes(url, _tls(path))
             elif scheme in DATABASE_PORTS and (host := urlsplit(url).hostname) and "unix_socket=" not in url:
-                databases.append((host, urlsplit(url).port or DATABASE_PORTS[scheme]))
+                databases.append(_database(scheme, host, url))
         return cls(tuple(dict.fromkeys(databases)), tuple(broker))
 
     def missing_database(self) -> str:
         """Return the address of the first database that accepts no connection; empty if all do."""
-        for host, port in self.databases:
-            try:
-                socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
-            except OSError:
-                return f"{host}:{port}"
-        return ""
+        return next((f"{one.host}:{one.port}" for one in self.databases if one.is_away()), "")
 
     def wait_for_databases(self, seconds: float = LOAD_SECONDS) -> None:
         """Return when all databases accept connections, or after ``seconds``."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.missing_database():
             time.sleep(PAUSE)
+
+
+def _database(scheme: str, host: str, url: str) -> Database:
+    parts = urlsplit(url)
+    port = parts.port or DATABASE_PORTS[scheme]
+    if scheme != "postgresql":
+        return Database(host, port)
+    return Database(host, port, unquote(parts.username or ""), unquote(parts.path.strip("/")))
 
 
 def nodes(url: str, tls: dict[str, Any] | None = None) -> list[Node]:
