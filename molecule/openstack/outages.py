@@ -17,6 +17,8 @@ from served import Host
 
 CLIENTS = Path(__file__).with_name("outage_clients.py")
 STOP = "/run/outage-clients-stop"
+# Seconds after which nothing may be shown as being built.
+SETTLED = 90
 QUOTAS = "--instances -1 --cores -1 --ram -1 --ports -1 --volumes -1 --gigabytes -1"
 
 
@@ -47,6 +49,11 @@ class Clients:
         answer: dict[str, Any] = json.loads(self.host.run("python3", "-", *words, stdin=CLIENTS.read_text()))
         return answer
 
+    def acknowledged(self, kind: str) -> int:
+        """Return how many servers or volumes were acknowledged until now."""
+        lines = map(json.loads, self.host.run("cat", self.journal).splitlines())
+        return sum(line["kind"] == kind and line["status"] == 202 for line in lines)
+
     def _words(self, verb: str, argument: str) -> list[str]:
         return [verb, self.journal, argument, json.dumps(self.settings)]
 
@@ -75,10 +82,18 @@ def clients(admin: Cloud, name: str) -> Clients:
     )
 
 
-def restart(host: Host) -> float:
-    """Shut the host down as a machine is, and start it again; return the time (monotonic) of the start."""
-    machine.podman("stop", "--time=120", host.container, timeout=200)
-    begun = time.monotonic()
-    machine.podman("start", host.container)
-    machine.note_pid_file(host.container)
-    return begun
+def during_outage(clients: Clients, unit: str, seconds: float) -> dict[str, Any]:
+    """Stop a server of the host for some seconds while clients create; return what was acknowledged and what exists."""
+    with clients.creating():
+        time.sleep(5)
+        clients.host.run("systemctl", "stop", unit)
+        time.sleep(seconds)
+        clients.host.run("systemctl", "start", unit)
+        time.sleep(20)
+    return clients.result(SETTLED)
+
+
+def check(result: dict[str, Any]) -> None:
+    """Check that everything that was acknowledged has an end, and that nothing else was answered but 503."""
+    assert (result["missing"], result["building"]) == ([], []), result
+    assert (result["without_retry_after"], result["other"]) == ([], []), result
