@@ -73,7 +73,8 @@ def test_an_error_is_503_when_the_database_is_away(nowhere: away.Database) -> No
         answer = Answer(away.guard(failing, needed, None))
         assert answer.status.startswith("503")
         assert int(answer.headers["Retry-After"]) > 0
-        assert json.loads(answer.body)["error"]["code"] == 503
+        error = json.loads(answer.body)["error"]
+        assert (error["code"], error["message"]) == (503, "the database is away")
         assert answer.headers["Content-Length"] == str(len(answer.body))
 
 

@@ -293,7 +293,8 @@ class Guard:
         """Answer a request."""
         if self._watch is not None and environ["REQUEST_METHOD"] not in READING:
             if not self._watch.wait():
-                return refuse(start_response, f"no changes are accepted now: {self._watch.reason}")
+                # The log names the broker. Clients need not know where it is.
+                return refuse(start_response, "no changes are accepted now: the message broker or the agents are away")
             if time.monotonic() < self._database_away + REPORT_SECONDS:
                 return refuse(start_response, "no changes are accepted now: the database was away a moment ago")
         if not self._needed.databases:
@@ -316,7 +317,7 @@ class Guard:
             return start_response(status, headers, exc_info)
 
         def other() -> list[bytes] | None:
-            return refuse(start_response, f"the database at {away} is away") if away else None
+            return refuse(start_response, "the database is away") if away else None
 
         try:
             answer = self._application(environ, start)
@@ -333,6 +334,7 @@ class Guard:
     def _missing_database(self) -> str:
         missing = self._needed.missing_database()
         if missing:
+            _log.warning("the answer is 503, because the database at %s is away", missing)
             self._database_away = time.monotonic()
         return missing
 
