@@ -12,6 +12,8 @@ from served import Host, wait_for
 
 pytest_plugins = ["control_plane_fixtures"]
 pytestmark = pytest.mark.timeout(1200)
+# Seconds until an interrupted build is ERROR: nova_build_timeout, and until nova-compute looks again at its builds.
+INTERRUPTED = 720
 RABBITMQCTL = ("rabbitmqctl", "--quiet", "-p", "nova-durable")
 
 
@@ -29,7 +31,7 @@ def lose_messages(control: Host, queue: str) -> None:
 
 def test_what_is_acknowledged_has_an_end_while_the_database_is_away(control: Host, admin: Cloud) -> None:
     unit = "mariadb" if control.try_run("systemctl", "is-active", "mariadb").returncode == 0 else "postgresql"
-    result = outages.during_outage(outages.clients(admin, "database"), unit, 20)
+    result = outages.during_outage(outages.clients(admin, "database"), unit, 20, INTERRUPTED)
     assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
     for kind in ("server", "volume"):
         assert result[kind]["answers"]["202"] > 5, result

@@ -82,15 +82,18 @@ def clients(admin: Cloud, name: str) -> Clients:
     )
 
 
-def during_outage(clients: Clients, unit: str, seconds: float) -> dict[str, Any]:
-    """Stop a server of the host for some seconds while clients create; return what was acknowledged and what exists."""
+def during_outage(clients: Clients, unit: str, seconds: float, settled: float = SETTLED) -> dict[str, Any]:
+    """Stop a server of the host for some seconds while clients create; return what was acknowledged and what exists.
+
+    The result is waited for until nothing is shown as being built, or for ``settled`` seconds.
+    """
     with clients.creating():
         time.sleep(5)
         clients.host.run("systemctl", "stop", unit)
         time.sleep(seconds)
         clients.host.run("systemctl", "start", unit)
         time.sleep(20)
-    return clients.result(SETTLED)
+    return clients.result(settled)
 
 
 def check(result: dict[str, Any]) -> None:
