@@ -119,10 +119,10 @@ class Builds:
 
 def look(path: str) -> None:
     """End the lost builds of now."""
-    from nova import conductor, context
-
     if not is_needed(path):
         return
+    from nova import conductor, context
+
     builds = Builds(path)
     first = builds.old()
     if not first:
