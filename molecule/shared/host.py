@@ -58,19 +58,20 @@ def create(name: str, release: str, *, systemd: bool = True, mounts: bool = Fals
     return machine.address(name)
 
 
-def restart(name: str) -> str:
+def restart(name: str, *, wait: bool = True) -> str:
     """Shut the host down, start it, wait until it has booted, and return its address, which may be another one.
 
+    wait: without it, the host still boots when this returns.
     The processes of a host without systemd end, and nothing starts them. Raises HostError.
     """
     _check(name)
     machine.require_tools()
     systemd = machine.podman("inspect", "--format", "{{.Config.SystemdMode}}", name).strip() == "true"
-    # systemd gives a service 90 seconds to end. podman alone would kill all of them after 10.
-    machine.podman("stop", f"--time={100 if systemd else 0}", name, timeout=130)
+    # systemd gives a service 90 seconds to end, and then those that it needs. podman alone would kill all after 10.
+    machine.podman("stop", f"--time={200 if systemd else 0}", name, timeout=260)
     machine.podman("start", name)
     machine.note_pid_file(name)
-    if systemd:
+    if systemd and wait:
         # The agents of a control plane may need more than a minute for their start.
         _wait_until_booted(name, 300)
     return machine.address(name)

@@ -33,8 +33,18 @@ options:
         type: list
         elements: str
         required: true
+      former_vhosts:
+        description: Virtual hosts in which it has all rights, too, if the broker has them. They are not made.
+        type: list
+        elements: str
+        default: []
   absent_users:
     description: Accounts that are removed.
+    type: list
+    elements: str
+    default: []
+  absent_vhosts:
+    description: Virtual hosts that are removed, with their queues.
     type: list
     elements: str
     default: []
@@ -73,6 +83,7 @@ USER: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "password": {"type": "str", "required": True, "no_log": True},
     "vhosts": {"type": "list", "elements": "str", "required": True},
+    "former_vhosts": {"type": "list", "elements": "str", "default": []},
 }
 
 # Seconds after which an import has to be complete.
@@ -82,7 +93,9 @@ IMPORT_TIMEOUT = 30
 def needed_changes(server: broker.Broker | None, params: dict[str, Any]) -> broker.Changes:
     """Return the changes that a broker needs; without a broker, all of them. Raises BrokerError."""
     current = server.definitions() if server else {}
-    return broker.changes(current, params["users"], params["absent_users"], params["unread_notifications"])
+    return broker.changes(
+        current, params["users"], params["absent_users"], params["unread_notifications"], params["absent_vhosts"]
+    )
 
 
 def main() -> None:
@@ -91,6 +104,7 @@ def main() -> None:
         argument_spec={
             "users": {"type": "list", "elements": "dict", "default": [], "options": USER},
             "absent_users": {"type": "list", "elements": "str", "default": []},
+            "absent_vhosts": {"type": "list", "elements": "str", "default": []},
             "unread_notifications": {"type": "int", "default": 0},
         },
         supports_check_mode=True,

@@ -59,6 +59,19 @@ def test_rights_elsewhere_are_removed_and_other_accounts_stay() -> None:
     assert changes.lines == ["account nova_1 no longer in cinder"]
 
 
+def test_rights_in_a_former_virtual_host_stay_until_the_virtual_host_goes() -> None:
+    before = applied({}, broker.changes({}, [NOVA], [], 0))
+    moved = {**NOVA, "vhosts": ["nova-durable"], "former_vhosts": ["nova", "never"]}
+    changes = broker.changes(before, [moved], [], 0)
+    assert changes.lines == ["virtual host nova-durable", "account nova_1 in nova-durable"]
+    after = applied(before, changes)
+    assert broker.changes(after, [moved], [], 0).lines == []
+    renewed = broker.changes(after, [{**moved, "name": "nova_2"}], [], 0)
+    assert "account nova_2 in nova" in renewed.lines
+    gone = broker.changes(after, [moved], [], 0, ["nova", "never"])
+    assert (gone.lines, gone.removed_vhosts) == (["virtual host nova removed"], ["nova"])
+
+
 def test_what_rabbitmq_stores_of_a_password() -> None:
     # The example of RabbitMQ's documentation.
     salt = bytes.fromhex("908dc60a")

@@ -322,7 +322,13 @@ def test_a_release_without_a_required_key(tmp_path: Path) -> None:
 
 
 def rendered(**record: Any) -> str:
-    record = {"name": "shop", "request_timeout": 60, "pecan_signatures": True, **record}
+    record = {
+        "name": "shop",
+        "request_timeout": 60,
+        "pecan_signatures": True,
+        "servers": {"config": None, "queues": []},
+        **record,
+    }
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string((WSGI / "app.wsgi.j2").read_text()).render(record=record)
 
@@ -370,3 +376,9 @@ def test_the_file_shows_how_the_application_is_made() -> None:
     assert "application = import_module('shop.web').api.wsgi" in module.splitlines()
     assert "    request_timeout=0,\n    pecan_signatures=False,\n" in module
     assert len(module.splitlines()) < 25
+    needing = rendered(
+        kind="module", entry={"module": "shop:app"}, servers={"config": "sh'op.conf", "queues": ["orders"]}
+    )
+    assert needing.index("servers.wait_for_databases()") < needing.index("import_module('shop')")
+    assert 'servers = away.Servers.read(RELEASE + "/etc/sh\'op.conf")' in needing
+    assert "    servers=servers,\n    queues=['orders'],\n" in needing

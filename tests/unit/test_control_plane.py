@@ -114,6 +114,22 @@ def test_servers_get_the_accounts_that_services_need(settings: dict[str, Any]) -
     assert computed["current_administrator"] == computed["administrator"]
 
 
+def test_a_service_has_the_virtual_host_of_its_name_or_another_one(settings: dict[str, Any]) -> None:
+    write_secret(settings, "nova", "secret")
+    moved = {**NOVA, "vhost": "nova-durable", "former_vhosts": ["nova", "nova-durable"]}
+    other = {"message_bus": True, "vhosts": ["nova", "elsewhere"]}
+    services = {"keystone": KEYSTONE, "nova": moved, "heat": other}
+    computed = variables(settings, services)
+    assert computed["services"]["nova"]["transport_url"].endswith("@127.0.0.1:5672/nova-durable")
+    users = [(user["vhosts"], user["former_vhosts"]) for user in computed["bus_users"]]
+    # heat names the service nova, and gets its virtual host.
+    assert users == [(["nova-durable"], ["nova"]), (["heat", "nova-durable", "elsewhere"], [])]
+    assert computed["retired_bus_vhosts"] == []
+    variables(settings, services, rotation_to=2)
+    # No release uses the former virtual host when the accounts of its time are gone.
+    assert variables(settings, services, rotation_to=2, retired=True)["retired_bus_vhosts"] == ["nova"]
+
+
 def test_a_service_whose_role_was_not_read_has_accounts_and_no_databases(settings: dict[str, Any]) -> None:
     computed = variables(settings, {**SERVICES, "later": {}})
     assert computed["services"]["later"]["database_urls"] == {}
@@ -281,6 +297,9 @@ def test_a_version_without_a_lock_is_refused(settings: dict[str, Any], overrides
         ({"database": ["nova"]}, "nova_service.database"),
         ({"databases": "nova"}, "nova_service.databases"),
         ({"message_bus": "perhaps"}, "nova_service.message_bus"),
+        ({"vhost": "a/b"}, "nova_service.vhost"),
+        ({"vhost": ["nova"]}, "nova_service.vhost"),
+        ({"former_vhosts": "nova"}, "nova_service.former_vhosts"),
         ({"database_schemes": {"mariadb": "mysql"}}, "nova_service.database_schemes"),
         ({"asks": ["keystone"]}, "nova_service.asks"),
         ({"catalogue": {"type": "compute"}}, "nova_service.catalogue"),
@@ -389,9 +408,12 @@ def test_a_salt_after_a_password_is_not_a_part_of_it(tmp_path: Path) -> None:
 
 def test_connections_are_counted_for_both_slots_and_for_agents() -> None:
     records: dict[str, list[dict[str, Any]]] = {
-        "nova": [{"processes": 3, "threads": 6, "agents": {"conductor": {}}}, {"processes": 0, "threads": 1}],
+        "nova": [
+            {"processes": 3, "threads": 6, "agents": {"conductor": {}, "lost-builds": {}}},
+            {"processes": 0, "threads": 1},
+        ],
         "static": [{"processes": 100}],
     }
-    # 2 databases, 2 slots: 3 * 6 and, with a process for each of 4 processors, 4 * 5; and 15 for the agent.
-    assert expected_connections(records, {"nova": 2, "static": 0}, 4, 1) == 2 * 2 * 18 + 15 + 2 * 2 * 20
-    assert expected_connections(records, {"nova": 2}, 1, 2) == 2 * (2 * 2 * 18 + 15 + 2 * 2 * 10)
+    # 2 databases, 2 slots: 3 * 6 and, with a process for each of 4 processors, 4 * 5; and 15 and 1 for the agents.
+    assert expected_connections(records, {"nova": 2, "static": 0}, 4, 1) == 2 * 2 * 18 + 15 + 1 + 2 * 2 * 20
+    assert expected_connections(records, {"nova": 2}, 1, 2) == 2 * (2 * 2 * 18 + 15 + 1 + 2 * 2 * 10)

@@ -173,6 +173,13 @@ def test_no_view_holds_secrets(settings: Settings, host: Host) -> None:
         ),
         ({"methods": ["GET", "PROPFIND", "VERSION-CONTROL"]}, {"name": "shop"}),
         ({"client_headers": ["X-HTTP-Method-Override", "X-Roles"], "proxy_headers": ["X-Real-IP"]}, {"name": "shop"}),
+        (
+            {
+                "config": {"config.py": "config.py.j2", "shop.conf": {"DEFAULT": {"a": 1}}},
+                "servers": {"config": "shop.conf", "queues": ["orders", "bills"]},
+            },
+            {"name": "shop"},
+        ),
     ],
 )
 def test_what_follows_from_a_record(
@@ -325,6 +332,15 @@ def test_a_problem_names_record_key_actual_value_and_remedy(
         (record(config={"../config.py": "config.py.j2"}), "config.../config.py"),
         (record(config={"/etc/passwd": "config.py.j2"}), "config./etc/passwd"),
         (record(config={"config.py": 3}), "config.config.py"),
+        (record(servers={"config": "shop.conf"}), "servers.config"),
+        (record(servers={"config": "config.py"}), "servers.config"),
+        (record(servers={"queues": ["orders"]}), "servers.queues"),
+        (record(servers={"queue": "orders"}), "servers.queue"),
+        (record(servers="config.py"), "servers"),
+        (
+            record(config={"config.py": "config.py.j2", "s.conf": {}}, servers={"config": "s.conf", "queues": [""]}),
+            "servers.queues",
+        ),
         # Files that the controller lacks.
         (record(source="./shoop"), "source"),
         (record(source="./shop.lock"), "source"),

@@ -27,15 +27,26 @@ def servers(path: str) -> Iterator[tuple[str, str]]:
 
     Raises OSError and configparser.Error for a file that cannot be read.
     """
-    parser = configparser.RawConfigParser(strict=False, default_section="\0", interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    with open(path, encoding="utf-8") as stream:
-        parser.read_file(stream)
+    parser = _parser(path)
     for section in parser.sections():
         for option, value in parser.items(section):
             scheme = urlsplit(value).scheme.partition("+")[0] if "://" in value else ""
             if scheme in (*DATABASE_SCHEMES, *BROKER_SCHEMES):
                 yield f"{section}.{option}", value
+
+
+def options(path: str, section: str) -> dict[str, str]:
+    """Return the options of a section of the file at ``path``; empty without the section. Raises as ``servers``."""
+    parser = _parser(path)
+    return dict(parser.items(section)) if parser.has_section(section) else {}
+
+
+def _parser(path: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False, default_section="\0", interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    with open(path, encoding="utf-8") as stream:
+        parser.read_file(stream)
+    return parser
 
 
 def try_database(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Puts around a release's application what Grove adds: the door's headers, two guards of the process, and a hook."""
+"""Puts around an application what Grove adds: the door's headers, guards of processes and requests, and a hook."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import background, door, hanging, memory
+from . import away, background, door, hanging, memory
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 
 def wrap(
-    application: WSGIApplication, release: str, *, request_timeout: float = 0, pecan_signatures: bool = False
+    application: WSGIApplication,
+    release: str,
+    *,
+    request_timeout: float = 0,
+    pecan_signatures: bool = False,
+    servers: away.Servers | None = None,
+    queues: tuple[str, ...] = (),
 ) -> WSGIApplication:
     """Return ``application`` as a daemon process serves it.
 
     ``release`` is the release's folder. ``request_timeout`` is in seconds; 0 sets no limit. ``pecan_signatures`` makes
-    Pecan, where the application uses it, compute signatures once. Raises OSError and ValueError when RELEASE.json
-    cannot be read.
+    Pecan, where the application uses it, compute signatures once. ``servers`` are those without which the application
+    answers 503; ``queues`` are those of the broker that need a consumer. Raises OSError and ValueError when
+    RELEASE.json cannot be read.
     """
     if pecan_signatures and "pecan" in sys.modules:
         from . import pecan_signatures as signatures
@@ -28,6 +35,12 @@ def wrap(
         signatures.install()
     background.install()
     with open(os.path.join(release, "RELEASE.json"), encoding="utf-8") as stream:
-        identifier = json.load(stream)["id"]
+        described = json.load(stream)
+    identifier = described["id"]
+    if servers is not None:
+        watch = away.Watch(servers.broker, queues) if servers.broker else None
+        if watch is not None:
+            watch.start()
+        application = away.guard(application, servers, watch)
     wrapped = memory.guard(door.stamp(application, identifier))
     return hanging.guard(wrapped, request_timeout) if request_timeout else wrapped

@@ -43,12 +43,14 @@ class Changes:
         definitions: Definitions that are added or replaced, by their kind.
         removed_users: Names of accounts that are removed.
         removed_permissions: Accounts and the virtual hosts in which they lose their rights.
+        removed_vhosts: Names of virtual hosts that are removed with their queues.
         lines: A line of text for each change, without secrets.
     """
 
     definitions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     removed_users: list[str] = field(default_factory=list)
     removed_permissions: list[tuple[str, str]] = field(default_factory=list)
+    removed_vhosts: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def put(self, kind: str, value: dict[str, Any], line: str) -> None:
@@ -73,15 +75,21 @@ def is_password(password: str, user: Mapping[str, Any]) -> bool:
 
 
 def changes(
-    current: Mapping[str, Any], users: Iterable[Mapping[str, Any]], absent: Iterable[str], unread: int
+    current: Mapping[str, Any],
+    users: Iterable[Mapping[str, Any]],
+    absent: Iterable[str],
+    unread: int,
+    absent_vhosts: Iterable[str] = (),
 ) -> Changes:
     """Return the changes that a broker needs.
 
     Args:
         current: The definitions that the broker exports.
-        users: Accounts, each with ``name``, ``password`` and ``vhosts``.
+        users: Accounts, each with ``name``, ``password`` and ``vhosts``. They also get all rights in those of their
+            ``former_vhosts`` that the broker has.
         absent: Names of accounts that are removed.
         unread: Messages that a queue of notifications may hold; 0 for no limit.
+        absent_vhosts: Names of virtual hosts that are removed.
     """
     changed = Changes()
     known = {user["name"]: user for user in current.get("users", [])}
@@ -89,6 +97,9 @@ def changes(
     granted = {(one["user"], one["vhost"]): one for one in current.get("permissions", [])}
     policies = {one["vhost"]: one for one in current.get("policies", []) if one["name"] == LIMIT_POLICY}
     users = list(users)
+    gone = set(absent_vhosts) & vhosts
+    former = {user["name"]: [*{*user.get("former_vhosts", ())} & vhosts - gone] for user in users}
+    users = [{**user, "vhosts": [*user["vhosts"], *former[user["name"]]]} for user in users]
     for vhost in sorted({vhost for user in users for vhost in user["vhosts"]}):
         if vhost not in vhosts:
             changed.put("vhosts", {"name": vhost}, f"virtual host {vhost}")
@@ -105,13 +116,16 @@ def changes(
             if {key: granted.get((name, vhost), {}).get(key) for key in ALL_RIGHTS} != ALL_RIGHTS:
                 changed.put("permissions", {"user": name, "vhost": vhost, **ALL_RIGHTS}, f"account {name} in {vhost}")
         for other, vhost in sorted(granted):
-            if other == name and vhost not in user["vhosts"]:
+            if other == name and vhost not in user["vhosts"] and vhost not in gone:
                 changed.removed_permissions.append((name, vhost))
                 changed.lines.append(f"account {name} no longer in {vhost}")
     for name in absent:
         if name in known:
             changed.removed_users.append(name)
             changed.lines.append(f"account {name} removed")
+    for vhost in sorted(gone):
+        changed.removed_vhosts.append(vhost)
+        changed.lines.append(f"virtual host {vhost} removed")
     return changed
 
 
@@ -150,6 +164,8 @@ class Broker:
             self._run("clear_permissions", "-p", vhost, name)
         for name in changed.removed_users:
             self._run("delete_user", name)
+        for name in changed.removed_vhosts:
+            self._run("delete_vhost", name)
 
     def _import(self, definitions: Mapping[str, Any]) -> None:
         # From a file, because rabbitmqctl of RabbitMQ 4 on Erlang 27 never sees the end of standard input. When root

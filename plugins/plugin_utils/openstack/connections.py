@@ -11,6 +11,8 @@ THREADS = 5
 SLOTS = 2
 # What an agent keeps in its connection pools.
 AGENT_CONNECTIONS = 15
+# Agents that look into the database from time to time, with one connection.
+OCCASIONAL = ("lost-builds", "lost-volumes")
 
 
 def expected_connections(
@@ -29,5 +31,6 @@ def expected_connections(
         for app in apps if databases.get(service) else ():
             processes = int(app.get("processes") or max(processors, 2))
             count += databases[service] * SLOTS * processes * max(int(app.get("threads") or 0), THREADS)
-            count += AGENT_CONNECTIONS * len(app.get("agents") or {})
+            for agent in app.get("agents") or {}:
+                count += 1 if agent in OCCASIONAL else AGENT_CONNECTIONS
     return count * hosts

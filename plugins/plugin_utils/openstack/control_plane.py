@@ -114,6 +114,9 @@ class Variables:
             "bus_users": [self._bus_user(service) for service in plane.services if service.message_bus],
             "bus_template": bus_template(settings),
             "retired_bus_users": [plane.account(service.name, old) for service in plane.services for old in older],
+            "retired_bus_vhosts": [
+                vhost for service in plane.services if older for vhost in self._former_vhosts(service)
+            ],
             "service_users": [self._service_user(service) for service in plane.services if service.user],
             "endpoints": list(self._endpoints()),
             "older_generations": list(generations.older),
@@ -126,7 +129,7 @@ class Variables:
         credentials = self._credentials(service.name)
         view: dict[str, Any] = {
             "database_urls": {database: self._database_url(service, database) for database in service.databases},
-            "transport_url": self._transport_url(service.name),
+            "transport_url": self._transport_url(service),
             "credentials": credentials,
             "authtoken": {**credentials, **self._token_validation(service.name)},
             "urls": {endpoint.type: endpoint.url for endpoint in service.endpoints},
@@ -145,9 +148,9 @@ class Variables:
         server = f"{self._login(service.name)}@{self._settings.database}"
         return f"{service.database_schemes[kind]}://{server}/{quote(database, safe='')}{query}"
 
-    def _transport_url(self, name: str) -> str:
-        nodes = ",".join(f"{self._login(name)}@{node}" for node in self._settings.message_bus)
-        return f"rabbit://{nodes}/{quote(name, safe='')}"
+    def _transport_url(self, service: Service) -> str:
+        nodes = ",".join(f"{self._login(service.name)}@{node}" for node in self._settings.message_bus)
+        return f"rabbit://{nodes}/{quote(service.bus_vhost, safe='')}"
 
     def _credentials(self, name: str) -> dict[str, Any]:
         """Return the options with which a service logs in to keystone, in whatever section they stand."""
@@ -194,8 +197,17 @@ class Variables:
             "name": self._plane.account(service.name),
             "service": service.name,
             "password": self._secrets[service.name],
-            "vhosts": [service.name, *service.vhosts],
+            "vhosts": list(dict.fromkeys([service.bus_vhost, *map(self._vhost, service.vhosts)])),
+            "former_vhosts": self._former_vhosts(service),
         }
+
+    def _vhost(self, name: str) -> str:
+        """Return the virtual host that a service names, which may be the name of another service."""
+        return next((service.bus_vhost for service in self._plane.services if service.name == name), name)
+
+    @staticmethod
+    def _former_vhosts(service: Service) -> list[str]:
+        return [vhost for vhost in service.former_vhosts if vhost != service.bus_vhost]
 
     def _service_user(self, service: Service) -> dict[str, Any]:
         return {

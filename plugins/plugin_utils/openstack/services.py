@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,20 @@ from .addresses import bracketed, parse_port
 from .errors import Problem, wrong
 
 DATABASE_SCHEMES = {"mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
-KEYS = ("databases", "database_schemes", "message_bus", "vhosts", "user", "roles", "catalogue", "asks")
+KEYS = (
+    "databases",
+    "database_schemes",
+    "message_bus",
+    "vhost",
+    "former_vhosts",
+    "vhosts",
+    "user",
+    "roles",
+    "catalogue",
+    "asks",
+)
+# The cells of nova store a URL in which the virtual host stands as it is.
+VHOST = re.compile("[A-Za-z0-9._-]+")
 ENTRY_KEYS = ("type", "name", "description", "listen", "path", "url", "internal_url", "admin_url")
 
 
@@ -33,10 +47,12 @@ class Service:
     """One service of the control plane.
 
     Attributes:
-        name: The last part of its role's name, which is also its virtual host on the message bus.
+        name: The last part of its role's name.
         databases: The names of its databases.
         database_schemes: The scheme of its database URLs, by the kind of the database server.
         message_bus: Whether it uses the message bus.
+        vhost: Its virtual host on the message bus; empty for one with the service's name.
+        former_vhosts: Virtual hosts that releases use from before the service got this one.
         vhosts: Virtual hosts of other services in which it may do everything.
         user: Whether it has an account in keystone.
         roles: The roles of that account.
@@ -48,11 +64,18 @@ class Service:
     databases: tuple[str, ...] = ()
     database_schemes: Mapping[str, str] = field(default_factory=lambda: DATABASE_SCHEMES)
     message_bus: bool = False
+    vhost: str = ""
+    former_vhosts: tuple[str, ...] = ()
     vhosts: tuple[str, ...] = ()
     user: bool = False
     roles: tuple[str, ...] = ("service",)
     endpoints: tuple[Endpoint, ...] = ()
     asks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bus_vhost(self) -> str:
+        """Its virtual host on the message bus."""
+        return self.vhost or self.name
 
 
 def parse_service(name: str, description: Mapping[str, Any], address: str) -> Service:
@@ -84,6 +107,8 @@ def parse_service(name: str, description: Mapping[str, Any], address: str) -> Se
         databases=_names(f"{variable}.databases", description.get("databases", [])),
         database_schemes={str(kind): str(scheme) for kind, scheme in schemes.items()},
         message_bus=_flag(f"{variable}.message_bus", description.get("message_bus", False)),
+        vhost=_name(f"{variable}.vhost", description.get("vhost", "")),
+        former_vhosts=_names(f"{variable}.former_vhosts", description.get("former_vhosts", [])),
         vhosts=_names(f"{variable}.vhosts", description.get("vhosts", [])),
         user=_flag(f"{variable}.user", description.get("user", False)),
         roles=_names(f"{variable}.roles", description.get("roles", ["service"])),
@@ -161,6 +186,12 @@ def _names(variable: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise wrong(variable, value, "it has to be a list of names")
     return tuple(str(name) for name in value)
+
+
+def _name(variable: str, value: Any) -> str:
+    if not isinstance(value, str) or (value and not VHOST.fullmatch(value)):
+        raise wrong(variable, value, "it has to be a name of letters, digits, hyphens, underscores and dots")
+    return value
 
 
 def _flag(variable: str, value: Any) -> bool:

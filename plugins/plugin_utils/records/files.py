@@ -21,6 +21,8 @@ from .record import Record
 from .sections import check_sections
 from .settings import Settings
 
+# AMQP sends the name of a queue with one byte for its length.
+QUEUE_BYTES = 255
 ABSOLUTE_REMEDY = "it has to be an absolute path"
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -103,6 +105,7 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     if lock:
         _check_file(record, "lock", lock, record.lock, searched, problems)
     _check_config(record, searched, problems)
+    _check_servers(record, problems)
     check_paste(record, problems)
     _check_extras(record, settings, searched, problems)
     file = getattr(record.keys.make.entry, record.kind) if record.kind in ("pecan", "paste") else None
@@ -238,6 +241,25 @@ def _check_config(record: Record, searched: str, problems: Problems) -> None:
         else:
             remedy = "it has to be the path of a template, a dictionary of sections, or {copy: PATH}"
             problems.add(record.name, key, shown(value), remedy)
+
+
+def _check_servers(record: Record, problems: Problems) -> None:
+    config, queues = record.keys.make.servers.config, record.keys.make.servers.queues
+    if config is None:
+        if queues:
+            remedy = "add servers.config, the file of config that names the message broker"
+            problems.add(record.name, "servers.queues", ", ".join(map(shown, queues)), remedy)
+        return
+    sections = record.keys.make.config.get(config)
+    if not isinstance(sections, Mapping):
+        fault = "which is a template" if sections is not None else "which is not in config"
+        remedy = "it has to be a file of config that is a dictionary of sections"
+        problems.add(record.name, "servers.config", f"{quoted(config)}, {fault}", remedy)
+        return
+    for queue in queues:
+        if not queue.strip() or len(queue.encode()) > QUEUE_BYTES:
+            remedy = f"it has to be the name of a queue, with {QUEUE_BYTES} bytes at most"
+            problems.add(record.name, "servers.queues", shown(queue), remedy)
 
 
 def _check_entry_file(record: Record, file: str, problems: Problems) -> None:

@@ -34,12 +34,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Servers:
+    """The key ``servers``."""
+
+    config: str | None
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Make:
     """How the WSGI callable is made."""
 
     entry: Entry
     config: Mapping[str, Any]
     paste: Mapping[str, Any]
+    servers: Servers
     environment: Mapping[str, Any]
     build: Any
     argv: tuple[str, ...]

@@ -202,7 +202,8 @@ def _typed(value: Any, option: Mapping[str, Any]) -> Any:
             raise TypeError(kind)
         return plain(value)
     if kind == "list":
-        if not isinstance(value, list):
+        # A list below a key with options of its own is frozen by now.
+        if not isinstance(value, (list, tuple)):
             raise TypeError(kind)
         return [_typed(item, {"type": option.get("elements", "str")}) for item in value]
     return plain(value)

@@ -1,0 +1,76 @@
+"""What becomes of what was acknowledged before the database went away, the host restarted, or a message was lost."""
+
+from __future__ import annotations
+
+import time
+
+import host
+import outages
+import pytest
+from cloud import Cloud
+from served import Host, wait_for
+
+pytest_plugins = ["control_plane_fixtures"]
+pytestmark = pytest.mark.timeout(1200)
+# Seconds until an interrupted build is ERROR: nova_build_timeout, and until nova-compute looks again at its builds.
+INTERRUPTED = 720
+RABBITMQCTL = ("rabbitmqctl", "--quiet", "-p", "nova-durable")
+
+
+def waiting(control: Host, queue: str) -> int:
+    """Return the number of messages that wait in a queue of nova."""
+    rows = (line.split("\t") for line in control.run(*RABBITMQCTL, "list_queues", "name", "messages").splitlines())
+    return {name: int(count) for name, count in rows if count.isdigit()}[queue]
+
+
+def lose_messages(control: Host, queue: str) -> None:
+    """Wait until a queue of nova has a message, and remove the messages."""
+    assert wait_for(lambda: "yes" if waiting(control, queue) else "", 60), queue
+    control.run(*RABBITMQCTL, "purge_queue", queue)
+
+
+def test_what_is_acknowledged_has_an_end_while_the_database_is_away(control: Host, admin: Cloud) -> None:
+    unit = "mariadb" if control.try_run("systemctl", "is-active", "mariadb").returncode == 0 else "postgresql"
+    result = outages.during_outage(outages.clients(admin, "database"), unit, 20, INTERRUPTED)
+    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
+    for kind in ("server", "volume"):
+        assert result[kind]["answers"]["202"] > 5, result
+        assert result[kind]["answers"]["503"] > 3, result
+
+
+def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, admin: Cloud) -> None:
+    clients = outages.clients(admin, "restart")
+    with clients.creating():
+        time.sleep(5)
+        host.restart(control.container, wait=False)
+    before = clients.acknowledged("server")
+    with clients.creating():
+        # The agents of a busy machine need more than a minute.
+        assert wait_for(lambda: "yes" if clients.acknowledged("server") > before + 5 else "", 300)
+    result = clients.result(outages.SETTLED)
+    # No connection is accepted while the host is down.
+    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
+    assert {line["status"] for line in result["other"]} <= {0}, result
+    assert result["server"]["acknowledged"]["ACTIVE"] > 5, result
+
+
+def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cloud) -> None:
+    """The message of one build is lost on its way to the conductor, and the other one on its way to the compute."""
+    outages.clients(admin, "lost")
+    create = "openstack server create --flavor outage --image outage --network outage"
+    for name, agent in (("unscheduled", "conductor"), ("unbuilt", "compute")):
+        queue = "conductor" if agent == "conductor" else f"compute.{control.run('hostname').strip()}"
+        control.run("systemctl", "stop", f"grove-nova-{agent}")
+        server = admin.show(f"{create} {name}")["id"]
+        lose_messages(control, queue)
+        control.run("systemctl", "start", f"grove-nova-{agent}")
+        assert admin.show(f"openstack server show {server}")["status"] == "BUILD"
+    release = f"/srv/wsgi/nova/releases/{control.live('nova')[1]}"
+    program = (
+        f"import sys; sys.path.insert(0, '{release}/etc'); import lost_builds; lost_builds.AGE = lost_builds.GRACE = 3"
+    )
+    control.run("/srv/wsgi/nova/run", "python", "-c", f"{program}; lost_builds.look('{release}/etc/nova.conf')")
+    for name in ("unscheduled", "unbuilt"):
+        details = admin.show(f"openstack server show {name}")
+        assert (details["status"], "interrupted" in details["fault"]["message"]) == ("ERROR", True), details
+        admin.run(f"openstack server delete --wait {name}")
