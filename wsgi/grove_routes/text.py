@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .parts import Answer, Code, Node, Request, Step
+
+RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The folder of Grove's own packages in a release, which is not in the application's path."""
 
 
 def place(code: Code | None) -> str:
@@ -16,7 +20,7 @@ def place(code: Code | None) -> str:
         return ""
     if not code.file:
         return code.name
-    entries = [entry for entry in sys.path if entry and code.file.startswith(entry.rstrip("/") + "/")]
+    entries = [entry for entry in [*sys.path, RUNTIME] if entry and code.file.startswith(entry.rstrip("/") + "/")]
     file = code.file[len(max(entries, key=len).rstrip("/")) + 1 :] if entries else code.file
     return f"{code.name} ({file}:{code.line})" if code.line else f"{code.name} ({file})"
 
