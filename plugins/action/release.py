@@ -109,6 +109,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
+        for module in sorted((REPOSITORY / "wsgi" / "grove_routes").glob("*.py")):
+            payload.add_file(f"runtime/grove_routes/{module.name}", module.read_text(), f"routes {module.name}")
         content = {**commands(record, environment), **migration(record, sections, payload)}
         text = json.dumps(content, indent=1, sort_keys=True, default=str)
         payload.add_file("commands.json", text + "\n", "commands")
