@@ -376,9 +376,8 @@ def test_the_file_shows_how_the_application_is_made() -> None:
     assert "application = import_module('shop.web').api.wsgi" in module.splitlines()
     assert "    request_timeout=0,\n    pecan_signatures=False,\n" in module
     assert len(module.splitlines()) < 25
-    needing = rendered(
-        kind="module", entry={"module": "shop:app"}, servers={"config": "sh'op.conf", "queues": ["orders"]}
-    )
+    needed = {"config": "sh'op.conf", "queues": ["orders"]}
+    needing = rendered(kind="module", call=None, entry={"module": "shop:app"}, servers=needed)
     assert needing.index("servers.wait_for_databases()") < needing.index("import_module('shop')")
     assert 'servers = away.Servers.read(RELEASE + "/etc/sh\'op.conf")' in needing
     assert "    servers=servers,\n    queues=['orders'],\n" in needing

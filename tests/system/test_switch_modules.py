@@ -231,7 +231,7 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
     arguments: dict[str, Any] = {"record": record, "release": "three", "what": "migrate"}
     for _ in range(2):  # The second run has nothing to do.
         result = call("hook", **arguments)
-        assert "the release does not work after its migration either" in result["msg"]
+        assert "the release does not work after its preparation and migration either" in result["msg"]
         assert "OSError: no table" in result["msg"]
         assert "release two serves on" in result["msg"]
     (release / "table").touch()
@@ -294,6 +294,7 @@ def plan(folder: AppFolder, release: str) -> dict[str, Any]:
         "idle": "cold",
         "writable": [str(folder.path / "state")],
         "private": [],
+        "served": [],
         "release": release,
         "inputs": {"a": release},
     }
