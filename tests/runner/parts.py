@@ -44,6 +44,7 @@ COSTS = {
     "telemetry-api": Cost(260),
     "options": Cost(300),
     "trouble": Cost(320),
+    "gallery-short": Cost(120),
     "openstack": Cost(600, 10),
     "openstack-changes": Cost(1800, 10),
     "openstack-postgresql": Cost(1800, 10),
