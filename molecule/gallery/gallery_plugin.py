@@ -25,16 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the markers."""
     config.addinivalue_line("markers", "app(NAME): the check is about this application")
+    config.addinivalue_line("markers", "whole: the check belongs to the whole gallery alone")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --short, deselect the checks of other applications."""
+    """With --short, deselect the checks of other applications and those of the whole gallery."""
     if config.getoption("--short"):
-        marked = [(item, item.get_closest_marker("app")) for item in items]
-        items[:] = [item for item, marker in marked if marker is None or marker.args[0] in SHORT]
-        config.hook.pytest_deselected(items=[item for item, _ in marked if item not in items])
+        marked = [(item, item.get_closest_marker("app")) for item in items if not item.get_closest_marker("whole")]
+        chosen = [item for item, marker in marked if marker is None or marker.args[0] in SHORT]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
 
 
 @dataclass
