@@ -23,11 +23,12 @@ COLOURS = ("blue", "green")
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers by their names in lower case, and the body as text."""
+    """Status, headers by their names in lower case, the body as text, and the values of the headers Set-Cookie."""
 
     status: int
     headers: dict[str, str]
     text: str
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class Host:
             connection.request(method, path, body=body, headers=sent_headers)
             response = connection.getresponse()
             text = response.read().decode()
-            return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, text)
+            headers_received = {key.lower(): value for key, value in response.getheaders()}
+            return Answer(response.status, headers_received, text, tuple(response.msg.get_all("Set-Cookie", [])))
         finally:
             connection.close()
 

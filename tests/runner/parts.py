@@ -14,6 +14,7 @@ ON_REQUEST = {
     "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for twenty minutes, for a machine that does nothing else",
+    "gallery": "eleven applications, most of which are downloaded from the index",
     "tempest": "more than four thousand tests of a control plane",
     "switch": "load on two hosts for half an hour, for a machine that does nothing else",
 }
@@ -44,6 +45,8 @@ COSTS = {
     "telemetry-api": Cost(260),
     "options": Cost(300),
     "trouble": Cost(320),
+    "gallery-short": Cost(120),
+    "gallery": Cost(900, 3),
     "openstack": Cost(600, 10),
     "openstack-changes": Cost(1800, 10),
     "openstack-postgresql": Cost(1800, 10),
