@@ -179,7 +179,10 @@ def test_an_overlay_that_does_not_fit_changes_nothing(control: Host, overlay: di
         (
             "glance",
             {"glance_config": {"DEFAULT": {"enabled_backends": "store"}}},
-            ["the release does not work after its migration either", "Value for option enabled_backends"],
+            [
+                "the release does not work after its preparation and migration either",
+                "Value for option enabled_backends",
+            ],
         ),
     ],
 )
