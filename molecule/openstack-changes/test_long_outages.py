@@ -17,6 +17,11 @@ INTERRUPTED = 720
 RABBITMQCTL = ("rabbitmqctl", "--quiet", "-p", "nova-durable")
 
 
+def database(control: Host) -> str:
+    """Return the unit of the database server."""
+    return "mariadb" if control.try_run("systemctl", "is-active", "mariadb").returncode == 0 else "postgresql"
+
+
 def waiting(control: Host, queue: str) -> int:
     """Return the number of messages that wait in a queue of nova."""
     rows = (line.split("\t") for line in control.run(*RABBITMQCTL, "list_queues", "name", "messages").splitlines())
@@ -30,8 +35,7 @@ def lose_messages(control: Host, queue: str) -> None:
 
 
 def test_what_is_acknowledged_has_an_end_while_the_database_is_away(control: Host, admin: Cloud) -> None:
-    unit = "mariadb" if control.try_run("systemctl", "is-active", "mariadb").returncode == 0 else "postgresql"
-    result = outages.during_outage(outages.clients(admin, "database"), unit, 20, INTERRUPTED)
+    result = outages.during_outage(outages.clients(admin, "database"), database(control), 20, INTERRUPTED)
     assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
     for kind in ("server", "volume"):
         assert result[kind]["answers"]["202"] > 5, result
@@ -54,6 +58,18 @@ def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, 
     assert result["server"]["acknowledged"]["ACTIVE"] > 5, result
 
 
+@pytest.mark.parametrize("unit", ["rabbitmq-server", "database"])
+def test_what_is_acknowledged_has_an_end_while_a_server_is_away_for_a_minute(
+    control: Host, admin: Cloud, unit: str
+) -> None:
+    clients = outages.clients(admin, f"{unit}-minute")
+    result = outages.during_outage(clients, database(control) if unit == "database" else unit, 60, INTERRUPTED)
+    outages.check(result)
+    for kind in ("server", "volume"):
+        assert result[kind]["answers"]["202"] > 5, result
+        assert result[kind]["answers"]["503"] > 3, result
+
+
 def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cloud) -> None:
     """The message of one build is lost on its way to the conductor, and the other one on its way to the compute."""
     outages.clients(admin, "lost")
@@ -63,8 +79,9 @@ def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cl
         control.run("systemctl", "stop", f"grove-nova-{agent}")
         server = admin.show(f"{create} {name}")["id"]
         lose_messages(control, queue)
-        control.run("systemctl", "start", f"grove-nova-{agent}")
         assert admin.show(f"openstack server show {server}")["status"] == "BUILD"
+        if agent == "conductor":
+            control.run("systemctl", "start", "grove-nova-conductor")
     release = f"/srv/wsgi/nova/releases/{control.live('nova')[1]}"
     program = (
         f"import sys; sys.path.insert(0, '{release}/etc'); import lost_builds; lost_builds.AGE = lost_builds.GRACE = 3"
@@ -73,4 +90,7 @@ def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cl
     for name in ("unscheduled", "unbuilt"):
         details = admin.show(f"openstack server show {name}")
         assert (details["status"], "interrupted" in details["fault"]["message"]) == ("ERROR", True), details
+    # A compute that starts lets the builds that were on their way to it become ERROR itself.
+    control.run("systemctl", "start", "grove-nova-compute")
+    for name in ("unscheduled", "unbuilt"):
         admin.run(f"openstack server delete --wait {name}")

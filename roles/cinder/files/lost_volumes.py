@@ -1,7 +1,8 @@
 """Let volumes that nobody creates any more become error.
 
-Usage: lost_volumes.py FILE        looks every two minutes until it is stopped; FILE is cinder.conf
-       lost_volumes.py FILE once   looks once
+Usage: lost_volumes.py FILE
+
+FILE is cinder.conf. The program looks once, and wsgi/grove_runtime/repeat.py runs it every two minutes.
 
 The scheduler has taken a volume's message from the broker, and then it lost its database, or its host lost power.
 Cinder never looks at such a volume again, and it is shown as creating for ever. This program ends volumes that have
@@ -13,13 +14,10 @@ creation may take.
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
 import sys
 import time
 from typing import Any
 
-PAUSE = 120
-"""Seconds between two looks."""
 AGE = 300
 """Seconds after which a volume that has reached no backend is looked at."""
 GRACE = 90
@@ -69,15 +67,5 @@ def look(path: str) -> None:
                 print(f"volume {volume}: its creation was interrupted and becomes error", flush=True)
 
 
-def main(path: str, *, once: bool) -> None:
-    """Look, each time in a process of its own, which keeps no memory."""
-    if once:
-        look(path)
-        return
-    while True:
-        time.sleep(PAUSE)
-        subprocess.run([sys.executable, __file__, path, "once"], check=False)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], once=sys.argv[2:] == ["once"])
+    look(sys.argv[1])

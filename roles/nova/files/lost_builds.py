@@ -1,7 +1,8 @@
 """Let servers that nobody builds any more become ERROR.
 
-Usage: lost_builds.py FILE        looks every two minutes until it is stopped; FILE is nova.conf
-       lost_builds.py FILE once   looks once
+Usage: lost_builds.py FILE
+
+FILE is nova.conf. The program looks once, and wsgi/grove_runtime/repeat.py runs it every two minutes.
 
 The conductor has taken a build from the broker, and then it lost its database, or its host lost power. Nova never looks
 at such a build again, and the server is shown as BUILD for ever. Nova's own instance_build_timeout ends builds that
@@ -13,13 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import subprocess
 import sys
 import time
 from typing import Any
 
-PAUSE = 120
-"""Seconds between two looks."""
 AGE = 300
 """Seconds after which a build that has reached no compute is looked at: the longest wait for an answer is 60."""
 GRACE = 90
@@ -136,15 +134,5 @@ def look(path: str) -> None:
             builds.end(build)
 
 
-def main(path: str, *, once: bool) -> None:
-    """Look, each time in a process of its own, which keeps no memory."""
-    if once:
-        look(path)
-        return
-    while True:
-        time.sleep(PAUSE)
-        subprocess.run([sys.executable, __file__, path, "once"], check=False)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], once=sys.argv[2:] == ["once"])
+    look(sys.argv[1])

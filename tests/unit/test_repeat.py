@@ -1,0 +1,39 @@
+"""Programs that wsgi/grove_runtime/repeat.py runs again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPEAT = Path(__file__).resolve().parents[2] / "wsgi" / "grove_runtime" / "repeat.py"
+
+
+def test_a_program_that_fails_is_named_and_runs_again(tmp_path: Path) -> None:
+    script = f"echo run >> {tmp_path}/runs; exit 3"
+    command = [sys.executable, str(REPEAT), "0.01", "sh", "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as repeat:
+        deadline = time.monotonic() + 30
+        runs = tmp_path / "runs"
+        while not runs.exists() or len(runs.read_text().split()) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        repeat.terminate()
+        _, errors = repeat.communicate(timeout=30)
+    assert errors.splitlines()[0] == "repeat.py: sh ended with status 3"
+
+
+@pytest.mark.parametrize("words", [[], ["2"], ["often", "true"], ["-1", "true"], ["nan", "true"], ["inf", "true"]])
+def test_words_that_are_no_pause_and_program_print_the_usage(words: list[str]) -> None:
+    result = subprocess.run([sys.executable, str(REPEAT), *words], capture_output=True, text=True, timeout=30)
+    assert (result.returncode, "Usage: repeat.py SECONDS" in result.stderr) == (1, True), result
+
+
+def test_a_program_that_is_not_there_ends_the_repetition() -> None:
+    command = [sys.executable, str(REPEAT), "0", "/no/such/program"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    expected = "repeat.py: /no/such/program cannot be run: No such file or directory\n"
+    assert (result.returncode, result.stderr) == (1, expected)
