@@ -133,7 +133,9 @@ def main() -> None:
     create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
     create_options.add_argument("--mounts", action=flag, default=False, help="let the host mount, as a machine may")
     create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
-    verbs.add_parser("restart", help="shut a host down, start it and print its address").add_argument("name")
+    restarted = verbs.add_parser("restart", help="shut a host down, start it and print its address")
+    restarted.add_argument("name")
+    restarted.add_argument("--no-wait", action="store_true", help="do not wait until it has booted")
     verbs.add_parser("destroy", help="remove a host and its files").add_argument("name")
     exec_options = verbs.add_parser("exec", help="run a command on a host")
     exec_options.add_argument("name")
@@ -145,7 +147,7 @@ def main() -> None:
                 chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "owner")}
                 print(create(options.name, options.release, **chosen))
             case "restart":
-                print(restart(options.name))
+                print(restart(options.name, wait=not options.no_wait))
             case "destroy":
                 destroy(options.name)
             case "exec":
