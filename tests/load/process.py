@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ def under_load(url: str, folder: Path, *options: str) -> Iterator[RunFolder]:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    if process.returncode not in (0, 1) or not run.run.exists():
+    # A client that ends by itself handles signals until it has written its report, and not while Python ends.
+    if process.returncode not in (0, 1, -signal.SIGTERM) or not run.run.exists():
         raise RuntimeError(f"the load client ended with status {process.returncode}: {errors.strip()}")
     report.write(run)

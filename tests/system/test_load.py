@@ -642,6 +642,17 @@ def test_a_block_under_load(tmp_path: Path) -> None:
     assert load.report.stat().st_size > 5000
 
 
+def test_a_block_that_ends_while_the_client_ends(tmp_path: Path) -> None:
+    options = ("--keep-alive", "1", "--fresh", "0", "--slow", "0", "--seconds", "0.3")
+    with served(releases.make(tmp_path / "release", 4)) as port:
+        for number in range(5):
+            with under_load(f"http://127.0.0.1:{port}", tmp_path / str(number), *options) as load:
+                deadline = time.monotonic() + 60
+                while not load.run.exists() and time.monotonic() < deadline:
+                    time.sleep(0.001)
+            assert summary.summarize(load).run.stopped_by == "time"
+
+
 def test_a_client_that_cannot_start_reports_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="status 2: load: 'nowhere' is no http or https URL"):
         under_load("nowhere", tmp_path).__enter__()
