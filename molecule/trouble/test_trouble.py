@@ -228,7 +228,7 @@ def test_a_full_disk(host: Host, client: Client) -> None:
     ("task", "sent"),
     [
         ("Build the release of each application", signal.SIGKILL),
-        ("Write every application's configuration", signal.SIGINT),
+        ("Write Apache's whole configuration", signal.SIGINT),
         ("Switch the traffic of each application", signal.SIGKILL),
     ],
     ids=["building", "declaring", "switching"],

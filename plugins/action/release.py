@@ -13,7 +13,6 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import lookup_loader
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import ID_MARK
@@ -24,6 +23,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_option
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.placeholders import IN_STATE, fill, variables_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
+from ansible_collections.grove.wsgi.plugins.plugin_utils.templates import render as render_template
 from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -96,7 +96,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 self._add_copy(payload, target, record["copies"][target], sections[target])
                 continue
             if template:
-                text = self._render(template, {**variables, **variables_of(record, environment)})
+                text = self._render(template, variables, variables_of(record, environment))
                 marked += [target] if ID_MARK in text else []
             else:
                 text = render(sections[target], MANAGED)
@@ -105,7 +105,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             payload.add_file("paste.json", json.dumps(record["paste"], indent=1, sort_keys=True) + "\n", "paste")
         for package in record["extras"]:
             payload.add_package(Path(package))
-        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), {**variables, "record": record})
+        entry = self._render(str(REPOSITORY / "wsgi" / "app.wsgi.j2"), variables, {"record": record})
         payload.add_file("app.wsgi", entry, "app.wsgi")
         for module in sorted((REPOSITORY / "wsgi" / "grove_runtime").glob("*.py")):
             payload.add_file(f"runtime/grove_runtime/{module.name}", module.read_text(), f"runtime {module.name}")
@@ -130,9 +130,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if copy["mode"] != MODE:
             payload.inputs[f"mode {target}"] = copy["mode"]
 
-    def _render(self, template: str, variables: dict[str, Any]) -> str:
-        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        return str(lookup.run([template], variables=variables)[0])
+    def _render(self, template: str, variables: dict[str, Any], own: dict[str, Any]) -> str:
+        return render_template(template, variables, own, loader=self._loader, templar=self._templar)
 
     def _tools(self) -> dict[str, Any]:
         return {"uv": self._task.args["uv"], "wheelhouse": self._task.args.get("wheelhouse") or ""}

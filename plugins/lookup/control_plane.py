@@ -19,7 +19,7 @@ name: control_plane
 short_description: What roles and plays read of a control plane
 description:
   - Returns the accounts, URLs, credentials and entries of the catalogue of all services as one dictionary. It holds
-    secrets. The role C(openstack) calls it in its variable C(__openstack_control_plane).
+    secrets. The role C(openstack) keeps it in the fact C(__openstack_control_plane).
   - Reads the secrets from their files on the controller, and writes none.
 options:
   _terms:

@@ -78,7 +78,7 @@ def test_a_key_that_is_added_as_the_page_says_reaches_apache(copied: Path, tmp_p
         "settings": SETTINGS,
         "layout": LAYOUT,
     }
-    rendered = "lookup('grove.wsgi.rendered', template, checked.steps.sites, common=common)"
+    rendered = "lookup('grove.wsgi.rendered', template, checked.steps.sites, template_vars=common)"
     tasks = [
         {"grove.wsgi.check_records": checks, "register": "checked"},
         {"ansible.builtin.copy": {"content": f"{{{{ {rendered} | to_json }}}}", "dest": f"{tmp_path}/sites.json"}},

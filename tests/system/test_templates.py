@@ -33,6 +33,8 @@ pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev"
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEBIAN_MODULES = Path("/usr/lib/apache2/modules")
 STEPS = (("httpd", "configure.yml"), ("mod_wsgi", "configure.yml"), ("wsgi_app", "declare.yml"))
+# What the records need of the whole server, which the role wsgi_app passes to the role httpd.
+FOR_APPLICATIONS = ("max_header", "max_url", "sandbox", "tls", "waf")
 # Accounts that every distribution has, with groups of their own: Apache looks them up.
 ONE, TWO, THREE = "daemon", "mail", "games"
 # Characters that Apache reads in quotes.
@@ -310,7 +312,7 @@ def render(
             "own_module": str(mod_wsgi[case.mod_wsgi]),
             "own_guard": str(guard),
             "__wsgi_app_steps": (planned := work(case, root, layout)),
-            **{f"httpd_{key}_for_applications": planned[key] for key in ("max_url", "max_header")},
+            **{f"httpd_{key}_for_applications": planned[key] for key in FOR_APPLICATIONS},
             "wsgi_app_only": [],
             "wsgi_app_door": "127.0.0.1:18280",
             "ansible_connection": "local",
@@ -345,13 +347,17 @@ def render(
 
 
 def write(result: Rendered) -> None:
-    """Write what the roles declare into the case's tree, after Apache has accepted it."""
-    for role, _ in STEPS:
-        config = Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
-        changed = tree.changes(config.entries(result.layout))
-        tree.check_staged(result.layout, changed)
-        tree.apply(result.layout, changed)
-        assert tree.changes(config.entries(result.layout)) == {}
+    """Write what a deployment declares into the case's tree, after Apache has accepted it."""
+    config = configuration(result, "wsgi_app")
+    changed = tree.changes(config.entries(result.layout))
+    tree.check_staged(result.layout, changed)
+    tree.apply(result.layout, changed)
+    assert tree.changes(config.entries(result.layout)) == {}
+
+
+def configuration(result: Rendered, role: str) -> Config:
+    """Return what a role declares."""
+    return Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -380,10 +386,23 @@ def test_check_mode_accepts_sites_that_need_modules_which_the_run_would_enable(
     write(result)
     for module in result.arguments["httpd"]["enable_modules"]:
         Path(result.layout.root, "mods-enabled", f"{module}.load").unlink()
-    arguments = result.arguments["wsgi_app"]
-    config = Config(**{option: value for option, value in arguments.items() if option != "layout"})
-    tree.check_staged(result.layout, tree.changes(config.entries(result.layout)))
+    tree.check_staged(result.layout, tree.changes(configuration(result, "wsgi_app").entries(result.layout)))
     write(result)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_deployment_declares_all_that_the_roles_below_declare_alone(rendered: dict[str, Rendered], name: str) -> None:
+    result = rendered[name]
+    whole = configuration(result, "wsgi_app")
+    entries = whole.entries(result.layout).entries
+    for role in ("httpd", "mod_wsgi"):
+        own = configuration(result, role)
+        expected = own.entries(result.layout).entries
+        assert expected
+        assert {path: entries.get(path) for path in expected} == expected
+        assert own.needs_restart
+        assert set(own.needs_restart) <= set(whole.needs_restart)
+    assert whole.unit == configuration(result, "httpd").unit
 
 
 @pytest.mark.parametrize("name", CASES)

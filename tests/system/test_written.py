@@ -1,4 +1,4 @@
-"""The modules files and server_state, run as Ansible runs them, on this host."""
+"""The modules files and server, run as Ansible runs them, on this host."""
 
 from __future__ import annotations
 
@@ -77,7 +77,24 @@ def test_a_file_that_its_program_refuses_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.debian_packages("openssl")
 def test_packages_and_units_that_are_missing() -> None:
     names = ["openssl", "no-such-package-of-debian", "openssl=1*", "awk"]
-    state = call("server_state", packages=names, unit="no-such-unit")
-    assert (state["missing"], state["runs"]) == (names[1:], False)
+    state = call("server", packages=names, unit="no-such-unit")
+    assert (state["missing"], state["runs"], state["changed"]) == (names[1:], False, False)
     assert installed(names) == ["openssl"]
     assert installed([]) == []
+
+
+def test_a_server_gets_its_configuration_in_the_call_that_looks_at_it(tmp_path: Path) -> None:
+    folder, path = tmp_path / "new", tmp_path / "new" / "one"
+    arguments: dict[str, Any] = {
+        "folders": [str(folder)],
+        "files": [{"path": str(path), "content": "a = 1\n"}],
+        "packages": ["no-such-package-of-debian"],
+        "unit": "no-such-unit",
+    }
+    expected = (True, [str(folder), str(path)], ["no-such-package-of-debian"])
+    for dry in (True, False):
+        result = call("server", check=dry, **arguments)
+        assert (result["changed"], result["changed_files"], result["missing"]) == expected
+        assert folder.exists() is not dry
+    assert path.read_text() == "a = 1\n"
+    assert not call("server", **arguments)["changed"]

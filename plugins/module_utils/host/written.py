@@ -16,6 +16,21 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
 FOLDER_MODE = 0o755
+# The arguments of modules that write files; the fragment grove.wsgi.written describes them.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "folders": {"type": "list", "elements": "path", "default": []},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "content": {"type": "str", "required": True},
+            "mode": {"type": "str", "default": "0644"},
+            "validate": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,11 @@ class Text:
     content: str
     mode: int
     validate: Sequence[str] = ()
+
+
+def texts_of(files: Iterable[Mapping[str, Any]]) -> list[Text]:
+    """Return the files of a module's argument ``files``."""
+    return [Text(Path(one["path"]), one["content"], int(one["mode"], 8), one["validate"]) for one in files]
 
 
 class InvalidError(OperatorError):

@@ -1,13 +1,15 @@
-"""What a server of Debian lacks: packages, and a unit that runs."""
+"""A server of Debian: the files of its configuration, and what it lacks."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: server_state
-short_description: Which packages of a server are installed, and whether its unit runs
+module: server
+short_description: A server has its configuration, and which packages it lacks
 description:
-  - Asks dpkg and systemd in one call, which takes a hundredth of the time that apt needs to load its lists. Changes
-    nothing.
+  - Writes the files of a server's configuration that differ from those on the host, as M(grove.wsgi.files) does.
+  - Then asks dpkg and systemd which packages are missing and whether the unit runs. All of this is one call.
+  - Installs and starts nothing. dpkg takes a hundredth of the time that apt needs to load its lists.
+extends_documentation_fragment: grove.wsgi.written
 options:
   packages:
     description: The server's packages.
@@ -22,14 +24,21 @@ author: The Grove maintainers (@grove)
 """
 
 EXAMPLES = r"""
-- name: Compare the server with its host
-  grove.wsgi.server_state:
+- name: Write the configuration, and compare the server with its host
+  grove.wsgi.server:
+    files:
+      - {path: /etc/memcached.conf, content: "{{ lookup('ansible.builtin.template', 'memcached.conf.j2') }}"}
     packages: [memcached]
     unit: memcached
   register: __server
 """
 
 RETURN = r"""
+changed_files:
+  description: The folders and files that were made or written, or would be in check mode.
+  type: list
+  elements: str
+  returned: success
 missing:
   description:
     - The packages that are not installed, and those of which only apt can tell, virtual ones and names with a version.
@@ -47,11 +56,13 @@ lists:
 """
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host.info import has_package_lists
 from ansible_collections.grove.wsgi.plugins.module_utils.host.packages import installed
+from ansible_collections.grove.wsgi.plugins.module_utils.host.written import ARGUMENTS, texts_of, write_all
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
@@ -71,6 +82,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **ARGUMENTS,
             "packages": {"type": "list", "elements": "str", "required": True},
             "unit": {"type": "str", "required": True},
         },
@@ -78,11 +90,12 @@ def main() -> None:
     )
 
     def work() -> dict[str, Any]:
-        names = module.params["packages"]
+        folders, texts = [Path(folder) for folder in module.params["folders"]], texts_of(module.params["files"])
+        written = write_all(folders, texts, {}, dry=module.check_mode)
+        names, unit = module.params["packages"], module.params["unit"]
         present = installed(names)
         missing = [name for name in names if name not in present]
-        unit = module.params["unit"]
-        return {"changed": False, "missing": missing, "runs": runs(unit), "lists": has_package_lists()}
+        return {**written, "missing": missing, "runs": runs(unit), "lists": has_package_lists()}
 
     run_module(module, work)
 
