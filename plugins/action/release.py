@@ -88,7 +88,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         needs = needs_of_record(record)
         if needs.lock is not None:
             payload.add_file("lock.txt", needs.lock, "lock")
-        if record["requirements"]:
+        if record["requirements"] and not record["lock"]:
             payload.inputs["requirements"] = record["requirements"]
         marked: list[str] = []
         for target, template in sorted(record["config"].items()):
