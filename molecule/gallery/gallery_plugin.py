@@ -77,12 +77,12 @@ class Reader:
         page.inventory(self.inventory, self.recipes, {"web1": settings}, self.more)
 
     def grove(self, command: str) -> str:
-        """Run a command line that begins with ``./grove`` and return its output; fail with its end."""
+        """Run commands with ``./grove`` in Grove's folder and return their output; fail with its end."""
         program = str(page.REPOSITORY / "grove")
         # Molecule's own settings are not the reader's.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
         environment = own | {"ANSIBLE_CONNECTION_PLUGINS": f"{page.REPOSITORY}/molecule/shared/connection"}
-        words = ["bash", "-c", command.replace("./grove", program, 1)]
+        words = ["bash", "-euc", command.replace("./grove", program)]
         done = subprocess.run(
             words,
             cwd=self.folder,

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import machine
+import page_commands
 import pytest
 from served import Host
 
@@ -48,6 +49,26 @@ def test_a_second_run_changes_nothing(alone: Host) -> None:
     assert re.search(r"localhost +: ok=\d+ +changed=0 +unreachable=0 +failed=0", output), output[-3000:]
 
 
+def test_the_commands_of_the_pages(alone: Host) -> None:
+    """The commands of README.md and docs/ that work on an inventory, as they stand there."""
+    for run in page_commands.ON_A_CONTROLLER:
+        live = alone.live("test1")[1]
+        releases = alone.run("ls", "/srv/wsgi/test1/releases").split()
+        idle = next((name for name in releases if name != live), "")
+        follow(alone, run, idle)
+    assert alone.run("cat", "/root/grove/glance.json").startswith("{")
+    assert "localhost-telemetry.cdx.json" in alone.run("ls", "/root/documents")
+
+
+def follow(alone: Host, run: page_commands.Run, idle: str = "") -> None:
+    """Run a command of a page in the repository's folder, and check what it shows."""
+    line = f"cd /root/grove && {run.before or ':'} && {{ {run.words(idle)}; }} </dev/null"
+    done = alone.try_run("bash", "-c", line, **SETTINGS)
+    shown = done.stdout + done.stderr
+    assert done.returncode == run.status, f"{run.words(idle)}\n{shown[-3000:]}"
+    assert re.search(run.shows, shown), f"{run.words(idle)}\n{shown[-3000:]}"
+
+
 def test_timers_are_entries_of_cron_here(alone: Host) -> None:
     entry = alone.run("cat", "/etc/cron.d/grove-telemetry-expire")
     assert "@daily telemetry /srv/wsgi/telemetry/run --timer expire\n" in entry
@@ -62,3 +83,6 @@ def test_a_service_that_is_not_named_any_more_goes(alone: Host) -> None:
     assert alone.listeners() == {f"127.0.0.1:{port}" for port in (8080, 8081, 8082, 9080)}
     assert alone.try_run("ls", "/etc/cron.d/grove-telemetry-expire").returncode != 0
     alone.run("ls", "/var/lib/telemetry/telemetry.sqlite")
+    for run in page_commands.AFTER_THE_REMOVAL:
+        follow(alone, run)
+    assert alone.try_run("id", "telemetry").returncode != 0

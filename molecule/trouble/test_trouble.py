@@ -165,9 +165,13 @@ def test_a_port_that_another_program_holds(host: Host, client: Client) -> None:
                 "RuntimeError: this project cannot be imported",
             ],
         ),
+        (
+            {"source": str(PROJECTS / "forgetful"), "requirements": ["idna"]},
+            ["ModuleNotFoundError: No module named 'yaml'", "Write into the record:\n    requirements: [idna, PyYAML]"],
+        ),
         ({"health": "/fail"}, ["record steady: the release does not work", "/fail answered 500 Internal Server Error"]),
     ],
-    ids=["cannot be imported", "answers 500"],
+    ids=["cannot be imported", "lacks a package", "answers 500"],
 )
 def test_a_release_that_does_not_work(host: Host, client: Client, changes: Record, parts: list[str]) -> None:
     before = state(host)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ HOOKS = ("build", "prepare", "migrate", "contract", "after")
 # The first words of those inputs of a release that are its software.
 SOFTWARE = ("source", "lock", "requirements", "extras")
 AGENT_KEYS = ("command", "restart", "settle", "notify")
+# Paths that a release remembers of those that it did not get: for a message, which a longer list would not help.
+LEFT_OUT_KEPT = 200
 # Options of WSGIDaemonProcess, and the environment variable of each.
 LOCALE_VARIABLES = {"lang": "LANG", "locale": "LC_ALL"}
 MANAGED = "Written by Grove from the record's sections; a change of the record is a new release."
@@ -88,7 +90,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         needs = needs_of_record(record)
         if needs.lock is not None:
             payload.add_file("lock.txt", needs.lock, "lock")
-        if record["requirements"]:
+        if record["requirements"] and not record["lock"]:
             payload.inputs["requirements"] = record["requirements"]
         marked: list[str] = []
         for target, template in sorted(record["config"].items()):
@@ -117,7 +119,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload.inputs["python"] = record["abi"]
         # A list, since the order counts: Apache's configuration numbers the folders, and so does the release.
         payload.inputs["static"] = [list(folder) for folder in record["static"].items()]
-        payload.add_beside("plan.json", build_plan(record, needs, payload.identifier(), marked))
+        plan = build_plan(record, needs, payload.identifier(), marked, payload.left_out)
+        payload.add_beside("plan.json", plan)
         return payload
 
     def _add_copy(self, payload: Payload, target: str, copy: dict[str, Any], written: dict[str, Any]) -> None:
@@ -235,11 +238,20 @@ def needs_of_record(record: dict[str, Any]) -> Needs:
     return needs.with_requirements(record["requirements"]) if record["requirements"] else needs
 
 
-def build_plan(record: dict[str, Any], needs: Needs, release: str, marked: Sequence[str] = ()) -> str:
+def build_plan(
+    record: dict[str, Any],
+    needs: Needs,
+    release: str,
+    marked: Sequence[str] = (),
+    left_out: Mapping[str, str] | None = None,
+) -> str:
     """Return the content of plan.json, which tells the host how a release is built. It holds no secret.
 
-    The keys of ``static`` keep their order. ``marked`` names the files of ``etc`` that hold ``ID_MARK``.
+    The keys of ``static`` keep their order. ``marked`` names the files of ``etc`` that hold ``ID_MARK``, and
+    ``left_out`` what the release does not get of the source.
     """
+    entry = record["entry"]
+    lock = os.path.basename(record["lock"]) if record["lock"] else ""
     plan = {
         **{key: record[key] for key in ("account", "python", "static", "start_timeout")},
         "health": record["health_check"]["path"],
@@ -258,6 +270,15 @@ def build_plan(record: dict[str, Any], needs: Needs, release: str, marked: Seque
         ),
         "modes": {target: copy["mode"] for target, copy in record["copies"].items()},
         "marked": list(marked),
+        "record": {
+            "name": record["name"],
+            # The arguments of a call may be secrets.
+            "entry": (entry.get("module") or entry.get("factory") or "").partition(":")[0],
+            "requirements": [without_account(text) for text in record["requirements"]],
+            "lock": lock,
+            "source_lock": needs.file if needs.lock is not None and not lock else "",
+            "left_out": dict(list((left_out or {}).items())[:LEFT_OUT_KEPT]),
+        },
         "places": {"state": record["state"], "logs": record["logs"]},
     }
     return json.dumps(plan, indent=1) + "\n"

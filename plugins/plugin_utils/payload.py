@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
 
-from .source_files import SourceFiles
+from .source_files import SourceFiles, excluding
 
 # A new number makes another release from the same inputs. It changes when Grove builds releases in another way.
 FORMAT = 2
@@ -54,12 +54,14 @@ class Member:
 class Payload:
     """The files of a release. ``inputs`` are the digests of those that make its id.
 
-    ``warnings`` say what a folder holds that the release does not get. ``inventories`` are left out of folders.
+    ``warnings`` say what a folder holds that the release does not get. ``left_out`` has those paths of the source, each
+    with the pattern of ``exclude`` that matches, or an empty text for a link. ``inventories`` are left out of folders.
     """
 
     members: list[Member] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=lambda: {"format": FORMAT})
     warnings: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     inventories: Collection[str] = ()
 
     def identifier(self) -> str:
@@ -77,6 +79,7 @@ class Payload:
             files = SourceFiles(Path(source["path"]), exclude, self.inventories)
             members = _members(files, "src")
             self.warnings += files.warnings()
+            self.left_out |= {name: excluding(name, exclude) for name in [*files.excluded, *files.leading_out]}
             self.members += members
             self.inputs["source"] = digest(members)
         elif source["kind"] == "wheel":

@@ -374,3 +374,26 @@ def test_a_lock_of_the_source_satisfies_those_who_require_hashes(tmp_path: Path)
     assert not check_records([record], SPEC, settings).problems
     more = {**record, "requirements": ["flask"]}
     assert [problem.key for problem in check_records([more], SPEC, settings).problems] == ["lock"]
+
+
+def test_the_plan_says_for_messages_what_the_record_names(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "uv.lock").write_text(UV)
+    (tmp_path / "shop.lock").write_text("flask==3.0\n")
+
+    def told(**keys: Any) -> dict[str, Any]:
+        call = "shop:make('sesame')"
+        written = {"name": "shop", "source": "./shop", "entry": {"module": call}, "listen": 8080, **keys}
+        settings = dataclasses.replace(SETTINGS, folders=(str(tmp_path),))
+        view = build_view(check_records([written], SPEC, settings).records[0])
+        plan = build_plan(view, needs_of_record(view), "0123456789ab", left_out={"build": "/build", "link": ""})
+        result: dict[str, Any] = json.loads(plan)["record"]
+        return result
+
+    left_out = {"build": "/build", "link": ""}
+    common = {"name": "shop", "entry": "shop", "left_out": left_out, "requirements": []}
+    assert told() == {**common, "lock": "", "source_lock": "uv.lock"}
+    assert told(lock="shop.lock") == {**common, "lock": "shop.lock", "source_lock": ""}
+    asked = ["a", "b @ https://alice:sesame@example.org/b.whl"]
+    shown = [asked[0], "b @ https://example.org/b.whl"]
+    assert told(requirements=asked) == {**common, "requirements": shown, "lock": "", "source_lock": ""}

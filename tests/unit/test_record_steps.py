@@ -300,6 +300,14 @@ def test_the_plan_of_a_build() -> None:
         "marked": [],
         "modes": {},
         "places": {"state": "/var/lib/shop", "logs": "/var/log/shop"},
+        "record": {
+            "name": "shop",
+            "entry": "shop",
+            "requirements": [],
+            "lock": "",
+            "source_lock": "",
+            "left_out": {},
+        },
     }
     assert "sesame" not in str(view)
     content = commands(view, {"TOKEN": "sesame"})

@@ -17,7 +17,8 @@ from typing import Any
 
 ASK_PYTHON = (
     "import json, platform, sys, sysconfig; "
-    "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix]))"
+    "print(json.dumps([platform.python_version(), sysconfig.get_config_var('SOABI'), sys.base_prefix,"
+    " platform.libc_ver()[1]]))"
 )
 
 PYTHON_SECONDS = 30
@@ -58,16 +59,16 @@ def _limits(paths: Iterable[str]) -> list[int]:
 
 
 def python(path: str) -> dict[str, str] | None:
-    """Return version, ABI tag and prefix of an interpreter; None when it cannot be run or is no Python."""
+    """Return version, ABI tag, prefix and glibc's version of an interpreter; None if it is no Python that runs."""
     command = [path, "-I", "-c", ASK_PYTHON]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=PYTHON_SECONDS
         )
-        version, abi, prefix = json.loads(done.stdout)
+        version, abi, prefix, glibc = json.loads(done.stdout)
     except (OSError, ValueError, TypeError, subprocess.SubprocessError):
         return None
-    return {"version": version, "abi": abi, "prefix": prefix}
+    return {"version": version, "abi": abi, "prefix": prefix, "glibc": glibc}
 
 
 def mount_options(path: str) -> list[str]:

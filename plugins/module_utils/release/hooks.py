@@ -18,7 +18,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
-from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits, prepared
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits, missing, prepared
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
 from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, try_release
 
@@ -129,6 +129,7 @@ def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_
         raise HookError(
             "the release does not work after its preparation and migration either: as the application's account,"
             f" outside Apache, it was loaded and asked for {trial.health}:\n{verdict.output}"
+            f"{missing.hint(folder.release(release_id), verdict.output)}"
         )
 
 
@@ -183,7 +184,10 @@ def run_line(release: Release, path: Path, key: str, command: list[str], account
     if done.returncode:
         seconds = round(time.monotonic() - start, 3)
         ending = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-        raise HookError(f"key {key}: {os.path.basename(program)} failed ({ending}) after {seconds} s:\n{output}")
+        raise HookError(
+            f"key {key}: {os.path.basename(program)} failed ({ending}) after {seconds} s:\n{output}"
+            f"{missing.hint(path, output)}"
+        )
     return output
 
 

@@ -33,6 +33,9 @@ class Plan:
     ``expanded`` names, ``{etc}``, ``{release}`` and the names in ``places`` stand for folders. Those that ``marked``
     names hold ``ID_MARK`` in the place of the name of the release's folder.
     ``modes`` has the permissions of the files of ``etc`` that were copied, in octal digits.
+    ``record`` has what the record says of its packages, for messages: ``name``, ``entry`` (its module),
+    ``requirements``, ``lock`` (the name of its file), ``source_lock`` (the lock in the source) and ``left_out``, the
+    paths that the release did not get, each with the pattern of ``exclude`` or, for a link, an empty text.
     """
 
     release: str
@@ -52,6 +55,7 @@ class Plan:
     marked: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pwd
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
-from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, layout, limits, paste_file
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, layout, limits, missing, paste_file
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import error_line, last_lines
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 
@@ -99,21 +98,8 @@ def check_build(release: Path, plan: Plan, account: pwd.struct_passwd) -> None:
     raise BuildError(
         "the release does not work: as the application's account, outside Apache, it was loaded and asked for"
         f" {plan.health}, and nothing that serves was changed:\n{output}"
-        f"{PROXY_HINT if REDIRECT in output else ''}{_missing_module(release, output)}"
+        f"{PROXY_HINT if REDIRECT in output else ''}{missing.hint(release, output)}"
     )
-
-
-def _missing_module(release: Path, output: str) -> str:
-    """Return how to add the module that an output says is missing, as further lines; empty where none is."""
-    names = re.findall(r"ModuleNotFoundError: No module named '([\w.]+)'", output)
-    if not names:
-        return ""
-    module = names[-1].partition(".")[0]
-    if (release / "lock.txt").exists():
-        where = "the lock that the record or the source names"
-    else:
-        where = "the key requirements of the record, or to the source's own dependencies"
-    return f"\nThe virtualenv has no module {module}: add the package that brings it to {where}"
 
 
 def check_factories(release: Path, account: pwd.struct_passwd) -> None:
@@ -128,4 +114,5 @@ def check_factories(release: Path, account: pwd.struct_passwd) -> None:
                     f"key paste.{target}.overlay.sections.{section}: found the factory {factory!r}, which cannot be"
                     f" imported ({last_lines(done.stdout, 1)}); it has to be module:attribute of a package in the"
                     " virtualenv or in extras. Nothing that serves was changed"
+                    f"{missing.hint(release, done.stdout)}"
                 )

@@ -157,7 +157,7 @@ def _notes(host: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
         if part["unknown"] and not report["database"]["problem"]:
             yield f"  {label}: the database does not know {_names(part['unknown'])}"
         if part["serves"] and not part["locked"]:
-            yield f"  {label}: the record has no lock; resolved.txt in the release can be one"
+            yield f"  {label}: the record has no lock; ./grove lock -e app={part['part']} makes one"
         if part["serves"] and part["own"]:
             own = [f"{name} {version}" for name, version in sorted(part["own"].items())]
             yield f"  {label}: not from an index, and not looked up: {_names(own)}"

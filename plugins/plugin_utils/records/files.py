@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from .. import lock_text
 from ..inventory import read_as_inventory
 from ..source_files import excluding
 from . import syntax
@@ -102,8 +103,10 @@ def check_files(record: Record, settings: Settings, problems: Problems) -> None:
     _check_source(record, settings, searched, problems)
     lock = record.keys.install.lock
     _check_requirements(record, problems)
-    if lock:
+    if lock and (settings.locking != record.name or record.lock is not None):
         _check_file(record, "lock", lock, record.lock, searched, problems)
+    if lock and settings.locking != record.name:
+        _check_locked(record, problems)
     _check_config(record, searched, problems)
     _check_servers(record, problems)
     check_paste(record, problems)
@@ -137,15 +140,26 @@ def _check_requirements(record: Record, problems: Problems) -> None:
     for text in record.keys.install.requirements:
         if remedy := syntax.requirement(text):
             problems.add(record.name, "requirements", shown(text), remedy)
-    if record.keys.install.lock:
-        if record.keys.install.requirements:
-            remedy = "it goes without lock; add these packages to the lock"
-            problems.add(record.name, "requirements", shown(record.keys.install.requirements), remedy)
-    elif record.source.kind == "folder" and record.source.path:
+    if not record.keys.install.lock and record.source.kind == "folder" and record.source.path:
         try:
             needs_of(Path(record.source.path))
         except ProjectError as error:
             problems.add(record.name, "source", f"in its file {error.file} {error.actual}", error.remedy)
+
+
+def _check_locked(record: Record, problems: Problems) -> None:
+    """Check that the lock has what ``requirements`` names. Of a lock that cannot be read, another check tells."""
+    path, requirements = record.lock, record.keys.install.requirements
+    if not path or not os.path.isfile(path) or not requirements:
+        return
+    try:
+        packages = lock_text.packages(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError):
+        return
+    for text, versions in lock_text.lacking(packages, requirements):
+        actual = f"{quoted(text)}, and {versions or 'no such package'} in {record.keys.install.lock}"
+        remedy = f"./grove lock -e app={record.name} brings into the lock what requirements names"
+        problems.add(record.name, "requirements", actual, remedy)
 
 
 def _check_static(record: Record, url: str, value: object, problems: Problems) -> None:

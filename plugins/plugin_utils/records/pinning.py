@@ -15,7 +15,7 @@ from .record import Record
 
 COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?:#.*)?$")
 FILE_HASH = re.compile(r"#(?:.*&)?sha(?:256|384|512)=[0-9a-f]{64,128}(?:&|$)")
-LOCK_REMEDY = "give it a lock with hashes; resolved.txt in a release that was built without one can be that lock"
+LOCK_REMEDY = "give it a lock with hashes; ./grove lock -e app={} makes one"
 
 
 def unpinned(record: Record) -> Iterator[Problem]:
@@ -36,4 +36,4 @@ def unlocked(record: Record) -> Iterator[Problem]:
         with contextlib.suppress(ProjectError):  # which the check of the source has reported
             has_lock = needs_of(Path(record.source.path)).lock is not None and not record.keys.install.requirements
     if not has_lock:
-        yield Problem(record.name, "lock", "nothing", LOCK_REMEDY)
+        yield Problem(record.name, "lock", "nothing", LOCK_REMEDY.format(record.name))

@@ -33,6 +33,7 @@ class Settings:
     host_name: the host's name in the inventory.
     require_hashes: whether every record needs a lock, a commit and hashes for what is fetched.
     inventories: the folders on the controller that Ansible reads as inventories.
+    locking: the name of the record whose lock is made by this run, so that it may be missing or old.
     """
 
     base: str
@@ -57,6 +58,7 @@ class Settings:
     host_name: str = "localhost"
     require_hashes: bool = False
     inventories: tuple[str, ...] = ()
+    locking: str = ""
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Settings:
