@@ -72,6 +72,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "environ/mod_wsgi.version": "the same",
         **dict.fromkeys((f"environ/{name}" for name in OF_OLDER_MOD_WSGI), "mod_wsgi 4.9 alone has it"),
         "environ/wsgi.input": "an object of Python with the methods of mod_wsgi's, and no body",
+        "environ/wsgi.errors": "the application's own log, where the trial has a stream for the run's messages",
         **dict.fromkeys(("cwd", "sys.path", "sys.prefix", "tool", "os.environ/PATH", "os.environ/VIRTUAL_ENV"), HIDDEN),
     },
     "run": {**OF_PROGRAMS, "os.environ/TERM": "a person's terminal"},

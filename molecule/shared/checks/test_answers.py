@@ -70,7 +70,7 @@ def test_errors_tell_the_client_nothing(host: Host) -> None:
     assert response.status == 500
     assert "Traceback" not in response.text
     assert "raised deliberately" not in response.text
-    host.log_with("test1-error", r"Traceback \(most recent call last\)", "RuntimeError: raised deliberately by /boom")
+    host.log_with("test1-output", r"Traceback \(most recent call last\)", "RuntimeError: raised deliberately by /boom")
 
 
 def test_apache_serves_static_files_itself(host: Host) -> None:
@@ -105,7 +105,7 @@ def test_hooks_log_every_phase(host: Host) -> None:
     host.ask("test1", f"/look_test/{token}/name")
     host.ask("test1", f"/bogus/{token}")
     host.log_with(
-        "test1-error",
+        "test1-output",
         f"on_route GET /look_test/{token}/name",
         f"before GET /look_test/{token}/name controller=LookedUpController.name",
         f"after GET /look_test/{token}/name status=200",
@@ -120,7 +120,7 @@ def test_paste_pipeline(host: Host) -> None:
     assert answer_with_id.headers["x-request-id"] == token
     assert host.ask("test2", "/v1/catalog").headers["x-request-id"].startswith("req-")
     assert "x-request-id" not in host.ask("test2", "/").headers
-    host.log_with("test2-error", f"on_route GET /v1/catalog request_id={token}")
+    host.log_with("test2-output", f"on_route GET /v1/catalog request_id={token}")
 
 
 @pytest.mark.parametrize(
