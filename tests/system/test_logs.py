@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import pwd
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -19,7 +21,7 @@ import front_server
 import pytest
 from front_server import Front, running
 from httpd_modules import REPOSITORY
-from system.test_templates import ONE, TWO, app, mod_wsgi
+from system.test_templates import ONE, TWO, app, make_certificate, mod_wsgi
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 __all__ = ["mod_wsgi"]
@@ -261,3 +263,230 @@ def test_a_planted_link_leads_nowhere(mod_wsgi: dict[str, Path]) -> None:
         file.symlink_to(target)
         assert hostile.ask(ALONE, "/print").status == 200
         assert target.read_text() == ""
+
+
+def access_lines(front: Front, name: str, token: str) -> list[Any]:
+    """Return the lines of an access log, read as JSON, in which ``token`` stands."""
+    path = front.root / "logs" / f"{name}-access.log"
+    wait_for(lambda: path.exists() and token in path.read_text())
+    return [json.loads(line) for line in path.read_bytes().decode().splitlines() if token in line]
+
+
+def test_a_line_of_the_access_log(front: Front) -> None:
+    answer = front.ask(PORT, "/seen?a=1", "User-Agent: tester", "Referer: http://a.example/?b")
+    [line] = access_lines(front, ONE, "/seen?a=1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}", line.pop("time"))
+    assert 0 <= line.pop("queue_ms") <= line["ms"] + 1
+    assert 0 <= line.pop("app_ms") <= line.pop("ms") + 1
+    shown = json.loads(answer.body)
+    assert line.pop("id") == shown["id"] == shown["mod_wsgi"] == answer.headers["x-request-id"][0]
+    assert line == {
+        "id_in": None,
+        "client": "127.0.0.1",
+        "peer": "127.0.0.1",
+        "user": None,
+        "host": "127.0.0.1",
+        "request": "GET /seen?a=1 HTTP/1.1",
+        "status": 200,
+        "bytes": len(answer.body),
+        "app": ONE,
+        "slot": line["slot"],
+        "release": "0123456789ab",
+        "tls": None,
+        "referer": "http://a.example/?b",
+        "agent": "tester",
+    }
+    assert line["slot"] in ("blue", "green")
+    assert "x-grove-log" not in answer.headers
+    assert shown["environ"] == []
+
+
+SECRET = "s3cr3t"
+URLS = {
+    "/a?token=SECRET": "/a?token=***",
+    "/a?x=1&Password=SECRET&y=2": "/a?x=1&Password=***&y=2",
+    "/a?X-Auth-Token=SECRET": "/a?X-Auth-Token=***",
+    "/v1/AUTH_a/c/o?temp_url_sig=SECRET&temp_url_expires=1": "/v1/AUTH_a/c/o?temp_url_sig=***&temp_url_expires=1",
+    "/a?sv=2020&sig=SECRET%3D&se=1": "/a?sv=2020&sig=***&se=1",
+    "/a?X-Amz-Signature=SECRET&X-Amz-Date=2": "/a?X-Amz-Signature=***&X-Amz-Date=2",
+    "/a?AWSAccessKeyId=SECRET&Expires=2": "/a?AWSAccessKeyId=***&Expires=2",
+    "/a?to%6Ben=SECRET": "/a?to%6Ben=***",
+    "/a?user[password]=SECRET": "/a?user[password]=***",
+    "/a;jsessionid=SECRET": "/a;jsessionid=***",
+    "/a?api_key=SECRET&api-key=SECRET&apikey=SECRET": "/a?api_key=***&api-key=***&apikey=***",
+    "/a?next=https%3A%2F%2Fb.example%2F%3Ftoken%3DSECRET&z=1": "/a?next=***&z=1",
+    "/a?next=https%253A%252F%252Fb.example%252F%253Ftoken%253DSECRET": "/a?next=***",
+    "/a?next=https://user:SECRET@b.example/": "/a?next=***",
+    "/a?https://user:SECRET@b.example/": "/a?https://***@b.example/",
+    "/https://user:SECRET@b.example/?q=1": "/https://***@b.example/?q=1",
+    "http://user:SECRET@127.0.0.1/a?token=SECRET": "http://***@127.0.0.1/a?token=***",
+    "/a?token=&b=SECRE": "/a?token=&b=SECRE",
+    "/a?sort_key=name&marker=2&limit=3": "/a?sort_key=name&marker=2&limit=3",
+    "/a?q=mailto:a@b.example&t=10:20": "/a?q=mailto:a@b.example&t=10:20",
+    "/a?token=SECRET#token=SECRET": "/a?token=***",
+    "/a?code=SECRET?token=SECRET/SECRET;b": "/a?code=***",
+    "/a?b=c=d=e;token=SECRET": "/a?b=***",
+    "/a?": "/a?",
+    "/?=SECRE&": "/?=SECRE&",
+}
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_secrets_in_urls_are_masked(front: Front, url: str) -> None:
+    """In the line of the request, in the Referer, and in no other log of Apache."""
+    sent = url.replace("SECRET", SECRET)
+    path = front.root / "logs" / f"{ONE}-access.log"
+    before = path.read_text().count("\n") if path.exists() else 0
+    front.ask(PORT, sent, f"Referer: http://c.example{sent if sent.startswith('/') else '/'}")
+    wait_for(lambda: path.exists() and path.read_text().count("\n") > before)
+    line = json.loads(path.read_text().splitlines()[-1])
+    assert line["request"] == f"GET {URLS[url]} HTTP/1.1"
+    assert SECRET not in str(line)
+    assert SECRET not in front.error_log()
+
+
+def test_a_long_url_is_searched_in_time(front: Front) -> None:
+    """Whatever a client nests into it."""
+    for piece in ("/a=", "?a=", "&a=", "%253D%2526a", ";a=b", "://@", "%25", "=", "/"):
+        url = "/" + piece * (8000 // len(piece))
+        begin = time.monotonic()
+        front.ask(PORT, url, "User-Agent: long-url")
+        assert time.monotonic() - begin < 2, piece
+    wait_for(lambda: len(access_lines(front, ONE, "long-url")) == 9)
+
+
+HOSTILE = [
+    b'GET /\xff\xfe"\\ HTTP/1.1',
+    b"GET /\x01\x02\x7f HTTP/1.1",
+    b'"}{"injected": "\\" HTTP/1.1',
+    b"\x16\x03\x01\x02\x00\x01",
+    b"GET /%0a%22%7d%5c%u0000%ff HTTP/1.1",
+    "GET /Grüße\u2028\u0085 HTTP/1.1".encode(),
+    b"GET / HTTP/1.1\x0b",
+    b"GET  /  HTTP/1.1",
+    b"\xed\xa0\x80 \xf4\x90\x80\x80 \xc0\xaf \xe2\x82",
+    b"GET /a\tb HTTP/9.9",
+    b"",
+]
+VALUES = [
+    b'"\\\x07',
+    b"\xff\xfe\x80",
+    "Grüße \U0001f333 \u202e\u2028\u009b".encode(),
+    b"\xed\xa0\x80\xc0\x80\xf5",
+    b'a", "injected": "b',
+    b"\x1b[31mred\x1b[0m",
+    b"\xe2\x82",
+    b"\\u0000\\x00%00",
+    b" \t ",
+]
+
+
+@pytest.mark.parametrize("request_line", HOSTILE)
+def test_every_line_is_json_whatever_a_client_sends(front: Front, request_line: bytes) -> None:
+    for place, value in enumerate(VALUES):
+        mark = f"h{HOSTILE.index(request_line)}-{place}"
+        lines = [request_line, b"Host: 127.0.0.1", b"User-Agent: " + value + mark.encode(), b"Referer: " + value]
+        lines += [b"X-Request-ID: " + value, b"Connection: close", b"", b""]
+        with contextlib.suppress(ConnectionResetError):
+            front.send(PORT, b"\r\n".join(lines))
+    time.sleep(0.3)
+    log = (front.root / "logs" / f"{ONE}-access.log").read_bytes()
+    for line in log.decode().splitlines():
+        fields = json.loads(line)
+        assert "injected" not in fields
+        assert len(fields) == 19
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", line), line
+
+
+def test_texts_are_those_of_the_client(front: Front) -> None:
+    """UTF-8 stands as it is; a byte that is none, and a control character, are told from others."""
+    values = {
+        b'Gr\xc3\xbc\xc3\x9fe \\ "x" \xf0\x9f\x8c\xb3 text-1': 'Grüße \\ "x" \U0001f333 text-1',
+        b"\xfftext-2": "\\xfftext-2",
+    }
+    for sent, expected in values.items():
+        front.send(PORT, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: " + sent + b"\r\n\r\n")
+        [line] = access_lines(front, ONE, expected[-6:])
+        assert line["agent"] == expected
+    front.send(PORT, b"GET /\x1b[31m HTTP/1.1 text-3\r\n\r\n")
+    *_, line = access_lines(front, ONE, "\\u001b[31m")
+    assert (line["request"], line["status"]) == ("GET /\x1b[31m HTTP/1.1", 400)
+
+
+def test_what_apache_refuses_itself_has_an_id_too(front: Front) -> None:
+    for path, headers, status in (("/" + "a" * 9000, (), 414), ("/refused-1", ("X: " + "a" * 9000,), 400)):
+        answer = front.ask(PORT, path, "User-Agent: refused", *headers)
+        assert answer.status == status
+    front.ask(PORT, "/refused", method="FROBNICATE")
+    lines = access_lines(front, ONE, "refused")
+    assert all(line["id"] for line in lines)
+    assert lines[-1]["status"] == 501
+
+
+def test_who_gives_a_request_its_id(mod_wsgi: dict[str, Path]) -> None:
+    """A trusted proxy does, if the id is one; every other client gets one of Apache's."""
+    with served(mod_wsgi, {ONE: DIARY}, ALONE, httpd_trusted_proxies=["127.0.0.2"]) as proxied:
+        for number, (source, given, kept) in enumerate(
+            [
+                ("127.0.0.2", "of-the-proxy/1.2:3", True),
+                ("127.0.0.2", "two words", False),
+                ("127.0.0.2", "a" * 129, False),
+                ("127.0.0.2", 'q"uote', False),
+                ("127.0.0.2", "", False),
+                ("127.0.0.1", "of-a-client", False),
+            ]
+        ):
+            answer = ask_from(source, ALONE, f"/print?n{number}", given)
+            [line] = access_lines(proxied, ONE, f"?n{number} ")
+            shown = json.loads(answer[1])
+            assert answer[0] == shown["id"] == line["id"]
+            assert line["id_in"] == given
+            assert (line["id"] == given) is kept
+            assert len(line["id"]) >= 18
+            assert f" {line['id']} Grüße" in own_log(proxied)
+            of_client = "192.0.2.7" if source == "127.0.0.2" else source
+            assert (line["client"], line["peer"]) == (of_client, source)
+
+
+def ask_from(source: str, port: int, path: str, given: str) -> tuple[str, bytes]:
+    """Ask from an address of this machine with an id; return the id of the answer, and its body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(source, 0))
+    connection.request("GET", path, headers={"X-Request-ID": given, "X-Forwarded-For": "192.0.2.7"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return answer.headers["X-Request-ID"], answer.read()
+
+
+def test_an_application_cannot_say_another_release(mod_wsgi: dict[str, Path]) -> None:
+    forging = DIARY.replace(
+        '[("Content-Type", "application/json")]', '[("X-Grove-Log", "f 1 2"), ("X-Request-ID", "own")]'
+    )
+    with served(mod_wsgi, {ONE: forging}, ALONE) as forged:
+        answer = forged.ask(ALONE, "/forged")
+        [line] = access_lines(forged, ONE, "/forged")
+        assert line["release"] == "0123456789ab"
+        assert answer.headers["x-request-id"] == ["own"]
+        assert "x-grove-log" not in answer.headers
+
+
+def test_the_version_of_tls(mod_wsgi: dict[str, Path], tmp_path: Path) -> None:
+    make_certificate(tmp_path / "tls", "shop.test")
+    record = app(ONE, listen=ALONE, tls="given", tls_certificate=f"{tmp_path}/tls.crt", tls_key=f"{tmp_path}/tls.key")
+    files = {f"{tmp_path}/tls.{kind}": True for kind in ("crt", "key")}
+    with running(
+        mod_wsgi, [record], {"files": files}, httpd_tls=True, wsgi_app_door=f"127.0.0.1:{ALONE + 9}"
+    ) as secure:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.create_default_context(cafile=f"{tmp_path}/tls.crt")
+            context.check_hostname = False
+            context.maximum_version = version
+            assert secure.ask(ALONE, f"/{version.name}", tls=context, name="shop.test").status == 200
+            [line] = access_lines(secure, ONE, f"/{version.name}")
+            assert line["tls"] == version.name.replace("_", ".")
+
+
+def test_without_the_module_the_lines_are_text(mod_wsgi: dict[str, Path]) -> None:
+    with served(mod_wsgi, {ONE: DIARY}, ALONE, httpd_json_logs=False) as plain:
+        assert plain.ask(ALONE, "/plain").status == 200
+        path = plain.root / "logs" / f"{ONE}-access.log"
+        wait_for(lambda: '"GET /plain HTTP/1.1" 200' in path.read_text())

@@ -226,6 +226,8 @@ def behind_proxy(mod_wsgi: dict[str, Path], folder: Path) -> Iterator[tuple[Fron
 OF_EVERY_REQUEST = {
     "REMOTE_PORT": "the port of the client's connection",
     "mod_wsgi.request_id": "made for each request",
+    "UNIQUE_ID": "the same",
+    "HTTP_X_REQUEST_ID": "the same, where no trusted proxy has given the request an id",
     "mod_wsgi.server_pid": "the process of Apache that has the connection",
     "mod_wsgi.thread_id": "the thread that answers",
 }
