@@ -332,6 +332,16 @@ static int keep_id(request_rec *r)
     return DECLINED;
 }
 
+/* Lets the id that a trusted proxy has given the request stand in the error log, and reach mod_wsgi, too. */
+static int adopt_id(request_rec *r)
+{
+    const char *id = apr_table_get(r->subprocess_env, "GROVE_REQUEST_ID");
+
+    if (id)
+        r->log_id = apr_pstrdup(r->pool, id);
+    return DECLINED;
+}
+
 static int register_field(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     APR_OPTIONAL_FN_TYPE(ap_register_log_handler) *log_handler = APR_RETRIEVE_OPTIONAL_FN(ap_register_log_handler);
@@ -353,6 +363,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_config(register_field, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_ssl, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(keep_id, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* After mod_setenvif. */
+    ap_hook_post_read_request(adopt_id, NULL, NULL, APR_HOOK_REALLY_LAST);
 }
 
 module AP_MODULE_DECLARE_DATA grove_log_module = {

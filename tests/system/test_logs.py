@@ -439,7 +439,7 @@ def test_who_gives_a_request_its_id(mod_wsgi: dict[str, Path]) -> None:
             answer = ask_from(source, ALONE, f"/print?n{number}", given)
             [line] = access_lines(proxied, ONE, f"?n{number} ")
             shown = json.loads(answer[1])
-            assert answer[0] == shown["id"] == line["id"]
+            assert answer[0] == shown["id"] == shown["mod_wsgi"] == line["id"]
             assert line["id_in"] == given
             assert (line["id"] == given) is kept
             assert len(line["id"]) >= 18

@@ -44,6 +44,8 @@ MAX_LOG = 536870912
 """Bytes of all files of the log: some days of a talkative application, and a small part of a disk."""
 LOG_DAYS = 14
 """Days that files are kept: as Apache's."""
+DAY = 86400
+"""Seconds."""
 PARTS = 8
 """Files that share the bytes. When one is full, the oldest one goes, and seven eighths of the log remain."""
 LONGEST_WAITING = 1048576
@@ -73,7 +75,9 @@ class LogFile:
         """``label`` stands in each line after the time. Raises OSError when the file cannot be opened."""
         self.path = os.path.join(folder, NAME)
         self.part = max_log // PARTS
-        self._label = label
+        self._slot = label
+        self._label = f"{label}/{os.getpid()}"
+        self._second = (0, "")
         self._days = days
         self._lock = threading.RLock()
         self._lost = 0
@@ -89,8 +93,9 @@ class LogFile:
             os.dup2(self._handle, number)
 
     def after_fork(self) -> None:
-        """Let a child process write although another thread of its parent was writing."""
+        """Let a child process write under its own number, although another thread of its parent was writing."""
         self._lock = threading.RLock()
+        self._label = f"{self._slot}/{os.getpid()}"
 
     def write(self, lines: bytes) -> bool:
         """Write lines as one entry; return whether they are in the file. Raises nothing that the disk may cause."""
@@ -120,14 +125,17 @@ class LogFile:
             if status is None or not self._is_own(status):
                 self._replace()
                 status = os.fstat(self._handle)
-            is_old = time.gmtime(status.st_mtime)[:3] != time.gmtime()[:3]
+            is_old = status.st_mtime // DAY != time.time() // DAY
             if status.st_size and (is_old or status.st_size + coming > self.part):
                 self._begin()
 
     def _entry(self, lines: bytes) -> bytes:
         now = time.time()
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        start = f"{moment}.{int(now % 1 * 1e6):06}Z {self._label}/{os.getpid()} {request_id.get()} ".encode()
+        second, text = self._second
+        if second != int(now):
+            second, text = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+            self._second = (second, text)
+        start = f"{text}.{int(now % 1 * 1e6):06}Z {self._label} {request_id.get()} ".encode()
         longest = self.part // 2
         if len(lines) > longest:
             rest = len(lines) - longest
@@ -195,7 +203,7 @@ class LogFile:
         """Remove the files that are too old or too many. Raises OSError when the folder cannot be read."""
         folder = os.path.dirname(self.path)
         full = sorted(name for name in os.listdir(folder) if name.startswith(NAME + "-"))
-        oldest = time.time() - self._days * 86400
+        oldest = time.time() - self._days * DAY
         for place, name in enumerate(reversed(full)):
             path = os.path.join(folder, name)
             # Another process may have removed it.
