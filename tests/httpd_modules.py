@@ -60,15 +60,25 @@ def mod_wsgi_files() -> dict[str, Path]:
 
 
 def guard_file() -> Path:
-    """Return the module for slow clients, built as the role ``httpd`` does, with the compiler's warnings as errors."""
+    """Return the module for slow clients."""
+    return own_module("mod_grove_guard")
+
+
+def log_file() -> Path:
+    """Return the module for access logs in JSON."""
+    return own_module("mod_grove_log")
+
+
+def own_module(name: str) -> Path:
+    """Return a module of Grove's, built as the role ``httpd`` does, with the compiler's warnings as errors."""
     need("/usr/bin/apxs", "apache2-dev")
-    source = (REPOSITORY / "httpd/mod_grove_guard.c").read_bytes()
-    folder = CACHE / f"mod_grove_guard-{hashlib.sha256(source).hexdigest()[:12]}"
-    module = folder / ".libs/mod_grove_guard.so"
+    source = (REPOSITORY / f"httpd/{name}.c").read_bytes()
+    folder = CACHE / f"{name}-{hashlib.sha256(source).hexdigest()[:12]}"
+    module = folder / f".libs/{name}.so"
     if not module.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mod_grove_guard.c").write_bytes(source)
-        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", "mod_grove_guard.c", cwd=folder)
+        (folder / f"{name}.c").write_bytes(source)
+        run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-Werror", f"{name}.c", cwd=folder)
     return module
 
 

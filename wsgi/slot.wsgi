@@ -138,7 +138,13 @@ def load():
     loader = importlib.machinery.SourceFileLoader("grove_app", path)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     sys.modules[loader.name] = module
-    loader.exec_module(module)
+    try:
+        loader.exec_module(module)
+    except Exception:
+        # Apache's error log would show what it escapes and cuts; older releases have no log of their own.
+        if (own_log := sys.modules.get("grove_runtime.own_log")) is not None:
+            own_log.load_failed()
+        raise
     return without_claims(module.application)
 
 

@@ -110,11 +110,11 @@ def test_glance_knows_the_usual_properties_of_images(member: Cloud, control: Hos
 
 def test_a_network_is_deleted_without_an_error(member: Cloud, control: Host) -> None:
     """Neutron tells placement that the segments of a network are gone, two seconds after the answer."""
-    before = control.log("neutron-error")
+    before = control.log("neutron-output")
     member.run("openstack network create gone")
     member.run("openstack subnet create --network gone --subnet-range 198.51.100.0/24 gone")
     member.run("openstack network delete gone")
-    assert not wait_for(lambda: "Traceback" if "Traceback" in control.log("neutron-error")[len(before) :] else "", 4)
+    assert not wait_for(lambda: "Traceback" if "Traceback" in control.log("neutron-output")[len(before) :] else "", 4)
 
 
 def test_drivers_of_cinder_may_run_its_commands_as_root(control: Host) -> None:

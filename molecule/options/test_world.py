@@ -43,7 +43,8 @@ OF_EVERY_REQUEST = {
     "environ/mod_wsgi.script_start": "a time",
     "environ/mod_wsgi.thread_requests": "a count of the process",
     "environ/mod_wsgi.total_requests": "the same",
-    "environ/UNIQUE_ID": "made for each request by mod_unique_id, which ModSecurity needs",
+    "environ/UNIQUE_ID": "made for each request by mod_unique_id",
+    "environ/HTTP_X_REQUEST_ID": "the same, where no trusted proxy has given the request an id",
 }
 # The distribution's mod_wsgi 4.9 passes on more than mod_wsgi 6, which the trial follows.
 OF_OLDER_MOD_WSGI = (
@@ -72,6 +73,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "environ/mod_wsgi.version": "the same",
         **dict.fromkeys((f"environ/{name}" for name in OF_OLDER_MOD_WSGI), "mod_wsgi 4.9 alone has it"),
         "environ/wsgi.input": "an object of Python with the methods of mod_wsgi's, and no body",
+        "environ/wsgi.errors": "the application's own log, where the trial has a stream for the run's messages",
         **dict.fromkeys(("cwd", "sys.path", "sys.prefix", "tool", "os.environ/PATH", "os.environ/VIRTUAL_ENV"), HIDDEN),
     },
     "run": {**OF_PROGRAMS, "os.environ/TERM": "a person's terminal"},

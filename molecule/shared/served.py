@@ -169,8 +169,9 @@ with ThreadPoolExecutor(times) as pool:
         return colour, os.path.basename(self.run("readlink", f"{folder}/slots/{colour}").strip())
 
     def log(self, name: str) -> str:
-        """Return one of Apache's logs."""
-        return self.run("cat", f"/var/log/apache2/{name}.log")
+        """Return one of Apache's logs, or, by the name APP-output, an application's own log."""
+        app, _, kind = name.rpartition("-")
+        return self.run("cat", f"/var/log/{app}/output.log" if kind == "output" else f"/var/log/apache2/{name}.log")
 
     def log_with(self, name: str, *patterns: str, seconds: float = 5) -> str:
         """Return a log as soon as every pattern is in it; fail when that takes too long."""
@@ -182,7 +183,7 @@ with ThreadPoolExecutor(times) as pool:
             return "" if missing else text or " "
 
         text = wait_for(complete, seconds)
-        assert not missing, f"no {missing} in {name}.log, which ends with:\n{self.log(name)[-1500:]}"
+        assert not missing, f"no {missing} in the log {name}, which ends with:\n{self.log(name)[-1500:]}"
         return text
 
 

@@ -193,7 +193,7 @@ def common(run: dict[str, Any] | None) -> dict[str, Any]:
 def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
     """Return what commands.json holds: the commands of a release, and the environment in which they run."""
     content: dict[str, Any] = {hook: record[hook] for hook in HOOKS if record[hook]}
-    content |= {key: record[key] for key in ("home", "state", "logs", "argv")}
+    content |= {key: record[key] for key in ("home", "state", "logs", "argv", "max_log", "log_days")}
     content |= {"environment": {**locale_variables(record), **environment}, "extras": bool(record["extras"])}
     if (umask := record["daemon_options"]["umask"]) != DEFAULTS["umask"]:
         content["umask"] = umask

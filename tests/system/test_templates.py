@@ -25,7 +25,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
-from httpd_modules import BIN, PYTHON, guard_file, mod_wsgi_files, run
+from httpd_modules import BIN, PYTHON, guard_file, log_file, mod_wsgi_files, run
 from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -311,6 +311,7 @@ def render(
             "mod_wsgi_version": case.mod_wsgi,
             "own_module": str(mod_wsgi[case.mod_wsgi]),
             "own_guard": str(guard),
+            "own_log": str(log_file()),
             "__wsgi_app_steps": (planned := work(case, root, layout)),
             **{f"httpd_{key}_for_applications": planned[key] for key in FOR_APPLICATIONS},
             "wsgi_app_only": [],
@@ -332,6 +333,7 @@ def render(
                 "httpd_layout": "{{ own_layout }}",
                 "__mod_wsgi_module": "{{ own_module }}",
                 "__httpd_guard_module": "{{ own_guard }}",
+                "__httpd_log_module": "{{ own_log }}",
             }
         },
     ]

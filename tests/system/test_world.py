@@ -49,9 +49,10 @@ APP_WSGI = """
 import os, sys
 RELEASE = os.path.dirname(os.path.realpath(__file__))
 sys.path.append(RELEASE + "/runtime")
-from grove_runtime import launch, serving
+from grove_runtime import launch, own_log, serving
 sys.path.remove(RELEASE + "/runtime")
 launch.enter(RELEASE)
+own_log.begin(RELEASE)
 from world import application
 application = serving.wrap(application, RELEASE)
 """
@@ -111,7 +112,10 @@ def make_release(folder: Path, record: dict[str, Any], venv: Path, reports: Path
     (release / "RELEASE.json").write_text('{"id": "one"}')
     (release / "app.wsgi").write_text(APP_WSGI)
     [completed] = check_records([record], SPEC, SETTINGS).written
-    view = {**build_view(completed), "extras": ["world"]}
+    logs = folder / "logs"
+    logs.mkdir()
+    shutil.chown(logs, record["name"])
+    view = {**build_view(completed), "extras": ["world"], "logs": str(logs)}
     environment = {**ENVIRONMENT, **record.get("environment", {}), "REPORTS": str(reports)}
     (release / "commands.json").write_text(json.dumps(commands(view, environment)))
     (folder / "slots").mkdir()
@@ -222,6 +226,8 @@ def behind_proxy(mod_wsgi: dict[str, Path], folder: Path) -> Iterator[tuple[Fron
 OF_EVERY_REQUEST = {
     "REMOTE_PORT": "the port of the client's connection",
     "mod_wsgi.request_id": "made for each request",
+    "UNIQUE_ID": "the same",
+    "HTTP_X_REQUEST_ID": "the same, where no trusted proxy has given the request an id",
     "mod_wsgi.server_pid": "the process of Apache that has the connection",
     "mod_wsgi.thread_id": "the thread that answers",
 }
@@ -240,6 +246,7 @@ OF_REQUESTS: dict[str, dict[str, str]] = {
         "mod_wsgi.daemon_start": "the same",
         "mod_wsgi.application_start": "the same",
         "wsgi.input": "an object of Python with the methods of mod_wsgi's, and no body",
+        "wsgi.errors": "the application's own log, where the trial has a stream for the run's messages",
     },
 }
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import grove_runtime.own_log
 import pytest
 import yaml
 from ansible_collections.grove.wsgi.plugins.plugin_utils import mpm
@@ -35,7 +36,10 @@ def actual() -> dict[str, int]:
     limits |= {name: defaults[name] for name in ("httpd_keepalive_timeout", "httpd_timeout")}
     record = ENTRY_POINTS["record_limits"]["options"]
     sizes = ("max_body", "max_url", "max_header", "max_response_header", "buffer_body", "buffer_answer")
-    limits |= {name: record[name]["default"] for name in (*sizes, "request_timeout")}
+    limits |= {name: record[name]["default"] for name in (*sizes, "request_timeout", "max_log", "log_days")}
+    own_log = (record["max_log"]["default"], record["log_days"]["default"])
+    assert own_log == (grove_runtime.own_log.MAX_LOG, grove_runtime.own_log.LOG_DAYS)
+    limits["PARTS"] = grove_runtime.own_log.PARTS
     assert record["max_response_header"]["default"] == mod_wsgi_options.HEADER_BUFFER_SIZE
     timeouts = ("listen-backlog", "connect-timeout", "queue-timeout", "socket-timeout")
     return limits | {name: int(mod_wsgi_options.DEFAULTS[name]) for name in timeouts}

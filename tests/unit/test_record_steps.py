@@ -318,6 +318,8 @@ def test_the_plan_of_a_build() -> None:
         "state": "/var/lib/shop",
         "logs": "/var/log/shop",
         "argv": [],
+        "max_log": 536870912,
+        "log_days": 14,
         "extras": False,
         "timers": {},
     }

@@ -117,7 +117,14 @@ def test_the_longest_header_of_an_answer_is_an_option_of_the_daemon() -> None:
 
 @pytest.mark.parametrize(
     ("key", "valid", "invalid"),
-    [("drain_timeout", 0, -1), ("start_timeout", 3600, 3601), ("request_timeout", 86_400, 86_401), ("threads", 1, 0)],
+    [
+        ("drain_timeout", 0, -1),
+        ("start_timeout", 3600, 3601),
+        ("request_timeout", 86_400, 86_401),
+        ("threads", 1, 0),
+        ("max_log", 1 << 20, (1 << 20) - 1),
+        ("log_days", 1, 0),
+    ],
 )
 def test_numbers_have_ranges(key: str, valid: int, invalid: int) -> None:
     assert problems(**{key: valid}) == []

@@ -1,4 +1,4 @@
-"""Puts around an application what Grove adds: the door's headers, guards of processes and requests, and a hook."""
+"""Puts around an application what Grove adds: headers for Apache, guards of processes and requests, a hook, its log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import away, background, door, hanging, memory
+from . import away, background, door, hanging, memory, own_log, timing
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -43,4 +43,5 @@ def wrap(
             watch.start()
         application = away.guard(application, servers, watch)
     wrapped = memory.guard(door.stamp(application, identifier))
-    return hanging.guard(wrapped, request_timeout) if request_timeout else wrapped
+    wrapped = hanging.guard(wrapped, request_timeout) if request_timeout else wrapped
+    return timing.stamp(own_log.guard(wrapped), identifier)

@@ -53,6 +53,8 @@ def environ_of(request: Mapping[str, Any]) -> dict[str, Any]:
         "REMOTE_PORT": "0",
         "mod_wsgi.server_pid": str(os.getppid()),
         "mod_wsgi.request_id": "trial",
+        "UNIQUE_ID": "trial",
+        "HTTP_X_REQUEST_ID": "trial",
         "wsgi.version": (1, 0),
         "wsgi.multithread": request["multithread"],
         # mod_wsgi says so whenever processes= is given, be it 1.

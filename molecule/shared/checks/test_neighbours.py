@@ -93,4 +93,4 @@ def test_the_distributions_handlers_answer_on_no_site(host: Host, path: str) -> 
     """test1 gets these paths like any other, and says so in its log."""
     answer = host.ask("test1", path)
     assert answer.status == 404
-    host.log_with("test1-error", f"GET {re.escape(path)}")
+    host.log_with("test1-output", f"GET {re.escape(path)}")

@@ -114,9 +114,10 @@ def test_logs(host: Host) -> None:
     for record in host.apps:
         name, path = record["name"], record.get("path", "") + "/logged"
         host.ask(name, path)
-        host.log_with(f"{name}-access", rf'"GET {path} HTTP/1.1" \d+ .* ms=\d+ slot={name}-(blue|green)')
+        line = rf'"request":"GET {path} HTTP/1.1",.*"ms":\d+,.*"app":"{name}","slot":"(blue|green)"'
+        host.log_with(f"{name}-access", line)
         others = [other for other in NAMES if other != name]
-        assert not [other for other in others if f"slot={name}-" in host.log(f"{other}-access")]
+        assert not [other for other in others if f'"app":"{name}"' in host.log(f"{other}-access")]
         kinds = {line.rpartition("/")[2] for line in host.run("ls", "/var/log/apache2").splitlines()}
         assert {f"{name}-access.log", f"{name}-error.log"} <= kinds
         assert [kind for kind in kinds if re.fullmatch(rf"{name}-access\.log-\d{{8}}", kind)]

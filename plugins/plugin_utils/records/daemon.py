@@ -39,6 +39,8 @@ def check_daemon(record: Record, settings: Settings, workers: int | None, proble
         "buffer_answer": record.keys.limits.buffer_answer,
         "memory_limit": record.keys.limits.memory_limit,
         "request_timeout": record.keys.limits.request_timeout,
+        "max_log": record.keys.limits.max_log,
+        "log_days": record.keys.limits.log_days,
     }
     outside = [key for key, value in values.items() if value is not None and value not in RANGES[key]]
     for key in outside:

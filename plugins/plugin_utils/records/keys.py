@@ -118,6 +118,8 @@ class Limits:
     buffer_answer: int
     memory_limit: int | None
     request_timeout: int
+    max_log: int
+    log_days: int
 
 
 @dataclass(frozen=True)

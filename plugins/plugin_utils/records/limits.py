@@ -42,6 +42,10 @@ RANGES = {
     "memory_limit": Range(64, 1 << 20),
     # Seconds, a day at most; 0 is no limit.
     "request_timeout": Range(0, 86_400),
+    # Bytes. With less than a megabyte a few tracebacks are all that is kept; 1 TiB is more than a disk for logs has.
+    "max_log": Range(1 << 20, 1 << 40),
+    # Days: the files of today are always kept, and ten years are for ever.
+    "log_days": Range(1, 3650),
 }
 # Bytes of a line in the head of a request, in Apache's own configuration (LimitRequestLine, LimitRequestFieldSize).
 APACHE_LINE = 8190
