@@ -64,7 +64,9 @@ def test_what_is_acknowledged_has_an_end_while_a_server_is_away_for_a_minute(
 ) -> None:
     clients = outages.clients(admin, f"{unit}-minute")
     result = outages.during_outage(clients, database(control) if unit == "database" else unit, 60, INTERRUPTED)
-    outages.check(result)
+    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
+    # A request that was under way may have waited for request_timeout.
+    assert {line["status"] for line in result["other"]} <= {504}, result
     for kind in ("server", "volume"):
         assert result[kind]["answers"]["202"] > 5, result
         assert result[kind]["answers"]["503"] > 3, result
