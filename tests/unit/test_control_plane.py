@@ -417,3 +417,11 @@ def test_connections_are_counted_for_both_slots_and_for_agents() -> None:
     # 2 databases, 2 slots: 3 * 6 and, with a process for each of 4 processors, 4 * 5; and 15 and 1 for the agents.
     assert expected_connections(records, {"nova": 2, "static": 0}, 4, 1) == 2 * 2 * 18 + 15 + 1 + 2 * 2 * 20
     assert expected_connections(records, {"nova": 2}, 1, 2) == 2 * (2 * 2 * 18 + 15 + 1 + 2 * 2 * 10)
+
+
+@pytest.mark.parametrize("value", ["many", -1, 1.5, True, [2], None, "²"])
+def test_values_of_a_wrong_type_count_as_the_default(value: object) -> None:
+    wrong = {"nova": [{"processes": value, "threads": value, "agents": value}]}
+    assert expected_connections(wrong, {"nova": 1}, 4, 1) == expected_connections({"nova": [{}]}, {"nova": 1}, 4, 1)
+    written = {"nova": [{"processes": "3", "threads": "6"}]}
+    assert expected_connections(written, {"nova": 1}, 4, 1) == 2 * 18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ def expected_connections(
 ) -> int:
     """Return the number of connections that the services may open at the same time.
 
+    The check of records refuses values of a wrong type. Here, the default takes the place of such a value.
+
     Args:
         records: The records of each service.
         databases: The number of databases of each service.
@@ -29,8 +32,14 @@ def expected_connections(
     count = 0
     for service, apps in records.items():
         for app in apps if databases.get(service) else ():
-            processes = int(app.get("processes") or max(processors, 2))
-            count += databases[service] * SLOTS * processes * max(int(app.get("threads") or 0), THREADS)
-            for agent in app.get("agents") or {}:
+            processes = _number(app.get("processes")) or max(processors, 2)
+            count += databases[service] * SLOTS * processes * max(_number(app.get("threads")), THREADS)
+            agents = app.get("agents")
+            for agent in agents if isinstance(agents, Mapping) else ():
                 count += 1 if agent in OCCASIONAL else AGENT_CONNECTIONS
     return count * hosts
+
+
+def _number(value: object) -> int:
+    """Return a whole number, which a template may give as a text; 0 for everything else."""
+    return int(value) if isinstance(value, int | str) and re.fullmatch("[0-9]+", str(value)) else 0
