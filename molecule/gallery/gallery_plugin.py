@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import command_line
 import page
 import pytest
 import yaml
@@ -78,20 +77,7 @@ class Reader:
 
     def grove(self, command: str) -> str:
         """Run a command line that begins with ``./grove`` and return its output; fail with its end."""
-        program = str(page.REPOSITORY / "grove")
-        # Molecule's own settings are not the reader's.
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
-        environment = own | {"ANSIBLE_CONNECTION_PLUGINS": f"{page.REPOSITORY}/molecule/shared/connection"}
-        words = ["bash", "-c", command.replace("./grove", program, 1)]
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = command_line.grove(command, self.folder)
         assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
