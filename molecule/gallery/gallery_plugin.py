@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import command_line
 import page
 import pytest
 import yaml
@@ -77,21 +76,8 @@ class Reader:
         page.inventory(self.inventory, self.recipes, {"web1": settings}, self.more)
 
     def grove(self, command: str) -> str:
-        """Run commands with ``./grove`` in Grove's folder and return their output; fail with its end."""
-        program = str(page.REPOSITORY / "grove")
-        # Molecule's own settings are not the reader's.
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
-        environment = own | {"ANSIBLE_CONNECTION_PLUGINS": f"{page.REPOSITORY}/molecule/shared/connection"}
-        words = ["bash", "-euc", command.replace("./grove", program)]
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run commands with ``./grove`` in the reader's folder and return their output; fail with its end."""
+        done = command_line.grove(command, self.folder)
         assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 

@@ -68,6 +68,20 @@ class Host:
         assert completed.returncode == 0, f"{' '.join(command)}: exit status {completed.returncode}\n{completed.stderr}"
         return completed.stdout
 
+    def mount(self, *arguments: str) -> None:
+        """Mount a file system on the host, from outside: the container may not mount."""
+        self._enter("mount", *arguments)
+
+    def unmount(self, *folders: str) -> None:
+        """Unmount folders of the host, at once or as soon as nobody uses them."""
+        self._enter("umount", "--lazy", *folders)
+
+    def _enter(self, *command: str) -> None:
+        pid = machine.podman("inspect", "--format", "{{.State.Pid}}", self.container).strip()
+        enter = ["nsenter", "--target", pid, "--mount", "--pid", "--root", "--wd"]
+        completed = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, f"{' '.join(command)}: {completed.stderr.strip()}"
+
     def python(self, program: str, *arguments: object) -> Any:
         """Run a Python program with its arguments in a variable ``arguments``; return the JSON that it prints."""
         prologue = f"import json\narguments = json.loads({json.dumps(arguments)!r})\n"

@@ -104,20 +104,6 @@ class SwitchHost(Host):
     def live_release(self) -> str:
         return self.live(APP)[1]
 
-    def mount(self, *arguments: str) -> None:
-        """Mount a file system on the host, from outside: the container may not mount."""
-        self._enter("mount", *arguments)
-
-    def unmount(self, *folders: str) -> None:
-        """Unmount folders of the host, at once or as soon as nobody uses them."""
-        self._enter("umount", "--lazy", *folders)
-
-    def _enter(self, *command: str) -> None:
-        pid = machine.podman("inspect", "--format", "{{.State.Pid}}", self.container).strip()
-        enter = ["nsenter", "--target", pid, "--mount", "--pid", "--root", "--wd"]
-        completed = subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
-        assert completed.returncode == 0, f"{' '.join(command)}: {completed.stderr.strip()}"
-
     def reboot(self) -> None:
         """Cut the power and start the host again; it may have another address then."""
         machine.podman("kill", self.container)

@@ -15,6 +15,7 @@ ON_REQUEST = {
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for twenty minutes, for a machine that does nothing else",
     "gallery": "eleven applications, most of which are downloaded from the index",
+    "runbook": "an application that is deployed some twenty times, which takes a quarter of an hour",
     "tempest": "more than four thousand tests of a control plane",
     "switch": "load on two hosts for half an hour, for a machine that does nothing else",
 }
@@ -47,6 +48,8 @@ COSTS = {
     "trouble": Cost(320),
     "gallery-short": Cost(120),
     "gallery": Cost(900, 3),
+    "runbook-short": Cost(170),
+    "runbook": Cost(900),
     "openstack": Cost(600, 10),
     "openstack-changes": Cost(1800, 10),
     "openstack-postgresql": Cost(1800, 10),
