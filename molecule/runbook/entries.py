@@ -14,6 +14,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNBOOK = REPOSITORY / "docs" / "runbook.md"
+SECTIONS = ("Deployments", "Answers", "The host", "The database", "Loss", "Secrets")
+"""The sections with entries. The others explain."""
 PARTS = ("See it", "Do", "It helped")
 """The parts of an entry, in their order."""
 VALUES = ("ADDRESS", "FILE", "ID", "RELEASE", "SECRET")

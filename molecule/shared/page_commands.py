@@ -38,6 +38,10 @@ INLINE_COMMAND = re.compile(rf"({'|'.join(PROGRAMS)}) \S")
 READ_FROM_THE_PAGE = {
     ("cookbook.md", ""): "molecule/gallery/page.py",
     ("openstack.md", "The first server"): "molecule/openstack/test_first_server.py",
+    **{
+        ("runbook.md", section): "molecule/runbook/entries.py"
+        for section in ("Deployments", "Answers", "The host", "The database", "Loss", "Secrets")
+    },
 }
 
 
@@ -111,6 +115,8 @@ ON_A_CONTROLLER = (
     ),
     Run("/srv/wsgi/glance/run python {release}/runtime/grove_routes --help", "usage:", TELEMETRY),
     Run("/srv/wsgi/telemetry/run telemetry-upgrade --config-file {etc}/telemetry.conf"),
+    Run("./grove logs -e app=NAME", " access ", {"NAME": "telemetry"}),
+    Run("./grove logs -e app=NAME -e since=1h", " access ", {"NAME": "telemetry"}),
     Run("./grove sbom -e to=FOLDER", "", {"FOLDER": "/root/documents"}),
     Run("./grove lock -e app=NAME", r"requirements\.lock: \d+ packages for Python 3\.11", {"NAME": "test1"}),
     Run("./grove lock -e app=NAME -e upgrade=PACKAGE", "nothing to change", {"NAME": "test1", "PACKAGE": "pecan"}),
@@ -155,7 +161,6 @@ ON_A_HOST = (
     Run("journalctl -u grove-NAME-TIMER", "", TEST2),
     Run("findmnt -T FOLDER", "TARGET", TEST2),
     Run("df -hi FOLDER", "IFree", TEST2),
-    Run("du -sh /srv/wsgi/*/releases", "/srv/wsgi/test2/releases"),
     # No request was refused.
     Run("grep ModSecurity /var/log/apache2/NAME-error.log", "^$", TEST2, status=1),
 )
@@ -166,6 +171,7 @@ SAME = {
     "./grove canary -e app=NAME -e percent=10": "./grove canary -e app=bookstore -e percent=10",
     "./grove deploy -i inventory/mine -e app=nova": "./grove deploy -e app=bookstore",
     "./grove lock -i inventory/mine -e app=bookstore": "./grove lock -e app=NAME",
+    "./grove status -i inventory/mine": "./grove status",
     "./grove rotate_secrets": "./grove rotate_secrets -i inventory/mine",
     "./grove rotate_fernet": "./grove rotate_fernet -i inventory/mine",
     "journalctl -u grove-nova-scheduler": "journalctl -u grove-NAME-AGENT",
@@ -180,6 +186,7 @@ ELSEWHERE = {
     "./grove infrastructure": ("playbooks/site.yml", "infrastructure.yml"),
     "./grove rotate_secrets -i inventory/mine": ("molecule/openstack-changes/test_changes.py", "rotate_secrets.yml"),
     "./grove rotate_fernet -i inventory/mine": ("molecule/openstack-changes/test_changes.py", "rotate_fernet.yml"),
+    "grep ID output.log": ("molecule/default/test_logs.py", 'log_with("test1-output", identifier)'),
     ". /etc/openstack/openrc": ("molecule/openstack/cloud.py", ". /etc/openstack/openrc"),
     "openstack token issue": ("molecule/openstack/test_openstack.py", "openstack token issue"),
     "molecule/shared/host.py create grove-try bookworm": ("molecule/shared/create.yml", "host.py"),
@@ -195,6 +202,7 @@ A_TEST = "it runs tests, or what they are run on"
 # Commands that no test runs, with the reason.
 SHOWN = {
     "./grove lock": A_VERB,
+    "./grove logs": A_VERB,
     "./grove routes": A_VERB,
     "./grove VERB": A_VERB,
     "journalctl -u": A_VERB,

@@ -45,6 +45,13 @@ def test_each_entry_is_followed_by_a_check() -> None:
     assert len(ENTRIES) > 15
 
 
+def test_the_sections_have_all_entries() -> None:
+    text = runbook.RUNBOOK.read_text()
+    sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+    found = [entry for name in runbook.SECTIONS for entry in runbook.entries(f"## {sections[name]}")]
+    assert found == ENTRIES
+
+
 PAGE = """
 ### Nothing answers
 **See it:** look.
