@@ -11,9 +11,9 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 """Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
-    "openstack-changes": "a control plane that is deployed a dozen times, which takes half an hour",
+    "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
-    "hostile": "slow clients on two hosts for twenty minutes, for a machine that does nothing else",
+    "hostile": "slow clients on two hosts for half an hour, for a machine that does nothing else",
     "gallery": "eleven applications, most of which are downloaded from the index",
     "runbook": "an application that is deployed some twenty times, which takes a quarter of an hour",
     "tempest": "more than four thousand tests of a control plane",
@@ -51,12 +51,12 @@ COSTS = {
     "runbook-short": Cost(170),
     "runbook": Cost(900),
     "openstack": Cost(600, 10),
-    "openstack-changes": Cost(1800, 10),
+    "openstack-changes": Cost(2400, 10),
     "openstack-postgresql": Cost(1800, 10),
     "tempest": Cost(7200, 12),
     # Other load on the machine would change the latencies that these scenarios measure.
     "hostile-short": Cost(200, 2, alone=True),
-    "hostile": Cost(1300, 4, alone=True),
+    "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
     "switch": Cost(1800, 2, alone=True),
 }
