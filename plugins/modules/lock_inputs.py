@@ -56,7 +56,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info
-from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
 def main() -> None:
@@ -69,7 +68,8 @@ def main() -> None:
         "python": {"type": "str"},
     }
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
-    run_module(module, lambda: {"changed": False, "python": info.python(module.params["python"])})
+    # Not only for root: nothing is changed, and every account may run the Python.
+    module.exit_json(changed=False, python=info.python(module.params["python"]))
 
 
 if __name__ == "__main__":

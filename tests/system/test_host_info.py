@@ -8,6 +8,7 @@ import hashlib
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_addresses() -> None:
     assert "127.0.0.1" in info.own_addresses("localhost")
     for text in ("192.0.2.7", "no..name", "2001:db8::7"):
         assert info.own_addresses(text) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own needs root")
+def test_a_host_without_ipv6_has_no_ipv6_addresses() -> None:
+    """In a network of its own, whose loopback device has IPv6 or not."""
+    ask = "from ansible_collections.grove.wsgi.plugins.module_utils.host.info import own_addresses as own\n"
+    ask += "print(own('::'), own('0.0.0.0'), own('::1'))"
+    for disabled, expected in (("1", "[] ['0.0.0.0'] []"), ("0", "['::'] ['0.0.0.0'] ['::1']")):
+        switch = f"echo {disabled} >/proc/sys/net/ipv6/conf/lo/disable_ipv6"
+        commands = f'{switch} && ip link set lo up && exec "$0" -c "$1"'
+        command = ["unshare", "--net", "sh", "-c", commands, sys.executable, ask]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == expected, done.stderr
 
 
 def test_accounts() -> None:

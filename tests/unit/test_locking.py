@@ -170,7 +170,11 @@ def test_a_repository_is_known_by_its_address(address: str) -> None:
 
 def inputs(**changes: Any) -> dict[str, Any]:
     """Return what the action ``lock_inputs`` returns of a host."""
-    wanted = {"name": "shop", "source": {"kind": "requirement", "text": "shop", "path": None}, "exclude": []}
+    wanted: dict[str, Any] = {
+        "name": "shop",
+        "source": {"kind": "requirement", "text": "shop", "path": None},
+        "exclude": [],
+    }
     wanted |= {"requirements": [], "lock": None, "path": None, **changes}
     python = {"version": "3.11.2", "abi": "cpython-311-x86_64-linux-gnu", "glibc": "2.36"}
     return {"wanted": wanted, "python": python, "names": ["shop"]}

@@ -30,6 +30,7 @@ CAP_SYS_ADMIN = 21
 """The number of the capability, as in linux/capability.h."""
 TIMERS_AT_BOOT = "/etc/systemd/system/timers.target.wants"
 UNITS = ("/etc/systemd/system", "/etc/cron.d")
+EVERY_IPV6, LOOPBACK_IPV6 = "::", "::1"
 
 
 # Where version 2 and version 1 of control groups limit what a container may take, megabytes and tasks.
@@ -114,12 +115,15 @@ def owner(path: str) -> str | None:
 
 
 def own_addresses(text: str) -> list[str]:
-    """Return the addresses that an IP address or a host name stands for; none unless all of them are this host's."""
+    """Return the addresses that an IP address or a host name stands for; none unless all of them are this host's.
+
+    Every IPv6 address is none of a host that has not even the one for itself. A socket can be bound to it all the same.
+    """
     try:
         found = {(each[0], each[4]) for each in socket.getaddrinfo(text, 0, type=socket.SOCK_STREAM)}
         for family, place in found:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.bind(place)
+                probe.bind((LOOPBACK_IPV6, *place[1:]) if place[0] == EVERY_IPV6 else place)
     except (OSError, UnicodeError):
         return []
     return sorted(str(place[0]) for _, place in found)

@@ -74,7 +74,10 @@ def check_host(records: Sequence[Record], settings: Settings, host: Mapping[str,
             remedy = "Grove knows the packages of ModSecurity of the Debian family alone; remove the key"
             problems.add(record.name, "waf", record.waf, remedy)
         if not host["addresses"].get(record.address.strip("[]"), True):
-            actual = f"{record.address}, which is no address of the host, and no name of one"
+            what = "which is no address of the host, and no name of one"
+            if record.address == "[::]":
+                what = "and the host has no IPv6 addresses"
+            actual = f"{record.address}, {what}"
             problems.add(record.name, "listen", actual, "use one of its own, or a port alone for all of them")
     _check_ports(records, settings, host, problems)
     _check_foreign_sites(settings, host["httpd"], problems)
