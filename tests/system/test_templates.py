@@ -20,7 +20,7 @@ import unit_figures
 import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import tree
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, TreeError
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
@@ -523,3 +523,21 @@ def test_sites_of_both_families_are_the_same_but_for_paths(rendered: dict[str, R
 
     for records_name in RECORDS:
         assert common(f"RedHat-6-{records_name}") == common(f"Debian-6-{records_name}")
+
+
+@pytest.mark.parametrize("name", ["Debian-6-port", "Debian-6-tls"])
+def test_check_mode_accepts_sites_whose_account_map_and_certificate_come_later(
+    rendered: dict[str, Rendered], name: str
+) -> None:
+    result = rendered[name]
+    write(result)
+    entries = {}
+    for path in Path(result.layout.root, "sites-available").glob("wsgi-*.conf"):
+        text = re.sub(r"(?<![\w-])(user|group)=\S+", r"\1=nobody-has-it", path.read_text())
+        text = re.sub(r'(RewriteMap \S+) "rnd:[^"]+"', r'\1 "rnd:/nonexistent/slot.map"', text)
+        text = re.sub(r'(SSLCertificate\w*) ".*"', r'\1 "/nonexistent/a.crt"', text)
+        entries[f"sites-available/{path.name}"] = tree.Entry(content=text)
+    assert entries
+    with pytest.raises(TreeError, match="bad user name nobody-has-it"):
+        tree.check_staged(result.layout, entries)
+    tree.check_staged(result.layout, entries, early=True)

@@ -76,7 +76,7 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     changed = tree.changes(expected)
     installed = os.path.exists(layout.binary) and os.path.exists(os.path.join(layout.root, layout.main))
     if changed and installed:
-        tree.check_staged(layout, changed)
+        tree.check_staged(layout, changed, early=dry)
     diff = _diff(layout, changed)
     units = {} if config.unit is None else {str(drop_in.path_of(layout.service)): tree.Entry(content=config.unit)}
     changed_units = {path: entry for path, entry in units.items() if drop_in.current(layout) != entry}

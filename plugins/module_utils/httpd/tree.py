@@ -6,7 +6,9 @@ Paths in this module are relative to ServerRoot (``/etc/apache2``, ``/etc/httpd`
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -20,6 +22,12 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout, TreeError, keep_listen_lines
 
 MARK = "Written by Grove"
+# What a site names and a deployment makes before Apache loads the site.
+ACCOUNT = re.compile(r"(?<![\w-])(user|group)=(\S+)")
+MAP = re.compile(r'(?m)^(\s*RewriteMap\s+\S+\s+)"\w+:(/[^"]+)"')
+CERTIFICATE = re.compile(r'(?m)^\s*SSLCertificate(?:Key)?File\s+"([^"]+)"')
+NOBODY = 65534
+"""The number of the account and the group nobody, on all distributions."""
 CONFIGURATION_MODE = 0o640
 """Permissions of what Grove writes for Apache; it belongs to root."""
 
@@ -198,9 +206,10 @@ def ask_apache(layout: Layout, *options: str) -> subprocess.CompletedProcess[str
         return subprocess.run([layout.binary, "-t", *options], env=values, capture_output=True, text=True, check=False)
 
 
-def check_staged(layout: Layout, entries: dict[str, Entry]) -> None:
+def check_staged(layout: Layout, entries: dict[str, Entry], *, early: bool = False) -> None:
     """Let Apache read a copy of the whole tree with ``entries`` in it.
 
+    early: accounts, maps and certificates that ``entries`` name may be made later, as in a run that only checks.
     Raises TreeError with Apache's own message when it would not start with that.
     """
     with tempfile.TemporaryDirectory(prefix="grove-httpd-") as temporary:
@@ -210,6 +219,8 @@ def check_staged(layout: Layout, entries: dict[str, Entry]) -> None:
         for path, entry in entries.items():
             put(staged, path, entry)
         _point_to_copy(layout, staged, list(entries))
+        if early:
+            _replace_later(staged, list(entries))
         done = ask_apache(layout, "-d", staged, "-f", os.path.join(staged, layout.main))
         if done.returncode:
             message = (done.stderr + done.stdout).replace(staged, layout.root).strip()
@@ -261,3 +272,28 @@ def _point_to_copy(layout: Layout, staged: str, written: list[str]) -> None:
             content = absolute.read_text(errors="replace")
             if layout.root + "/" in content:
                 absolute.write_text(content.replace(layout.root + "/", staged + "/"))
+
+
+def _replace_later(staged: str, written: list[str]) -> None:
+    """Replace what the files of a copy name and the host does not have yet, by what every host has."""
+    for path in written:
+        absolute = Path(staged, path)
+        if absolute.is_symlink() or not absolute.is_file():
+            continue
+        content = absolute.read_text(errors="replace")
+        if any(not os.path.exists(file) for file in CERTIFICATE.findall(content)):
+            content = re.sub(r"(?m)^\s*SSL(Engine|CertificateFile|CertificateKeyFile)\s.*$", "", content)
+        content = MAP.sub(lambda match: match[0] if os.path.exists(match[2]) else f'{match[1]}"txt:/dev/null"', content)
+        absolute.write_text(ACCOUNT.sub(_account, content))
+
+
+def _account(match: re.Match[str]) -> str:
+    """Return ``user=`` or ``group=`` with a name that the host has: its own, or else that of nobody."""
+    try:
+        if match[1] == "user":
+            pwd.getpwnam(match[2])
+        else:
+            grp.getgrnam(match[2])
+    except KeyError:
+        return f"{match[1]}={pwd.getpwuid(NOBODY).pw_name if match[1] == 'user' else grp.getgrgid(NOBODY).gr_name}"
+    return match[0]
