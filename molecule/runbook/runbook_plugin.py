@@ -78,10 +78,10 @@ class Operator:
 
     def try_type(self, block: Block, values: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """Type the commands of a block where they belong."""
+        if "ADDRESS" in block.text:
+            values = values | {"ADDRESS": self.host.address}
         # The errors stand between the lines of the output, as in a terminal.
-        # A host that is lost has no address.
-        typed = values | ({"ADDRESS": self.host.address} if "ADDRESS" in block.text else {})
-        text = "exec 2>&1\n" + block.typed(typed)
+        text = "exec 2>&1\n" + block.typed(values)
         if block.place == "on the host":
             return self.host.try_run("bash", "-c", text)
         return command_line.grove(text, self.folder)
