@@ -56,7 +56,8 @@ def test_the_commands_of_the_pages(alone: Host) -> None:
         releases = alone.run("ls", "/srv/wsgi/test1/releases").split()
         idle = next((name for name in releases if name != live), "")
         follow(alone, run, idle)
-    assert alone.run("cat", "/root/grove/glance.json").startswith("{")
+    # The name of the app stands for that of the page in the name of the file, too.
+    assert alone.run("cat", "/root/grove/telemetry.json").startswith("{")
     assert "localhost-telemetry.cdx.json" in alone.run("ls", "/root/documents")
 
 
