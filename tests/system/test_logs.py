@@ -191,7 +191,7 @@ def test_processes_of_both_slots_write_one_log(front: Front) -> None:
     script += "[t.start() for t in [threading.Thread(target=ask, args=(sys.argv[2] + str(n),)) for n in range(4)]]\n"
     (folder / "slot.map").write_text(f"live {ONE}-blue\n")
     clients = [subprocess.Popen(["python3", "-c", script, str(PORT), "b"])]
-    time.sleep(0.1)
+    wait_for(lambda: re.search(r"(?m) blue/\d+ \S+ b\d ", own_log(front)) is not None)
     (folder / "slot.map.new").write_text(f"live {ONE}-green\n")
     os.replace(folder / "slot.map.new", folder / "slot.map")
     time.sleep(0.1)
