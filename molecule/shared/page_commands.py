@@ -18,22 +18,10 @@ FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 # By these, a command in a sentence is known.
 PROGRAMS = (
-    *(
-        r"\./grove",
-        "/srv/wsgi/[^ ]+",
-        "apachectl",
-        "apt-get",
-        "cat",
-        "curl",
-        "df",
-        "du",
-        "findmnt",
-        "grep",
-        "journalctl",
-    ),
-    *("podman", "ps", "systemctl", "tests/[^ ]+", "userdel", "uv"),
+    r"\./grove|/srv/wsgi/[^ ]+|tests/[^ ]+|apachectl|apt-get|cat|curl|df|du|findmnt|grep|journalctl|podman|ps|systemctl"
+    "|userdel|uv"
 )
-INLINE_COMMAND = re.compile(rf"({'|'.join(PROGRAMS)}) \S")
+INLINE_COMMAND = re.compile(rf"({PROGRAMS}) \S")
 # Pages and sections whose commands a scenario reads from the page itself.
 READ_FROM_THE_PAGE = {
     ("cookbook.md", ""): "molecule/gallery/page.py",
