@@ -27,6 +27,7 @@ from oslo_config import cfg
 from telemetry import config, timestamps
 from telemetry.cmd.api import SHIPPED
 from telemetry.storage.sqlalchemy.driver import SQLDriver
+from telemetry.storage.stores import load_driver
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "wsgi"))
 from grove_runtime import pecan_signatures
@@ -45,12 +46,10 @@ class Api:
 
     def __init__(self, url: str) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-            file.write(
-                f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\nanswer_timeout = 600\n"
-            )
+            file.write(f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\nanswer_timeout = 600\n")
             file.flush()
             conf = config.load(conf=cfg.ConfigOpts(), files=[file.name], logging=False)
-            self.driver = SQLDriver(conf, url)
+            self.driver = load_driver(conf, url)
             self.driver.upgrade()
             os.environ["TELEMETRY_CONFIG_FILES"] = file.name
             self._application = paste.deploy.loadapp(f"config:{SHIPPED}", name="main")
@@ -78,9 +77,15 @@ def sample(number: int) -> dict[str, Any]:
     seconds = number // (RESOURCES * METERS) * ROUND_SECONDS + resource
     time_us = timestamps.to_microseconds(START) + seconds * 1_000_000
     return {
-        "counter_name": f"meter{meter}", "counter_type": "gauge", "counter_unit": "unit", "counter_volume": number % 97,
-        "resource_id": f"resource-{resource}", "project_id": f"project-{resource % 10}", "user_id": "user",
-        "timestamp": timestamps.from_microseconds(time_us).isoformat(), "message_id": f"bench-{number}",
+        "counter_name": f"meter{meter}",
+        "counter_type": "gauge",
+        "counter_unit": "unit",
+        "counter_volume": number % 97,
+        "resource_id": f"resource-{resource}",
+        "project_id": f"project-{resource % 10}",
+        "user_id": "user",
+        "timestamp": timestamps.from_microseconds(time_us).isoformat(),
+        "message_id": f"bench-{number}",
         "resource_metadata": {"host": f"host-{resource % 50}", "flavor": {"vcpus": resource % 8}},
     }
 
@@ -154,12 +159,20 @@ def calls(api: Api) -> Iterator[Row]:
     """Yield (URL, milliseconds) for lists and statistics."""
     day = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
     for path in (
-        "meters", "meters?unique=true", "resources?limit=100", "resources?limit=100&meter_links=0",
-        f"resources?limit=100&{day}", "samples?limit=100", "samples/bench-77", "meters/meter3?limit=100",
+        "meters",
+        "meters?unique=true",
+        "resources?limit=100",
+        "resources?limit=100&meter_links=0",
+        f"resources?limit=100&{day}",
+        "samples?limit=100",
+        "samples/bench-77",
+        "meters/meter3?limit=100",
         "samples?limit=100&q.field=project_id&q.value=project-3",
         "samples?limit=100&q.field=resource_id&q.value=resource-3",
-        f"meters/meter3/statistics?{day}", f"meters/meter3/statistics?{day}&period=3600",
-        f"meters/meter3/statistics?{day}&period=600", f"meters/meter3/statistics?{day}&groupby=resource_id",
+        f"meters/meter3/statistics?{day}",
+        f"meters/meter3/statistics?{day}&period=3600",
+        f"meters/meter3/statistics?{day}&period=600",
+        f"meters/meter3/statistics?{day}&groupby=resource_id",
         f"meters/meter3/statistics?{day}&groupby=project_id&period=3600",
         f"meters/meter3/statistics?{day}&aggregate.func=stddev",
         f"meters/meter3/statistics?{day}&q.field=resource_id&q.op=eq&q.value=resource-3",
@@ -182,6 +195,7 @@ def bare_queries(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
         ("a day by 3600 s", f"SELECT (timestamp - {low}) {divide} 3600000000 AS b, {aggregates} {where} GROUP BY b"),
         ("a day by 600 s", f"SELECT (timestamp - {low}) {divide} 600000000 AS b, {aggregates} {where} GROUP BY b"),
     ):
+
         def query(text: str = text) -> None:
             with driver.database.read() as connection:
                 connection.execute(sa.text(text)).all()
@@ -191,6 +205,8 @@ def bare_queries(driver: SQLDriver) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def compared(api: Api) -> Iterator[tuple[str, float, float]]:
     """Yield (name, milliseconds of bare SQL, milliseconds of the call). Both alternate, so other load affects both."""
+    if not isinstance(api.driver, SQLDriver):
+        return
     day = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
     for (name, query), parameters in zip(bare_queries(api.driver), ("", "&period=3600", "&period=600"), strict=True):
         pairs = []
@@ -211,14 +227,15 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=10_000)
     options = parser.parse_args()
     api = Api(options.url)
-    database = api.driver.database
-    print(f"database: {database.backend}")
+    print(f"database: {options.url.partition(':')[0]}")
     print(f"bulk, empty table: {fill(api, 0, options.small)}")
     small = dict(calls(api))
     print(f"bulk, up to {options.samples}: {fill(api, options.small, options.samples)}")
-    with database.engine().connect() as connection:
-        connection.exec_driver_sql("ANALYZE TABLE sample" if database.backend == "mysql" else "ANALYZE")
-        connection.commit()
+    if isinstance(api.driver, SQLDriver):
+        database = api.driver.database
+        with database.engine().connect() as connection:
+            connection.exec_driver_sql("ANALYZE TABLE sample" if database.backend == "mysql" else "ANALYZE")
+            connection.commit()
     large = dict(calls(api))
     last = options.samples
     print(f"bulk, the last {BULK * 4}: {fill(api, last, last + BULK * 4)}")

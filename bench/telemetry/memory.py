@@ -24,9 +24,16 @@ CLIENTS = 8
 PORT = 18799
 DAY = "q.field=timestamp&q.op=ge&q.value=2026-01-01&q.field=timestamp&q.op=lt&q.value=2026-01-02"
 READS = (
-    "meters", "resources", "samples", "meters/meter3", f"meters/meter3/statistics?{DAY}",
-    f"meters/meter3/statistics?{DAY}&period=600", f"meters/meter4/statistics?{DAY}&groupby=resource_id", "alarms",
-    "events", "capabilities",
+    "meters",
+    "resources",
+    "samples",
+    "meters/meter3",
+    f"meters/meter3/statistics?{DAY}",
+    f"meters/meter3/statistics?{DAY}&period=600",
+    f"meters/meter4/statistics?{DAY}&groupby=resource_id",
+    "alarms",
+    "events",
+    "capabilities",
 )
 
 
@@ -51,16 +58,19 @@ def loads(url: str, samples: int) -> Iterator[tuple[str, Callable[[ThreadPoolExe
         return fetch(f"{url}/v2/{READS[number % len(READS)]}")
 
     yield "one listing", lambda clients: read(0)
-    yield f"{samples} samples in bulk, one client", lambda clients: [
-        bulk(begin) for begin in range(0, samples, figures.BULK)
-    ]
+    yield (
+        f"{samples} samples in bulk, one client",
+        lambda clients: [bulk(begin) for begin in range(0, samples, figures.BULK)],
+    )
     yield f"400 reads, {CLIENTS} clients", lambda clients: list(clients.map(read, range(400)))
     yield f"400 lists of 100, {CLIENTS} clients", lambda clients: list(clients.map(one_list, range(400)))
-    yield "20 listings of 5000 samples", lambda clients: list(
-        clients.map(lambda n: fetch(f"{url}/v2/samples?limit=5000"), range(20))
+    yield (
+        "20 listings of 5000 samples",
+        lambda clients: list(clients.map(lambda n: fetch(f"{url}/v2/samples?limit=5000"), range(20))),
     )
-    yield f"20 times 5000 samples in bulk, {CLIENTS} clients", lambda clients: list(
-        clients.map(lambda n: bulk(samples + n * figures.BULK), range(20))
+    yield (
+        f"20 times 5000 samples in bulk, {CLIENTS} clients",
+        lambda clients: list(clients.map(lambda n: bulk(samples + n * figures.BULK), range(20))),
     )
     yield f"400 reads again, {CLIENTS} clients", lambda clients: list(clients.map(read, range(400)))
     yield "the OpenAPI description", lambda clients: fetch(f"{url}/v2/openapi.json")

@@ -1,11 +1,13 @@
-"""Start a database and run figures.py on it: run.py sqlite|postgresql|mariadb [options of figures.py].
+"""Start a database and run figures.py on it: run.py sqlite|postgresql|mariadb|mongodb [options of figures.py].
 
-The servers are Debian's, with their default settings, except for a socket in a temporary folder. See README.md.
+The servers are Debian's, with their default settings, except for a socket in a temporary folder. That for MongoDB is
+the server of the tests, which is written in Python. See README.md.
 """
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ def main() -> int:
     if name == "sqlite":
         with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="telemetry-bench-") as folder:
             return subprocess.call([*figures, f"sqlite:///{folder}/telemetry.sqlite", *options])
-    start: AbstractContextManager[tuple[str, Any]] = {
-        "postgresql": servers.postgresql, "mariadb": servers.mariadb
-    }[name]()
-    with start as (url, _):
+    start: dict[str, Callable[[], AbstractContextManager[tuple[str, Any]]]] = {
+        "postgresql": servers.postgresql,
+        "mariadb": servers.mariadb,
+        "mongodb": servers.mongodb,
+    }
+    with start[name]() as (url, _):
         return subprocess.call([*figures, url, *options])
 
 

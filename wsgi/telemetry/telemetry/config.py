@@ -13,32 +13,62 @@ from oslo_config import cfg
 
 # Bytes. A bulk body of some thousand samples fits, and Grove's httpd accepts the same size by default.
 MAX_BODY = 10 * 1024 * 1024
+# Every database accepts this number in LIMIT, and one more.
+BIGGEST_LIMIT = 2**31 - 2
 
 DEFAULT_OPTIONS = [
-    cfg.StrOpt("auth_strategy", default="keystone", choices=["keystone", "noauth"],
-               help="How callers are identified: by keystone, or with noauth by the headers X-Roles, X-User-Id and "
-                    "X-Project-Id of the request. noauth verifies nothing and is for a private machine."),
-    cfg.StrOpt("api_paste_config", default="api_paste.ini",
-               help="The paste file. A relative name is looked up in the folders of the configuration file."),
+    cfg.StrOpt(
+        "auth_strategy",
+        default="keystone",
+        choices=["keystone", "noauth"],
+        help="How callers are identified: by keystone, or with noauth by the headers X-Roles, X-User-Id and "
+        "X-Project-Id of the request. noauth verifies nothing and is for a private machine.",
+    ),
+    cfg.StrOpt(
+        "api_paste_config",
+        default="api_paste.ini",
+        help="The paste file. A relative name is looked up in the folders of the configuration file.",
+    ),
     cfg.StrOpt("sample_source", default="openstack", help="Source of a posted sample without a source."),
-    cfg.StrOpt("transport_url", secret=True,
-               help="The message bus, such as rabbit://user:password@host:5672/. If unset, the API stores "
-                    "posted samples itself."),
+    cfg.StrOpt(
+        "transport_url",
+        secret=True,
+        help="The message bus, such as rabbit://user:password@host:5672/. If unset, the API stores "
+        "posted samples itself.",
+    ),
     cfg.StrOpt("state_path", default="/var/lib/telemetry", help="Folder of the embedded database."),
 ]
 API_OPTIONS = [
-    cfg.IntOpt("default_api_return_limit", default=100, min=1,
-               help="Maximum number of items in a list if the request sets no limit."),
+    cfg.IntOpt(
+        "default_api_return_limit",
+        default=100,
+        min=1,
+        help="Maximum number of items in a list if the request sets no limit.",
+    ),
+    cfg.IntOpt(
+        "max_api_return_limit",
+        default=10_000,
+        min=1,
+        max=BIGGEST_LIMIT,
+        help="Maximum number of items in a list, whatever limit the request sets. A longer list comes in pages.",
+    ),
     cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which telemetry-api listens."),
     cfg.PortOpt("port", default=8777, help="Port on which telemetry-api listens."),
-    cfg.BoolOpt("gnocchi_is_enabled", default=False,
-                help="Gnocchi stores the samples: meters, resources, samples and query/samples answer 410."),
+    cfg.BoolOpt(
+        "gnocchi_is_enabled",
+        default=False,
+        help="Gnocchi stores the samples: meters, resources, samples and query/samples answer 410.",
+    ),
     cfg.BoolOpt("aodh_is_enabled", help="Aodh stores the alarms. If unset: true if aodh_url is set."),
     cfg.URIOpt("aodh_url", help="URL of Aodh, to which requests for alarms and alarm queries are redirected."),
     cfg.BoolOpt("panko_is_enabled", help="Panko stores the events. If unset: true if panko_url is set."),
     cfg.URIOpt("panko_url", help="URL of Panko, to which requests for events and event types are redirected."),
-    cfg.IntOpt("max_bulk_size", default=64 * 1024 * 1024, min=1,
-               help="Maximum size of a bulk body after decompression, in bytes. A larger body is answered 413."),
+    cfg.IntOpt(
+        "max_bulk_size",
+        default=64 * 1024 * 1024,
+        min=1,
+        help="Maximum size of a bulk body after decompression, in bytes. A larger body is answered 413.",
+    ),
     cfg.IntOpt("retry_after", default=5, min=1, help="Seconds in the Retry-After header of a 503."),
 ]
 ALARM_OPTIONS = [
@@ -46,8 +76,11 @@ ALARM_OPTIONS = [
     cfg.IntOpt("user_alarm_quota", help="Maximum number of alarms of a user. If unset: no limit."),
     cfg.IntOpt("project_alarm_quota", help="Maximum number of alarms of a project. If unset: no limit."),
     cfg.IntOpt("alarm_max_actions", default=-1, help="Maximum number of actions for each state. Negative: no limit."),
-    cfg.ListOpt("action_schemes", default=["log", "test", "http", "https", "trust+http", "trust+https"],
-                help="Schemes that an alarm's actions may have."),
+    cfg.ListOpt(
+        "action_schemes",
+        default=["log", "test", "http", "https", "trust+http", "trust+https"],
+        help="Schemes that an alarm's actions may have.",
+    ),
 ]
 DATABASE_OPTIONS = [
     cfg.StrOpt("metering_connection", secret=True, help="Database of samples. If unset: that of connection."),
@@ -55,16 +88,26 @@ DATABASE_OPTIONS = [
     cfg.StrOpt("event_connection", secret=True, help="Database of events. If unset: that of connection."),
     cfg.IntOpt("metering_time_to_live", default=-1, help="Seconds that samples are kept. 0 or less: for ever."),
     cfg.IntOpt("event_time_to_live", default=-1, help="Seconds that events are kept. 0 or less: for ever."),
-    cfg.IntOpt("alarm_history_time_to_live", default=-1,
-               help="Seconds that the history of alarms is kept. 0 or less: for ever."),
-    cfg.BoolOpt("sql_expire_samples_only", default=False,
-                help="The expirer deletes samples only. It keeps meters and resources without samples."),
+    cfg.IntOpt(
+        "alarm_history_time_to_live",
+        default=-1,
+        help="Seconds that the history of alarms is kept. 0 or less: for ever.",
+    ),
+    cfg.BoolOpt(
+        "sql_expire_samples_only",
+        default=False,
+        help="The expirer deletes samples only. It keeps meters and resources without samples.",
+    ),
     cfg.IntOpt("connect_timeout", default=5, min=1, help="Seconds to wait for a connection to the database."),
     cfg.IntOpt("answer_timeout", default=30, min=1, help="Seconds to wait for the answer to a statement."),
 ]
 PUBLISHER_OPTIONS = [
-    cfg.StrOpt("telemetry_secret", default="change this for valid signing", secret=True,
-               help="Key of the signatures of samples. Empty: samples are not signed, and signatures are not checked."),
+    cfg.StrOpt(
+        "telemetry_secret",
+        default="change this for valid signing",
+        secret=True,
+        help="Key of the signatures of samples. Empty: samples are not signed, and signatures are not checked.",
+    ),
 ]
 NOTIFIER_OPTIONS = [
     cfg.StrOpt("telemetry_driver", default="messagingv2", help="oslo.messaging's driver for posted samples."),
@@ -72,12 +115,15 @@ NOTIFIER_OPTIONS = [
     cfg.IntOpt("retry", default=2, help="Number of further attempts to send before the request is answered 503."),
 ]
 COLLECTOR_OPTIONS = [
-    cfg.ListOpt("topics", default=["telemetry", "metering", "event"],
-                help="Topics that telemetry-collector reads."),
+    cfg.ListOpt("topics", default=["telemetry", "metering", "event"], help="Topics that telemetry-collector reads."),
     cfg.IntOpt("batch_size", default=100, min=1, help="Maximum number of messages stored in one transaction."),
     cfg.FloatOpt("batch_timeout", default=1.0, min=0, help="Seconds to wait until a batch is full."),
-    cfg.FloatOpt("requeue_delay", default=5.0, min=0, help="Seconds to wait before messages that could not be stored "
-                                                           "return to the queue."),
+    cfg.FloatOpt(
+        "requeue_delay",
+        default=5.0,
+        min=0,
+        help="Seconds to wait before messages that could not be stored return to the queue.",
+    ),
 ]
 GROUPS: dict[str | None, list[Any]] = {
     None: DEFAULT_OPTIONS,

@@ -23,3 +23,7 @@ class NotFoundError(TelemetryError):
 
 class SchemaMismatchError(TelemetryError):
     """The schema of the database is older or newer than this code. The message names the command to run."""
+
+
+class NoSchemaError(SchemaMismatchError):
+    """The database has no schema yet."""

@@ -40,22 +40,23 @@ def nest(flat: Metadata) -> dict[str, Any]:
 
 
 def flatten(nested: Metadata) -> dict[str, str]:
-    """Turn nested objects into flat text: the first level is joined with a dot, deeper levels with a colon."""
-    flat: dict[str, str] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            for inner, text in _walk(value, ":"):
-                flat[f"{key}.{inner}"] = str(text)
-        else:
-            flat[key] = str(value)
-    return flat
+    """Turn nested objects into flat text as Ceilometer shows it.
+
+    The first separator of a key is a dot, and the others are colons. A dot or a colon in a key of the metadata is a
+    separator, too: {"a": {"b.c": 1}} becomes {"a.b:c": "1"}.
+    """
+    return {_shown(key): str(value) for key, value in _walk(nested)}
 
 
-def _walk(nested: Metadata, separator: str) -> Iterator[tuple[str, Any]]:
+def _shown(key: str) -> str:
+    return key.replace(".", ":").replace(":", ".", 1)
+
+
+def _walk(nested: Metadata) -> Iterator[tuple[str, Any]]:
     for key, value in nested.items():
         if isinstance(value, Mapping):
-            for inner, leaf in _walk(value, separator):
-                yield f"{key}{separator}{inner}", leaf
+            for inner, leaf in _walk(value):
+                yield f"{key}:{inner}", leaf
         else:
             yield key, value
 

@@ -41,14 +41,12 @@ def parse_utc(text: str) -> dt.datetime:
         raise ValueError(str(error)) from error
 
 
-def parse_dropping_offset(text: str) -> dt.datetime:
-    """Parse an ISO 8601 text and drop its zone without conversion, as Ceilometer's filters do. Raises ValueError."""
-    return parse(text).replace(tzinfo=None)
-
-
 def to_microseconds(value: dt.datetime) -> int:
     """Return the microseconds from 1970 to a naive UTC datetime."""
     return (value - EPOCH) // MICROSECOND
+
+
+LAST = to_microseconds(dt.datetime.max)
 
 
 def from_microseconds(value: int) -> dt.datetime:

@@ -1,6 +1,6 @@
-"""Every functional test runs against each database: SQLite, and PostgreSQL and MariaDB if they are installed.
+"""Every functional test runs against each database: SQLite, and PostgreSQL, MariaDB and MongoDB if they are installed.
 
-TELEMETRY_TEST_DATABASES names the databases (default: sqlite,postgresql,mariadb). A named database that is
+TELEMETRY_TEST_DATABASES names the databases (default: sqlite,postgresql,mariadb,mongodb). A named database that is
 not installed is an error. Without the variable, the tests of a database that is not
 installed are skipped, with the reason in the report.
 """
@@ -16,14 +16,20 @@ import webtest
 from oslo_config import cfg
 from telemetry import config
 from telemetry.api.app import VersionSelector, make_v2
+from telemetry.storage.interface import Driver
+from telemetry.storage.mongodb import schema as mongodb_schema
+from telemetry.storage.mongodb.driver import MongoDriver
 from telemetry.storage.sqlalchemy import models
 from telemetry.storage.sqlalchemy.driver import SQLDriver
-from telemetry.storage.stores import Stores
+from telemetry.storage.stores import Stores, load_driver
 
 from tests import servers
 
 NAMED = os.environ.get("TELEMETRY_TEST_DATABASES")
-DATABASES = (NAMED or "sqlite,postgresql,mariadb").split(",")
+DATABASES = (NAMED or "sqlite,postgresql,mariadb,mongodb").split(",")
+
+
+SERVERS = {"postgresql": servers.postgresql, "mariadb": servers.mariadb, "mongodb": servers.mongodb}
 
 
 @pytest.fixture(scope="session", params=DATABASES)
@@ -46,7 +52,7 @@ def _running(name: str) -> Iterator[tuple[str, servers.Server]]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            url, server = stack.enter_context({"postgresql": servers.postgresql, "mariadb": servers.mariadb}[name]())
+            url, server = stack.enter_context(SERVERS[name]())
         except servers.MissingError as error:
             if NAMED:
                 raise
@@ -56,7 +62,9 @@ def _running(name: str) -> Iterator[tuple[str, servers.Server]]:
 
 
 def _upgrade(url: str) -> None:
-    SQLDriver(configuration(url), url).upgrade()
+    driver = load_driver(configuration(url), url)
+    driver.upgrade()
+    driver.close()
 
 
 def configuration(url: str, **options: Any) -> cfg.ConfigOpts:
@@ -65,20 +73,34 @@ def configuration(url: str, **options: Any) -> cfg.ConfigOpts:
     config.load(conf=conf, files=[os.devnull], logging=False)
     conf.set_override("connection", url, group="database")
     conf.set_override("auth_strategy", "noauth")
+    # A loaded machine needs time. A test of an outage sets limits of its own.
+    conf.set_override("connect_timeout", 120, group="database")
+    conf.set_override("answer_timeout", 120, group="database")
     for name, value in options.items():
         group, _, option = name.rpartition("__")
         conf.set_override(option, value, group=group or None)
     return conf
 
 
-@pytest.fixture
-def clean(database: str) -> str:
-    """The URL of a database with no rows in it."""
-    driver = SQLDriver(configuration(database), database)
-    with driver.database.engine().begin() as connection:
-        for table in reversed(models.metadata.sorted_tables):
-            connection.execute(table.delete())
+@pytest.fixture(scope="session")
+def cleaner(database: str) -> Iterator[Driver]:
+    """A driver that deletes the rows of a test before the next one."""
+    driver = load_driver(configuration(database), database)
+    yield driver
     driver.close()
+
+
+@pytest.fixture
+def clean(database: str, cleaner: Driver) -> str:
+    """The URL of a database with no rows in it."""
+    if isinstance(cleaner, MongoDriver):
+        with cleaner.database.use() as db:
+            for name in mongodb_schema.INDEXES:
+                db[name].delete_many({})
+    elif isinstance(cleaner, SQLDriver):
+        with cleaner.database.engine().begin() as connection:
+            for table in reversed(models.metadata.sorted_tables):
+                connection.execute(table.delete())
     return database
 
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-POSTGRESQL = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
-PATHS = ["/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin", *POSTGRESQL]
+PATHS = ("/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin")
 PORTS = range(18700, 18800)
 
 
@@ -24,15 +23,17 @@ class MissingError(Exception):
 
 def find(program: str) -> str:
     """Return the path of a program. Raises MissingError."""
-    path = shutil.which(program, path=os.pathsep.join([*PATHS, os.environ.get("PATH", "")]))
+    # The packages may be installed after this file has been loaded.
+    postgresql = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    path = shutil.which(program, path=os.pathsep.join([*PATHS, *postgresql, os.environ.get("PATH", "")]))
     if path is None:
         raise MissingError(f"{program} is not installed")
     return path
 
 
 def _account(name: str) -> Callable[[], None] | None:
-    """Return the function that makes a child process run as an account. The servers refuse to run as root."""
-    if os.geteuid() != 0:
+    """Return the function that makes a child process run as an account. Debian's servers refuse to run as root."""
+    if os.geteuid() != 0 or not name:
         return None
     try:
         entry = pwd.getpwnam(name)
@@ -62,7 +63,11 @@ class Server:
     """A server process that a test can stop and start again."""
 
     def __init__(
-        self, command: list[str], account: str, folder: Path, ready: Callable[[], bool],
+        self,
+        command: list[str],
+        account: str,
+        folder: Path,
+        ready: Callable[[], bool],
         environment: dict[str, str] | None = None,
     ) -> None:
         self._command, self._account, self._folder, self._ready = command, account, folder, ready
@@ -73,10 +78,14 @@ class Server:
         """Start, and wait until the server answers."""
         with open(self._folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, preexec_fn=_account(self._account), cwd=self._folder,
+                self._command,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_account(self._account),
+                cwd=self._folder,
                 env=self._environment,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._folder / "log").read_text(errors="replace")[-2000:])
@@ -86,7 +95,7 @@ class Server:
         """Stop, and wait until it is gone."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(60)
+            self._process.wait(240)
             self._process = None
 
     @contextmanager
@@ -136,11 +145,18 @@ def rabbitmq() -> Iterator[tuple[str, Server]]:
     folder = _folder("rabbitmq")
     port, distribution, mapper = free_ports(3)
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_NODENAME": f"telemetry{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(distribution), "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
-        "RABBITMQ_LOG_BASE": f"{folder}/log.d", "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "ERL_EPMD_PORT": str(mapper),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"telemetry{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
+        "RABBITMQ_LOG_BASE": f"{folder}/log.d",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
         "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq",
     }
     server = Server([binary], "rabbitmq", folder, _listens(port), environment)
@@ -161,10 +177,24 @@ def postgresql() -> Iterator[tuple[str, Server]]:
     try:
         subprocess.run(
             [initdb, "-D", folder / "data", "-U", "telemetry", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
-            check=True, capture_output=True, preexec_fn=become, cwd=folder,
+            check=True,
+            capture_output=True,
+            preexec_fn=become,
+            cwd=folder,
         )
-        command = [binary, "-D", str(folder / "data"), "-k", str(folder), "-h", "", "-c", "fsync=off",
-                   "-c", "max_connections=200"]
+        command = [
+            binary,
+            "-D",
+            str(folder / "data"),
+            "-k",
+            str(folder),
+            "-h",
+            "",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=200",
+        ]
         ready = _succeeds([client, "-h", str(folder), "-U", "telemetry", "-d", "postgres", "-c", "select 1"])
         server = Server(command, "postgres", folder, ready)
         with server.running(signal.SIGINT):
@@ -181,21 +211,56 @@ def mariadb() -> Iterator[tuple[str, Server]]:
     become = _account("mysql")
     path = folder / "socket"
     try:
-        subprocess.run(
-            [install, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}", "--skip-test-db",
-             "--auth-root-authentication-method=normal"],
-            check=True, capture_output=True, preexec_fn=become, cwd=folder,
+        installed = subprocess.run(
+            [
+                install,
+                "--no-defaults",
+                f"--datadir={folder}/data",
+                f"--tmpdir={folder}",
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+            ],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=become,
+            cwd=folder,
         )
+        if installed.returncode:
+            raise RuntimeError(installed.stdout[-2000:])
         command = [
-            binary, "--no-defaults", f"--datadir={folder}/data", f"--socket={path}", "--skip-networking",
+            binary,
+            "--no-defaults",
+            f"--datadir={folder}/data",
+            f"--socket={path}",
+            "--skip-networking",
             # At its start, a server deletes all temporary tables in this folder, those of other servers too.
             f"--tmpdir={folder}",
-            f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--max-connections=200",
+            f"--pid-file={folder}/pid",
+            "--innodb-flush-log-at-trx-commit=2",
+            "--max-connections=200",
         ]
         base = [client, "--no-defaults", f"--socket={path}", "-uroot", "-e"]
         server = Server(command, "mysql", folder, _succeeds([*base, "select 1"]))
         with server.running():
             subprocess.run([*base, "create database telemetry"], check=True)
             yield f"mysql://root@/telemetry?charset=utf8mb4&unix_socket={path}", server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mongodb() -> Iterator[tuple[str, Server]]:
+    """Run SecantusDB, which speaks MongoDB's protocol; yields the URL of an empty database, and the server."""
+    binary = find("secantusd-py")
+    folder = _folder("nobody")
+    (port,) = free_ports(1)
+    command = [binary, "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(folder / "data")]
+    try:
+        # From PyPI, it runs as the account of the tests.
+        server = Server([*command, "--cache-size", "128M", "--standalone"], "", folder, _listens(port))
+        with server.running():
+            yield f"mongodb://127.0.0.1:{port}/telemetry", server
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,13 +2,12 @@
 
 import dataclasses
 import datetime as dt
-import json
 import uuid
 from typing import Any
 
 import pecan
 
-from telemetry import timestamps
+from telemetry import json_text, timestamps
 from telemetry.api import identity
 from telemetry.storage.records import Alarm, AlarmChange
 
@@ -18,9 +17,7 @@ TIMES = ("timestamp", "state_timestamp")
 
 def _plain(alarm: Alarm) -> dict[str, Any]:
     values = dataclasses.asdict(alarm)
-    return {
-        name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()
-    }
+    return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}
 
 
 def difference(old: Alarm, new: Alarm) -> dict[str, Any]:
@@ -34,9 +31,14 @@ def change(kind: str, alarm: Alarm, detail: dict[str, Any] | None = None) -> Ala
     if detail == {} or not pecan.request.cfg.alarm.record_history:
         return None
     return AlarmChange(
-        event_id=str(uuid.uuid4()), alarm_id=alarm.alarm_id, type=kind,
-        detail=json.dumps(_plain(alarm) if detail is None else detail), user_id=identity.user_id(),
-        project_id=identity.project_id(), on_behalf_of=alarm.project_id, timestamp=timestamps.utcnow(),
+        event_id=str(uuid.uuid4()),
+        alarm_id=alarm.alarm_id,
+        type=kind,
+        detail=json_text.dumps(_plain(alarm) if detail is None else detail),
+        user_id=identity.user_id(),
+        project_id=identity.project_id(),
+        on_behalf_of=alarm.project_id,
+        timestamp=timestamps.utcnow(),
         severity=alarm.severity,
     )
 
@@ -46,7 +48,8 @@ def announce(entry: AlarmChange | None) -> None:
     if entry is None or pecan.request.notifier is None:
         return
     payload = dataclasses.asdict(entry) | {
-        "timestamp": entry.timestamp.isoformat(), "detail": json.loads(entry.detail)
+        "timestamp": entry.timestamp.isoformat(),
+        "detail": json_text.loads_stored(entry.detail),
     }
     event_type = f"alarm.{entry.type.replace(' ', '_')}"
     pecan.request.notifier.announce(event_type, payload, entry.user_id, entry.project_id)

@@ -47,7 +47,9 @@ class BulkBody:
         self._limit = request.cfg.api.max_bulk_size
         self._secret = request.cfg.publisher.telemetry_secret
         self._reader = messages.Reader(
-            scope=identity.scope().project_id, user_id=identity.user_id(), project_id=identity.project_id(),
+            scope=identity.scope().project_id,
+            user_id=identity.user_id(),
+            project_id=identity.project_id(),
             source=request.cfg.sample_source,
         )
 
@@ -60,9 +62,7 @@ class BulkBody:
                 sample = self._reader.sample(message)
                 sample.message_signature = signing.sign(message, self._secret)
             except messages.MessageError as error:
-                raise ClientSideError(
-                    _("Line %(number)d: %(error)s") % {"number": number, "error": error}
-                ) from error
+                raise ClientSideError(_("Line %(number)d: %(error)s") % {"number": number, "error": error}) from error
             yield sample
 
     def _lines(self) -> Iterator[bytes]:

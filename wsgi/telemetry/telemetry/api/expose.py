@@ -6,6 +6,7 @@ answer is a 503 with Retry-After. The caller sees nothing internal.
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -19,7 +20,7 @@ import wsme.rest.xml
 import wsme.types
 import wsmeext.pecan
 
-from telemetry.api import errors, rendering
+from telemetry.api import errors, filter_parameters, rendering
 from telemetry.i18n import _
 from telemetry.storage import limits
 
@@ -75,10 +76,10 @@ def _arguments(definition: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         if request.GET:
             raise errors.UnknownArgument(", ".join(request.GET))
         return args, kwargs
-    _check_counts(definition, request.params)
+    parameters = filter_parameters.completed(definition, request.params)
     try:
         arguments: tuple[Any, Any] = wsme.rest.args.get_args(
-            definition, args, kwargs, request.params, None, request.body, request.content_type
+            definition, args, kwargs, parameters, None, request.body, request.content_type
         )
     except errors.ClientSideError:
         raise
@@ -91,22 +92,11 @@ def _arguments(definition: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     return arguments
 
 
-def _check_counts(definition: Any, params: Any) -> None:
-    """Raise a 400 for a `q.value` without its `q.field`. WSME would add the value to another filter or lose it."""
-    for argument in definition.arguments:
-        item = getattr(argument.datatype, "item_type", None)
-        if not wsme.types.iscomplex(item):
-            continue
-        field, *companions = (f"{argument.name}.{attribute.name}" for attribute in wsme.types.list_attributes(item))
-        count = len(params.getall(field))
-        for companion in companions:
-            values = params.getall(companion)
-            if len(values) > count:
-                raise errors.InvalidInput(companion, values[count], _("There is no %s for it") % field)
+def _check_values(value: Any, name: str = "") -> None:
+    """Raise a 400 for text and numbers that cannot be stored, and for null as an item of a list.
 
-
-def _check_values(value: Any) -> None:
-    """Raise a 400 for text that cannot be stored, and for null as an item of a list."""
+    `name` is the member that holds the value.
+    """
     if isinstance(value, str):
         if not limits.is_storable(value):
             raise errors.ClientSideError(_("Text with NUL or with half a surrogate pair cannot be stored"))
@@ -114,11 +104,14 @@ def _check_values(value: Any) -> None:
         for item in value:
             if item is None and isinstance(value, list):
                 raise errors.ClientSideError(_("An item of a list is null"))
-            _check_values(item)
+            _check_values(item, name)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise errors.InvalidInput(name, value, _(limits.NOT_FINITE))
     elif isinstance(value, dict):
         for key, item in value.items():
             _check_values(key)
-            _check_values(item)
+            _check_values(item, key)
     elif wsme.types.iscomplex(type(value)):
         for attribute in wsme.types.list_attributes(type(value)):
-            _check_values(getattr(value, attribute.key))
+            _check_values(getattr(value, attribute.key), attribute.name)

@@ -8,6 +8,7 @@ import webob.exc
 from oslo_config import cfg
 from pecan import hooks
 
+from telemetry.api.middleware.requests import ACCEPT
 from telemetry.errors import UnavailableError
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class ErrorHook(hooks.PecanHook):  # type: ignore[misc]
         if error.status_int in (204, 304) or error.status_int < 400:
             response.body = b""
             return response
-        accept = state.request.environ.get("HTTP_ACCEPT", "")
+        accept = state.request.environ.get(ACCEPT, "")
         if "html" in accept or "*/*" in accept:
             response.content_type = "text/html"
             response.text = error.html_body(state.request.environ)
@@ -53,5 +54,5 @@ class ErrorHook(hooks.PecanHook):  # type: ignore[misc]
             response.content_type = "text/plain"
             response.text = error.plain_body(state.request.environ)
         if isinstance(error, webob.exc.HTTPMethodNotAllowed) and error.allow:
-            response.allow = error.allow
+            response.allow = [*error.allow, *(["HEAD"] if "GET" in error.allow else [])]
         return response

@@ -55,11 +55,26 @@ def enforce(operation: str) -> None:
 
 
 def scope() -> Scope:
-    """Return the limits of the caller. A caller without identity headers, as with noauth, has none."""
+    """Return the limits of the caller. With noauth, a caller without identity headers has none.
+
+    Raises a 403 for a caller who belongs to no project, and may not see all of them: the owner of a token that is
+    unscoped, or scoped to a domain or the system.
+    """
     policy: Policy = pecan.request.policy
     if policy.allows("segregation", _credentials()):
         return Scope()
-    return Scope(user_id(), project_id())
+    limit = Scope(user_id(), project_id())
+    if limit.project_id is None and (limit.user_id is not None or pecan.request.cfg.auth_strategy != "noauth"):
+        raise webob.exc.HTTPForbidden(detail="RBAC Authorization Failed: the token belongs to no project")
+    return limit
+
+
+def scope_on_behalf_of(owner: str | None) -> Scope:
+    """Return the limits of what an object of the project `owner` may use: its project's, unless it is the caller's."""
+    limit = scope()
+    if limit.project_id is None and owner != project_id():
+        return Scope(project_id=owner)
+    return limit
 
 
 def require_unlimited() -> None:

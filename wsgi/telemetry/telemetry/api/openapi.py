@@ -41,11 +41,20 @@ def describe(url: str, controllers: Mapping[str, Callable[[], Any]]) -> dict[str
     """
     schemas = Schemas()
     paths: dict[str, Any] = {
-        "/": {"get": {"operationId": "get_versions", "summary": "Return the version document.",
-                      "responses": {"200": {"description": "The versions", "content": _json({"type": "object"})}}}},
-        "/v2/openapi.json": {"get": {"operationId": "get_openapi", "summary": "Return this description.",
-                                     "responses": {"200": {"description": "OpenAPI 3.1",
-                                                           "content": _json({"type": "object"})}}}},
+        "/": {
+            "get": {
+                "operationId": "get_versions",
+                "summary": "Return the version document.",
+                "responses": {"200": {"description": "The versions", "content": _json({"type": "object"})}},
+            }
+        },
+        "/v2/openapi.json": {
+            "get": {
+                "operationId": "get_openapi",
+                "summary": "Return this description.",
+                "responses": {"200": {"description": "OpenAPI 3.1", "content": _json({"type": "object"})}},
+            }
+        },
     }
     for name, make_controller in controllers.items():
         for path, method, function in _calls(make_controller(), f"/v2/{name}"):
@@ -53,7 +62,8 @@ def describe(url: str, controllers: Mapping[str, Callable[[], Any]]) -> dict[str
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Telemetry", "version": metadata.version("grove-telemetry"),
+            "title": "Telemetry",
+            "version": metadata.version("grove-telemetry"),
             "description": "Meters, samples, statistics, resources, alarms and events.",
         },
         "servers": [{"url": url or "/"}],
@@ -61,9 +71,10 @@ def describe(url: str, controllers: Mapping[str, Callable[[], Any]]) -> dict[str
         "components": {
             "schemas": {**schemas.components, "Error": FAULT},
             "responses": {
-                "Error": {"description": "An error", "content": {
-                    **_json({"$ref": "#/components/schemas/Error"}), "application/xml": {}
-                }},
+                "Error": {
+                    "description": "An error",
+                    "content": {**_json({"$ref": "#/components/schemas/Error"}), "application/xml": {}},
+                },
             },
         },
     }
@@ -109,7 +120,8 @@ def _operation(path: str, method: str, function: Any, schemas: Schemas) -> dict[
         "tags": [words[0]],
         "parameters": [
             {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            for part in path.split("/") if part.startswith("{")
+            for part in path.split("/")
+            if part.startswith("{")
         ],
         "responses": _responses(definition, schemas),
     }
@@ -138,17 +150,17 @@ def _parameters(argument: Any, schemas: Schemas) -> Iterator[dict[str, Any]]:
 
 def _responses(definition: Any, schemas: Schemas) -> dict[str, Any]:
     status = definition.status_code
-    responses: dict[str, Any] = {
-        name: {"$ref": "#/components/responses/Error"} for name in ("4XX", "501", "503")
-    }
+    responses: dict[str, Any] = {name: {"$ref": "#/components/responses/Error"} for name in ("4XX", "501", "503")}
     if status < 300:
         success: dict[str, Any] = {"description": "Done"}
         if definition.return_type is not None:
             success["content"] = {**_json(schemas.of(definition.return_type)), "application/xml": {}}
             if any(argument.name == "marker" for argument in definition.arguments):
-                success["headers"] = {"Link": {
-                    "description": 'The next page, as <url>; rel="next". Absent on the last one.',
-                    "schema": {"type": "string"},
-                }}
+                success["headers"] = {
+                    "Link": {
+                        "description": 'The next page, as <url>; rel="next". Absent on the last one.',
+                        "schema": {"type": "string"},
+                    }
+                }
         responses[str(status)] = success
     return responses

@@ -9,17 +9,18 @@ from telemetry.api.errors import ClientSideError
 from telemetry.i18n import _
 from telemetry.storage.filters import Page, PageRequest
 
-# An answer of this length does not fit into memory, and every database accepts the number in LIMIT.
-BIGGEST_LIMIT = 2**31 - 2
-
 
 def limit_of(limit: int | None) -> int:
-    """Return the limit of a request, or the configured limit for None. Raises a 400 for a limit below 1."""
+    """Return the limit of a request, or the default for None; at most the configured maximum.
+
+    Raises a 400 for a limit below 1.
+    """
+    options = pecan.request.cfg.api
     if limit is None:
-        return int(pecan.request.cfg.api.default_api_return_limit)
+        limit = int(options.default_api_return_limit)
     if limit < 1:
         raise ClientSideError(_("Limit must be positive"))
-    return min(limit, BIGGEST_LIMIT)
+    return min(limit, int(options.max_api_return_limit))
 
 
 def page_of(limit: int | None, marker: str | None) -> PageRequest:

@@ -93,8 +93,16 @@ def message(sample: OldSample) -> dict[str, Any]:
 def record(sample: OldSample, secret: str) -> Sample:
     """Return a completed sample as a record for a store."""
     return Sample(
-        meter=sample.counter_name, type=sample.counter_type, unit=sample.counter_unit, volume=sample.counter_volume,
-        user_id=sample.user_id, project_id=sample.project_id, resource_id=sample.resource_id, source=sample.source,
-        timestamp=timestamps.naive_utc(sample.timestamp), metadata=metadata.nest(sample.resource_metadata),
-        message_id=sample.message_id, message_signature=signing.sign(message(sample), secret),
+        meter=sample.counter_name,
+        type=sample.counter_type,
+        unit=sample.counter_unit,
+        volume=sample.counter_volume,
+        user_id=sample.user_id,
+        project_id=sample.project_id,
+        resource_id=sample.resource_id,
+        source=sample.source,
+        timestamp=timestamps.naive_utc(sample.timestamp),
+        metadata=metadata.nest(sample.resource_metadata),
+        message_id=sample.message_id,
+        message_signature=signing.sign(message(sample), secret),
     )

@@ -14,6 +14,7 @@ import pecan
 import pecan.templating
 import wsme.types
 
+from telemetry import json_text
 from telemetry.api.types.base import Timestamp
 
 Convert = Callable[[Any], Any]
@@ -69,7 +70,12 @@ class JSONRenderer:
             return json.dumps(namespace)
         result = namespace["result"]
         convert = converter(namespace["datatype"])
-        return json.dumps(convert(result) if convert is not None and result is not None else result)
+        value = convert(result) if convert is not None and result is not None else result
+        try:
+            return json_text.dumps(value)
+        except ValueError:
+            # One such number from an older release or another program must not make a whole list unreadable.
+            return json_text.dumps(json_text.finite(value))
 
 
 pecan.templating._builtin_renderers["telemetryjson"] = JSONRenderer

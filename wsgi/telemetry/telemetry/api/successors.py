@@ -51,10 +51,12 @@ def panko() -> None:
 
 
 def _gone_to_gnocchi() -> webob.exc.HTTPGone:
-    return webob.exc.HTTPGone(detail=_(
-        "This telemetry installation is configured to use Gnocchi. Please use the Gnocchi API available on the metric "
-        "endpoint to retrieve data."
-    ))
+    return webob.exc.HTTPGone(
+        detail=_(
+            "This telemetry installation is configured to use Gnocchi. Please use the Gnocchi API available on the "
+            "metric endpoint to retrieve data."
+        )
+    )
 
 
 def _redirect(service: str, kinds: str, enabled: bool | None, url: str | None) -> None:
@@ -62,8 +64,10 @@ def _redirect(service: str, kinds: str, enabled: bool | None, url: str | None) -
     if enabled is False or (enabled is None and not url):
         return
     if not url:
-        raise webob.exc.HTTPGone(detail=_("%(kinds)s URLs is unavailable when %(service)s is disabled or unavailable.")
-                                 % {"kinds": kinds, "service": service})
+        raise webob.exc.HTTPGone(
+            detail=_("%(kinds)s URLs is unavailable when %(service)s is disabled or unavailable.")
+            % {"kinds": kinds, "service": service}
+        )
     base = urlsplit(url.removesuffix("/"))
     path = base.path + pecan.request.script_name + pecan.request.path_info
     location = urlunsplit((base.scheme, base.netloc, path, pecan.request.query_string, ""))

@@ -1,1 +1,1 @@
-"""The commands: telemetry-api, telemetry-upgrade, telemetry-expirer, telemetry-collector."""
+"""The commands: telemetry-api, telemetry-upgrade, telemetry-expirer, telemetry-collector, telemetry-migrate-storage."""

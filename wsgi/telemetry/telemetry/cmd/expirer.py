@@ -27,6 +27,8 @@ def expire(conf: cfg.ConfigOpts) -> None:
     """Delete what is older than its time to live. Raises UnavailableError."""
     database = conf.database
     stores = Stores(conf)
+    for driver in stores.all:
+        driver.apply_retention()
     if before := _oldest_to_keep(database.metering_time_to_live):
         LOG.info("%d samples deleted", stores.metering.expire_samples(before, database.sql_expire_samples_only))
     if before := _oldest_to_keep(database.event_time_to_live):

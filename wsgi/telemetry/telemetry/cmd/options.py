@@ -10,7 +10,8 @@ from telemetry.errors import TelemetryError
 
 
 def run(
-    command: Callable[[cfg.ConfigOpts], int | None], arguments: Sequence[str] | None = None,
+    command: Callable[[cfg.ConfigOpts], int | None],
+    arguments: Sequence[str] | None = None,
     options: Sequence[cfg.Opt] = (),
 ) -> int:
     """Run a command with the configuration that its command line names. Returns the exit status: 1 after an error."""

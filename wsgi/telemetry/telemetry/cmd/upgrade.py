@@ -5,7 +5,6 @@ import sys
 from oslo_config import cfg
 
 from telemetry.cmd import options
-from telemetry.storage.sqlalchemy.driver import SQLDriver
 from telemetry.storage.stores import Stores
 
 OPTIONS = [
@@ -17,7 +16,7 @@ def upgrade(conf: cfg.ConfigOpts) -> None:
     """Upgrade every configured database, and print its new schema version."""
     stores = Stores(conf)
     for driver in stores.all:
-        version = driver.upgrade(conf.revision) if isinstance(driver, SQLDriver) else driver.upgrade()
+        version = driver.upgrade(conf.revision)
         print(f"{type(driver).__name__}: schema {version or 'not needed'}")
 
 

@@ -1,21 +1,36 @@
 """Converts the messages of agents and of bulk requests to records of samples and events."""
 
 import datetime as dt
-import json
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telemetry import metadata, timestamps
-from telemetry.storage.limits import BIGGEST_VOLUME, MESSAGE_ID_LENGTH, NAME_LENGTH, is_storable, is_volume
+from telemetry import json_text, metadata, timestamps
+from telemetry.storage.limits import BIGGEST_VOLUME, MESSAGE_ID_LENGTH, NAME_LENGTH, NOT_FINITE, is_storable, is_volume
 from telemetry.storage.records import METER_TYPES, Event, Sample, Trait, TraitType, trait_value
 
-MEMBERS = frozenset({
-    "source", "counter_name", "counter_type", "counter_unit", "counter_volume", "user_id", "user_name", "project_id",
-    "project_name", "resource_id", "timestamp", "recorded_at", "resource_metadata", "message_id",
-    "message_signature", "monotonic_time",
-})
+MEMBERS = frozenset(
+    {
+        "source",
+        "counter_name",
+        "counter_type",
+        "counter_unit",
+        "counter_volume",
+        "user_id",
+        "user_name",
+        "project_id",
+        "project_name",
+        "resource_id",
+        "timestamp",
+        "recorded_at",
+        "resource_metadata",
+        "message_id",
+        "message_signature",
+        "monotonic_time",
+    }
+)
 
 
 class MessageError(ValueError):
@@ -26,20 +41,10 @@ def _invalid(name: str, value: Any, why: str) -> MessageError:
     return MessageError(f"Invalid input for field/attribute {name}. Value: '{value}'. {why}")
 
 
-def _no_constant(name: str) -> Any:
-    raise MessageError("Request is not in valid JSON format")
-
-
-# json.loads with parse_constant would make a decoder for every line.
-DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
 def load(line: bytes) -> dict[str, Any]:
     """Parse one JSON object. Raises MessageError."""
     try:
-        message = DECODER.decode(line.decode())
-    except MessageError:
-        raise
+        message = json_text.loads(line.decode())
     except (ValueError, RecursionError) as error:
         raise MessageError("Request is not in valid JSON format") from error
     if not isinstance(message, dict):
@@ -67,6 +72,9 @@ class Reader:
         unknown = message.keys() - MEMBERS
         if unknown:
             raise MessageError(f"Unknown attribute for argument samples: {', '.join(sorted(unknown))}")
+        meter = _text(message, "counter_name", True)
+        if not meter:
+            raise _invalid("counter_name", meter, "A meter without a name cannot be asked for")
         kind = _text(message, "counter_type", True, 16)
         if kind not in METER_TYPES:
             raise _invalid("counter_type", kind, f"The counter type must be: {', '.join(METER_TYPES)}")
@@ -80,9 +88,9 @@ class Reader:
                 raise _invalid("source", source, _too_long(NAME_LENGTH))
         recorded_at = message.get("recorded_at")
         return Sample(
-            meter=_text(message, "counter_name", True) or "",
+            meter=meter,
             type=kind or "",
-            unit=_text(message, "counter_unit", True, empty=True) or "",
+            unit=_text(message, "counter_unit", True) or "",
             volume=_volume(message),
             user_id=_text(message, "user_id") or self.user_id,
             project_id=project_id,
@@ -105,9 +113,7 @@ def _check_storable(name: str, value: str) -> None:
         raise _invalid(name, value.encode("utf-8", "replace").decode(), "Text cannot be stored")
 
 
-def _text(
-    message: Mapping[str, Any], name: str, mandatory: bool = False, length: int = NAME_LENGTH, empty: bool = False
-) -> str | None:
+def _text(message: Mapping[str, Any], name: str, mandatory: bool = False, length: int = NAME_LENGTH) -> str | None:
     value = message.get(name)
     if value is None:
         if mandatory:
@@ -130,9 +136,7 @@ def _volume(message: Mapping[str, Any]) -> float:
     except (ValueError, TypeError, OverflowError) as error:
         raise _invalid("counter_volume", value, str(error)) from error
     if not is_volume(volume):
-        raise _invalid(
-            "counter_volume", value, f"The volume must be between {-BIGGEST_VOLUME} and {BIGGEST_VOLUME}"
-        )
+        raise _invalid("counter_volume", value, f"The volume must be between {-BIGGEST_VOLUME} and {BIGGEST_VOLUME}")
     return volume
 
 
@@ -155,6 +159,8 @@ def _metadata(value: Any) -> dict[str, Any]:
         _check_storable("resource_metadata", key)
         if isinstance(leaf, str):
             _check_storable("resource_metadata", leaf)
+        elif isinstance(leaf, float) and not math.isfinite(leaf):
+            raise _invalid(f"resource_metadata {key}", leaf, NOT_FINITE)
     return metadata.nest(value)
 
 
@@ -175,4 +181,6 @@ def event(message: Mapping[str, Any]) -> Event:
     raw = message.get("raw") or {}
     if not isinstance(raw, dict):
         raise _invalid("raw", raw, "Value not a valid dict")
+    if not json_text.is_finite(raw):
+        raise _invalid("raw", raw, NOT_FINITE)
     return Event(message_id or "", event_type or "", _time(message, "generated"), list(traits.values()), raw)

@@ -28,8 +28,11 @@ class SampleNotifier:
         self._transport = oslo_messaging.get_notification_transport(bus.configuration(conf), bus.url(conf))
         self._options = conf.publisher_notifier
         self._notifier = oslo_messaging.Notifier(
-            self._transport, driver=self._options.telemetry_driver, publisher_id=PUBLISHER,
-            topics=self._options.topics, retry=self._options.retry,
+            self._transport,
+            driver=self._options.telemetry_driver,
+            publisher_id=PUBLISHER,
+            topics=self._options.topics,
+            retry=self._options.retry,
         )
 
     def send(self, messages: Sequence[dict[str, Any]], user_id: str | None, project_id: str | None) -> None:
@@ -41,14 +44,21 @@ class SampleNotifier:
             self._notifier.sample(context, EVENT_TYPE, payload)
             return
         notification = {
-            "message_id": str(uuid.uuid4()), "publisher_id": PUBLISHER, "event_type": EVENT_TYPE,
-            "priority": "SAMPLE", "payload": payload, "timestamp": str(timestamps.utcnow()),
+            "message_id": str(uuid.uuid4()),
+            "publisher_id": PUBLISHER,
+            "event_type": EVENT_TYPE,
+            "priority": "SAMPLE",
+            "payload": payload,
+            "timestamp": str(timestamps.utcnow()),
         }
         # oslo.messaging's notifier only logs a failure, so the client would believe that the samples are accepted.
         for topic in self._options.topics:
             try:
                 self._transport._send_notification(
-                    self._target(topic=f"{topic}.sample"), context, notification, version=version,
+                    self._target(topic=f"{topic}.sample"),
+                    context,
+                    notification,
+                    version=version,
                     retry=self._options.retry,
                 )
             except Exception as error:

@@ -52,7 +52,7 @@ class Language:
         if self.has_metadata:
             for prefix in PREFIXES:
                 if lower.startswith(prefix) and len(name) > len(prefix):
-                    return METADATA + name[len(prefix):]
+                    return METADATA + name[len(prefix) :]
         lower = self.aliases.get(lower, lower)
         return lower if lower in self.fields else None
 
@@ -68,7 +68,7 @@ class Language:
         kind = self.fields[field]
         if kind == "time":
             try:
-                return timestamps.parse_dropping_offset(str(value))
+                return timestamps.parse_utc(str(value))
             except ValueError:
                 raise BadQueryError(_("Failed to parse the timestamp value %s") % value) from None
         if kind is bool:
@@ -199,31 +199,65 @@ def parse_orderings(text: str, language: Language) -> list[Ordering]:
 
 SAMPLES = Language(
     fields={
-        "counter_name": str, "counter_type": str, "counter_unit": str, "counter_volume": float, "user_id": str,
-        "project_id": str, "resource_id": str, "source": str, "timestamp": "time", "recorded_at": "time",
-        "message_id": str, "message_signature": str,
+        "counter_name": str,
+        "counter_type": str,
+        "counter_unit": str,
+        "counter_volume": float,
+        "user_id": str,
+        "project_id": str,
+        "resource_id": str,
+        "source": str,
+        "timestamp": "time",
+        "recorded_at": "time",
+        "message_id": str,
+        "message_signature": str,
     },
     aliases={
-        "user": "user_id", "project": "project_id", "resource": "resource_id", "meter": "counter_name",
-        "type": "counter_type", "unit": "counter_unit", "volume": "counter_volume",
+        "user": "user_id",
+        "project": "project_id",
+        "resource": "resource_id",
+        "meter": "counter_name",
+        "type": "counter_type",
+        "unit": "counter_unit",
+        "volume": "counter_volume",
     },
     visibility="project_id",
     has_metadata=True,
 )
 ALARMS = Language(
     fields={
-        "alarm_id": str, "type": str, "enabled": bool, "name": str, "description": str, "timestamp": "time",
-        "user_id": str, "project_id": str, "state": str, "state_timestamp": "time", "ok_actions": str,
-        "alarm_actions": str, "insufficient_data_actions": str, "repeat_actions": bool, "rule": str,
-        "time_constraints": str, "severity": str,
+        "alarm_id": str,
+        "type": str,
+        "enabled": bool,
+        "name": str,
+        "description": str,
+        "timestamp": "time",
+        "user_id": str,
+        "project_id": str,
+        "state": str,
+        "state_timestamp": "time",
+        "ok_actions": str,
+        "alarm_actions": str,
+        "insufficient_data_actions": str,
+        "repeat_actions": bool,
+        "rule": str,
+        "time_constraints": str,
+        "severity": str,
     },
     aliases={"user": "user_id", "project": "project_id"},
     visibility="project_id",
 )
 ALARM_HISTORY = Language(
     fields={
-        "event_id": str, "alarm_id": str, "type": str, "detail": str, "user_id": str, "project_id": str,
-        "on_behalf_of": str, "severity": str, "timestamp": "time",
+        "event_id": str,
+        "alarm_id": str,
+        "type": str,
+        "detail": str,
+        "user_id": str,
+        "project_id": str,
+        "on_behalf_of": str,
+        "severity": str,
+        "timestamp": "time",
     },
     aliases={"user": "user_id", "project": "project_id"},
     visibility="on_behalf_of",

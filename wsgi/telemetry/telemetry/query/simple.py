@@ -62,7 +62,8 @@ class Parsed:
 
     def _values(self, *names: str) -> dict[str, Any]:
         return {
-            "user": self._owner("user"), "project": self._owner("project"),
+            "user": self._owner("user"),
+            "project": self._owner("project"),
             **{name: self.plain.get(name) for name in names},
         }
 
@@ -148,7 +149,7 @@ def _times(queries: Sequence[Filter], allowed: bool) -> Times:
             offset = _offset(query.value)
         elif query.op in TIME_OPS:
             try:
-                time = timestamps.parse_dropping_offset(query.value)
+                time = timestamps.parse_utc(query.value)
             except ValueError:
                 raise InvalidInput("timestamp", query.value, _("invalid timestamp format")) from None
             end = TIME_OPS[query.op]

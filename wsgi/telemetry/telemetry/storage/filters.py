@@ -97,7 +97,9 @@ class EventFilter:
     event_type: str | None = None
     message_id: str | None = None
     start: dt.datetime | None = None
+    start_op: str = "ge"
     end: dt.datetime | None = None
+    end_op: str = "le"
     traits: list[TraitTerm] = field(default_factory=list)
     admin_project: str | None = None
     own_project_only: bool = False

@@ -14,6 +14,7 @@ from telemetry.errors import NotSupportedError
 from telemetry.query.expression import Expression, Ordering
 from telemetry.storage import records
 from telemetry.storage.filters import (
+    AGGREGATE_FUNCTIONS,
     AlarmFilter,
     EventFilter,
     HistoryFilter,
@@ -22,6 +23,32 @@ from telemetry.storage.filters import (
     SampleFilter,
     StatisticsRequest,
 )
+
+# What a driver reports that answers every request of the API.
+EVERY_CAPABILITY = frozenset(
+    {
+        "meters:query:simple",
+        "meters:query:metadata",
+        "resources:query:simple",
+        "resources:query:metadata",
+        "samples:query:simple",
+        "samples:query:metadata",
+        "samples:query:complex",
+        "statistics:groupby",
+        "statistics:query:simple",
+        "statistics:query:metadata",
+        "statistics:aggregation:standard",
+        *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATE_FUNCTIONS),
+        "alarms:query:simple",
+        "alarms:query:complex",
+        "alarms:history:query:simple",
+        "alarms:history:query:complex",
+        "events:query:simple",
+    }
+)
+
+# Numbers of stored objects by the names of their kinds.
+Counts = dict[str, int]
 
 
 class MeteringStore:
@@ -56,6 +83,14 @@ class MeteringStore:
         """List the samples for which the expression is true."""
         raise NotSupportedError("Complex query for samples is not implemented.")
 
+    def stored_samples(self, page: PageRequest) -> Page[records.Sample]:
+        """List all samples in the order in which they were stored."""
+        raise NotSupportedError("Copying samples is not implemented")
+
+    def metering_counts(self) -> Counts:
+        """Return the numbers of samples, and of the meters and resources that have samples."""
+        raise NotSupportedError("Counting samples is not implemented")
+
     def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
         """Delete samples older than `before`, and unless `samples_only` the meters and resources without samples.
 
@@ -87,9 +122,7 @@ class AlarmStore:
         """List changes, newest first."""
         raise NotSupportedError("Alarm history not implemented")
 
-    def query_alarms(
-        self, expression: Expression | None, order: Sequence[Ordering], limit: int
-    ) -> list[records.Alarm]:
+    def query_alarms(self, expression: Expression | None, order: Sequence[Ordering], limit: int) -> list[records.Alarm]:
         """List the alarms for which the expression is true."""
         raise NotSupportedError("Complex query for alarms is not implemented.")
 
@@ -98,6 +131,18 @@ class AlarmStore:
     ) -> list[records.AlarmChange]:
         """List the changes for which the expression is true."""
         raise NotSupportedError("Complex query for alarms history is not implemented.")
+
+    def stored_alarm_changes(self, page: PageRequest) -> Page[records.AlarmChange]:
+        """List the history of all alarms, oldest entry first."""
+        raise NotSupportedError("Copying alarm history is not implemented")
+
+    def record_alarm_changes(self, changes: Sequence[records.AlarmChange]) -> records.Stored:
+        """Store entries of the history. An event_id that is stored already is skipped and counted as a duplicate."""
+        raise NotSupportedError("Copying alarm history is not implemented")
+
+    def alarm_counts(self) -> Counts:
+        """Return the numbers of alarms and of entries of their history."""
+        raise NotSupportedError("Counting alarms is not implemented")
 
     def expire_alarm_history(self, before: dt.datetime) -> int:
         """Delete changes older than `before`. Return their number."""
@@ -120,12 +165,16 @@ class EventStore:
         raise NotSupportedError("Event types not implemented")
 
     def trait_descriptions(self, event_type: str) -> list[tuple[str, records.TraitType]]:
-        """List (name, type) of the traits that events of a type have, sorted by name."""
+        """List (name, type) of the traits that events of a type have, sorted by type, then name."""
         raise NotSupportedError("Traits not implemented")
 
     def traits(self, event_type: str, name: str) -> list[records.Trait]:
-        """List each value of a trait in events of a type."""
+        """List each value of a trait in events of a type: by type, then the oldest event first."""
         raise NotSupportedError("Traits not implemented")
+
+    def event_counts(self) -> Counts:
+        """Return the numbers of events and of their traits."""
+        raise NotSupportedError("Counting events is not implemented")
 
     def expire_events(self, before: dt.datetime) -> int:
         """Delete events generated before `before`. Return their number."""
@@ -150,9 +199,15 @@ class Driver(MeteringStore, AlarmStore, EventStore):
     def check(self) -> None:
         """Connect to the store and compare its schema. Raises UnavailableError or SchemaMismatchError."""
 
-    def upgrade(self) -> str | None:
-        """Create or upgrade the schema. Return its version, or None for a store without a schema."""
+    def upgrade(self, revision: str = "head") -> str | None:
+        """Change the schema to a version. Return it, or None for a store without a schema.
+
+        Raises SchemaMismatchError for a version that this release does not know.
+        """
         return None
+
+    def apply_retention(self) -> None:
+        """Make the store delete by itself what is older than its time to live, if the store can do so."""
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,13 +9,13 @@ BIGGEST_VOLUME = 1e150
 # Characters in an indexed text column. MariaDB cannot index a longer one.
 NAME_LENGTH = 255
 MESSAGE_ID_LENGTH = 128
+# Why a number is refused. JSON has no word for it, so that one of them makes a whole list unreadable.
+NOT_FINITE = "NaN and infinite numbers cannot be stored"
 
 
 def is_storable(text: str) -> bool:
     """Tell whether every database can store a text: NUL and half a surrogate pair are refused by some."""
-    return "\0" not in text and (
-        text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
-    )
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 def is_volume(volume: float) -> bool:

@@ -29,23 +29,28 @@ def load_driver(conf: cfg.ConfigOpts, url: str) -> Driver:
 
 
 class Stores:
-    """The stores of one process. Purposes with the same URL share a driver."""
+    """The stores of one process. Purposes with the same URL share a driver.
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    `only` is one URL for all purposes, in place of those in the configuration.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, only: str | None = None) -> None:
         self._conf = conf
+        self._only = only
         self._drivers: dict[str, Driver] = {}
         self._lock = threading.Lock()
 
-    def _url(self, purpose: str) -> str:
+    def url(self, purpose: str) -> str:
+        """Return the URL of the database for a purpose. Raises TelemetryError if none is configured."""
         database = self._conf.database
-        url = database[f"{purpose}_connection"] or database.connection
+        url = self._only or database[f"{purpose}_connection"] or database.connection
         if not url:
             raise TelemetryError("No database is configured: set [database] connection")
         return str(url)
 
     def driver(self, purpose: str) -> Driver:
         """Return the driver for a purpose: metering, alarm or event."""
-        url = self._url(purpose)
+        url = self.url(purpose)
         with self._lock:
             if url not in self._drivers:
                 self._drivers[url] = load_driver(self._conf, url)

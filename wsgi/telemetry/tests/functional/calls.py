@@ -11,8 +11,15 @@ MEMBER = {"X-Roles": "member", "X-User-Id": "u1", "X-Project-Id": "p1"}
 def sample(**members: Any) -> dict[str, Any]:
     """Return a sample to post."""
     return {
-        "counter_name": "cpu", "counter_type": "gauge", "counter_unit": "percent", "counter_volume": 1.5,
-        "resource_id": "r1", "project_id": "p1", "user_id": "u1", "timestamp": "2026-01-01T00:00:00", **members,
+        "counter_name": "cpu",
+        "counter_type": "gauge",
+        "counter_unit": "percent",
+        "counter_volume": 1.5,
+        "resource_id": "r1",
+        "project_id": "p1",
+        "user_id": "u1",
+        "timestamp": "2026-01-01T00:00:00",
+        **members,
     }
 
 

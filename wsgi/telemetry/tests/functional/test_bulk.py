@@ -38,10 +38,16 @@ def test_gzip(api: webtest.TestApp) -> None:
     assert answer.json == {"stored": 20, "duplicates": 10}
 
 
-@pytest.mark.parametrize("body", [
-    b"no gzip", gzip.compress(lines(*many(100)))[:-4], gzip.compress(lines(*many(100)))[:50], b"",
-    gzip.compress(lines(*many(2))) + b"rest",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no gzip",
+        gzip.compress(lines(*many(100)))[:-4],
+        gzip.compress(lines(*many(100)))[:50],
+        b"",
+        gzip.compress(lines(*many(2))) + b"rest",
+    ],
+)
 def test_bad_gzip(api: webtest.TestApp, body: bytes) -> None:
     send(api, body, 400, **{"Content-Encoding": "gzip"})
     assert api.get("/v2/samples").json == []
@@ -64,20 +70,23 @@ def test_source_owner_and_signature(api: webtest.TestApp) -> None:
     assert len(api.post_json("/v2/query/samples", query).json) == 1
 
 
-@pytest.mark.parametrize(("line", "text"), [
-    (b"{", "Request is not in valid JSON format"),
-    (b"[]", "Request must be a JSON dict"),
-    (lines(sample(counter_type="bad")), "The counter type must be: gauge, delta, cumulative"),
-    (lines(sample(counter_volume="x")), "could not convert string to float: 'x'"),
-    (b'{"counter_volume": NaN}', "Request is not in valid JSON format"),
-    (lines(sample(counter_volume=True, timestamp="zz")), "invalid timestamp format"),
-    (lines(sample(bogus=1)), "Unknown attribute for argument samples: bogus"),
-    (lines(sample(resource_id=5)), "Wrong type"),
-    (lines(sample(resource_id="x" * 256)), "255"),
-    (lines(sample(resource_metadata=[])), "Value not a valid dict"),
-    (lines(sample(resource_metadata={"a": "x\0"})), "Text cannot be stored"),
-    (lines(sample(project_id="p2")), "can not post samples to other projects"),
-])
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"{", "Request is not in valid JSON format"),
+        (b"[]", "Request must be a JSON dict"),
+        (lines(sample(counter_type="bad")), "The counter type must be: gauge, delta, cumulative"),
+        (lines(sample(counter_volume="x")), "could not convert string to float: 'x'"),
+        (b'{"counter_volume": NaN}', "Request is not in valid JSON format"),
+        (lines(sample(counter_volume=True, timestamp="zz")), "invalid timestamp format"),
+        (lines(sample(bogus=1)), "Unknown attribute for argument samples: bogus"),
+        (lines(sample(resource_id=5)), "Wrong type"),
+        (lines(sample(resource_id="x" * 256)), "255"),
+        (lines(sample(resource_metadata=[])), "Value not a valid dict"),
+        (lines(sample(resource_metadata={"a": "x\0"})), "Text cannot be stored"),
+        (lines(sample(project_id="p2")), "can not post samples to other projects"),
+    ],
+)
 def test_bad_line_refuses_all(api: webtest.TestApp, line: bytes, text: str) -> None:
     answer = fault(send(api, lines(*many(3)) + line, 400, **MEMBER))
     assert answer.startswith("Line 4: ")

@@ -14,10 +14,16 @@ URL = "/v2/query/samples"
 @pytest.fixture
 def filled(api: webtest.TestApp) -> webtest.TestApp:
     for day in (1, 2, 3):
-        post(api, sample(
-            resource_id=f"r{day}", counter_volume=day, project_id=f"p{day}", timestamp=f"2026-01-0{day}T00:00:00",
-            resource_metadata={"even": "yes"} if day == 2 else {"odd": "yes"},
-        ))
+        post(
+            api,
+            sample(
+                resource_id=f"r{day}",
+                counter_volume=day,
+                project_id=f"p{day}",
+                timestamp=f"2026-01-0{day}T00:00:00",
+                resource_metadata={"even": "yes"} if day == 2 else {"odd": "yes"},
+            ),
+        )
     return api
 
 
@@ -30,27 +36,40 @@ def ask(api: webtest.TestApp, expression: Any = None, order: Any = None, **more:
     return [row["resource_id"] for row in api.post_json(URL, body).json]
 
 
-@pytest.mark.parametrize(("expression", "ids"), [
-    ({"=": {"resource_id": "r1"}}, ["r1"]),
-    ({"!=": {"resource": "r1"}}, ["r3", "r2"]),
-    ({">": {"volume": 1}}, ["r3", "r2"]),
-    ({"=>": {"counter_volume": "2"}}, ["r3", "r2"]),
-    ({"<=": {"Volume": 2.0}}, ["r2", "r1"]),
-    ({"=<": {"timestamp": "2026-01-01T00:00:00+09:00"}}, ["r1"]),
-    ({"IN": {"resource_id": ["r1", "r3", "r9"]}}, ["r3", "r1"]),
-    ({"in": {"volume": [1, 2]}}, ["r2", "r1"]),
-    ({"And": [{">": {"volume": 1}}, {"<": {"volume": 3}}]}, ["r2"]),
-    ({"or": [{"=": {"metadata.even": "yes"}}, {"=": {"volume": 1}}]}, ["r2", "r1"]),
-    ({"not": {"=": {"resource_id": "r1"}}}, ["r3", "r2"]),
-    ({"not": {"=": {"metadata.even": "no"}}}, ["r2"]),
-    ({"=~": {"resource_id": "r[12]"}}, ["r2", "r1"]),
-    ({"=~": {"metadata.odd": "^y"}}, ["r3", "r1"]),
-    ({"=": {"resource_metadata.odd": "yes"}}, ["r3", "r1"]),
-    ({"=": {"resource_id": 5}}, []),
-    ({"=": {"metadata.odd": True}}, []),
-    ({">": {"metadata.odd": 1}}, []),
-    ({"=": {"meter": "cpu"}}, ["r3", "r2", "r1"]),
-])
+@pytest.mark.parametrize(
+    ("expression", "ids"),
+    [
+        ({"=": {"resource_id": "r1"}}, ["r1"]),
+        ({"!=": {"resource": "r1"}}, ["r3", "r2"]),
+        ({">": {"volume": 1}}, ["r3", "r2"]),
+        ({"=>": {"counter_volume": "2"}}, ["r3", "r2"]),
+        ({"<=": {"Volume": 2.0}}, ["r2", "r1"]),
+        ({"=<": {"timestamp": "2026-01-01T00:00:00+09:00"}}, []),
+        ({"=<": {"timestamp": "2026-01-01T09:00:00+09:00"}}, ["r1"]),
+        ({"IN": {"resource_id": ["r1", "r3", "r9"]}}, ["r3", "r1"]),
+        ({"in": {"volume": [1, 2]}}, ["r2", "r1"]),
+        ({"And": [{">": {"volume": 1}}, {"<": {"volume": 3}}]}, ["r2"]),
+        ({"or": [{"=": {"metadata.even": "yes"}}, {"=": {"volume": 1}}]}, ["r2", "r1"]),
+        ({"not": {"=": {"resource_id": "r1"}}}, ["r3", "r2"]),
+        ({"not": {"=": {"metadata.even": "no"}}}, ["r2"]),
+        ({"not": {"not": {"=": {"resource_id": "r1"}}}}, ["r1"]),
+        ({"not": {"or": [{"=": {"metadata.even": "no"}}, {">": {"volume": 2}}]}}, ["r2"]),
+        ({"not": {"and": [{"=": {"metadata.even": "no"}}, {">": {"volume": 2}}]}}, ["r2", "r1"]),
+        ({"not": {"in": {"resource_id": ["r1"]}}}, ["r3", "r2"]),
+        ({"not": {"=~": {"resource_id": "r[12]"}}}, ["r3"]),
+        ({"not": {"=~": {"metadata.odd": "^y"}}}, []),
+        ({"not": {"<": {"volume": 2}}}, ["r3", "r2"]),
+        ({"!=": {"metadata.odd": "no"}}, ["r3", "r1"]),
+        ({"=~": {"timestamp": "^1"}}, ["r3", "r2", "r1"]),
+        ({"=~": {"resource_id": "r[12]"}}, ["r2", "r1"]),
+        ({"=~": {"metadata.odd": "^y"}}, ["r3", "r1"]),
+        ({"=": {"resource_metadata.odd": "yes"}}, ["r3", "r1"]),
+        ({"=": {"resource_id": 5}}, []),
+        ({"=": {"metadata.odd": True}}, []),
+        ({">": {"metadata.odd": 1}}, []),
+        ({"=": {"meter": "cpu"}}, ["r3", "r2", "r1"]),
+    ],
+)
 def test_filter(filled: webtest.TestApp, expression: Any, ids: list[str]) -> None:
     assert ask(filled, expression) == ids
 
@@ -66,31 +85,34 @@ def test_order(filled: webtest.TestApp) -> None:
     assert ask(filled, order=[{"meter": "asc"}, {"volume": "desc"}]) == ["r3", "r2", "r1"]
 
 
-@pytest.mark.parametrize(("body", "begin"), [
-    ({"filter": "{"}, "Filter expression not valid: "),
-    ({"filter": "[]"}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"bogus": 1}}'}, "Filter expression not valid: "),
-    ({"filter": '{"~": {"meter": 1}}'}, "Filter expression not valid: "),
-    ({"filter": '{"and": [{"=": {"meter": "x"}}]}'}, "Filter expression not valid: "),
-    ({"filter": '{"in": {"meter": []}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"meter": "x"}, "<": {"meter": "y"}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"meter": ["x"]}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"volume": "x"}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"volume": NaN}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"volume": 1e999}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"metadata.x": 1e999}}'}, "Filter expression not valid: "),
-    ({"filter": '{"not":' * 2000 + '{"=": {"volume": 1}}' + "}" * 2000}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"timestamp": "zz"}}'}, "Failed to parse the timestamp value zz"),
-    ({"filter": '{"=~": {"resource_id": "("}}'}, "Filter expression not valid: "),
-    ({"filter": '{"=": {"resource_id": "a\\u0000b"}}'}, "Filter expression not valid: "),
-    ({"orderby": '{"volume": "asc"}'}, "Order-by expression not valid: "),
-    ({"orderby": '[{"volume": "up"}]'}, "Order-by expression not valid: "),
-    ({"orderby": '[{"bogus": "asc"}]'}, "Order-by expression not valid: "),
-    ({"orderby": '[{"metadata.x": "asc"}]'}, "Order-by expression not valid: "),
-    ({"limit": 0}, "Limit must be positive"),
-    ({"limit": -1}, "Limit must be positive"),
-    ({"bogus": 1}, "Unknown attribute for argument body: bogus"),
-])
+@pytest.mark.parametrize(
+    ("body", "begin"),
+    [
+        ({"filter": "{"}, "Filter expression not valid: "),
+        ({"filter": "[]"}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"bogus": 1}}'}, "Filter expression not valid: "),
+        ({"filter": '{"~": {"meter": 1}}'}, "Filter expression not valid: "),
+        ({"filter": '{"and": [{"=": {"meter": "x"}}]}'}, "Filter expression not valid: "),
+        ({"filter": '{"in": {"meter": []}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"meter": "x"}, "<": {"meter": "y"}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"meter": ["x"]}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"volume": "x"}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"volume": NaN}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"volume": 1e999}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"metadata.x": 1e999}}'}, "Filter expression not valid: "),
+        ({"filter": '{"not":' * 2000 + '{"=": {"volume": 1}}' + "}" * 2000}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"timestamp": "zz"}}'}, "Failed to parse the timestamp value zz"),
+        ({"filter": '{"=~": {"resource_id": "("}}'}, "Filter expression not valid: "),
+        ({"filter": '{"=": {"resource_id": "a\\u0000b"}}'}, "Filter expression not valid: "),
+        ({"orderby": '{"volume": "asc"}'}, "Order-by expression not valid: "),
+        ({"orderby": '[{"volume": "up"}]'}, "Order-by expression not valid: "),
+        ({"orderby": '[{"bogus": "asc"}]'}, "Order-by expression not valid: "),
+        ({"orderby": '[{"metadata.x": "asc"}]'}, "Order-by expression not valid: "),
+        ({"limit": 0}, "Limit must be positive"),
+        ({"limit": -1}, "Limit must be positive"),
+        ({"bogus": 1}, "Unknown attribute for argument body: bogus"),
+    ],
+)
 def test_refused(filled: webtest.TestApp, body: dict[str, Any], begin: str) -> None:
     assert fault(filled.post_json(URL, body, status=400)).startswith(begin)
 

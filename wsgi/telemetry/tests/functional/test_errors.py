@@ -1,6 +1,7 @@
 """Content negotiation and the shape of errors."""
 
 import json
+import logging
 from xml.etree import ElementTree
 
 import pytest
@@ -51,13 +52,16 @@ def test_unknown_mimetype(api: webtest.TestApp) -> None:
     assert fault(answer) == "Unknown mimetype: text/plain"
 
 
-@pytest.mark.parametrize(("path", "method", "allow"), [
-    ("/v2/meters", "DELETE", {"GET"}),
-    ("/v2/meters/cpu", "PUT", {"GET", "POST"}),
-    ("/v2/meters/cpu/other", "GET", {"GET", "POST"}),
-    ("/v2/query/samples", "GET", {"POST"}),
-    ("/v2/capabilities", "POST", {"GET"}),
-])
+@pytest.mark.parametrize(
+    ("path", "method", "allow"),
+    [
+        ("/v2/meters", "DELETE", {"GET"}),
+        ("/v2/meters/cpu", "PUT", {"GET", "POST"}),
+        ("/v2/meters/cpu/other", "GET", {"GET", "POST"}),
+        ("/v2/query/samples", "GET", {"POST"}),
+        ("/v2/capabilities", "POST", {"GET"}),
+    ],
+)
 def test_method_not_allowed(api: webtest.TestApp, path: str, method: str, allow: set[str]) -> None:
     answer = api.request(path, method=method, status=405)
     assert {word.strip() for word in answer.headers["Allow"].split(",")} >= allow
@@ -98,8 +102,13 @@ def test_unreadable_body(api: webtest.TestApp, body: bytes) -> None:
 
 def test_null_where_something_must_be(api: webtest.TestApp) -> None:
     for path, body in (
-        ("/v2/query/samples", None), ("/v2/query/alarms", None), ("/v2/query/alarms/history", None),
-        ("/v2/meters/cpu", None), ("/v2/meters/cpu", [None]), ("/v2/alarms", None), ("/v2/events", None),
+        ("/v2/query/samples", None),
+        ("/v2/query/alarms", None),
+        ("/v2/query/alarms/history", None),
+        ("/v2/meters/cpu", None),
+        ("/v2/meters/cpu", [None]),
+        ("/v2/alarms", None),
+        ("/v2/events", None),
         ("/v2/events", [None]),
     ):
         fault(api.post_json(path, body, status=400))
@@ -117,3 +126,102 @@ def test_text_that_cannot_be_stored(api: webtest.TestApp) -> None:
         body = json.dumps([sample(resource_id=value)])
         api.post("/v2/meters/cpu", body, content_type="application/json", status=400)
     assert api.get("/v2/samples").json == []
+
+
+ACCEPTED = [
+    ("", "application/json"),
+    ("*/*", "application/json"),
+    ("application/*", "application/json"),
+    ("application/json", "application/json"),
+    ("Application/JSON; charset=utf-8", "application/json"),
+    ("application/json, application/xml", "application/json"),
+    ("application/xml, application/json", "application/json"),
+    ("application/xml;q=0.8, application/json", "application/json"),
+    ("application/xml;q=0.8, */*", "application/json"),
+    ("no media type", "application/json"),
+    ("application/xml, ///;;", "application/json"),
+    ("application/xml", "application/xml"),
+    ("APPLICATION/XML", "application/xml"),
+    ("application/xml,*/*", "application/xml"),
+    ("*/*, application/xml", "application/xml"),
+    ("application/json;q=0.8, application/xml", "application/xml"),
+    ("application/json;q=0, application/*", "application/xml"),
+    ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", "application/xml"),
+]
+
+
+@pytest.mark.parametrize(("accept", "expected"), ACCEPTED)
+def test_one_media_type_for_answers_and_errors(api: webtest.TestApp, accept: str, expected: str) -> None:
+    headers = {"Accept": accept}
+    post(api, sample())
+    for path, status in (
+        ("/v2/samples", 200),
+        ("/v2/capabilities", 200),
+        ("/v2/samples?limit=0", 400),
+        ("/v2/samples/x", 404),
+        ("/v2/bogus", 404),
+        ("/v1", 404),
+    ):
+        assert api.get(path, status=status, headers=headers).content_type == expected, path
+    assert api.post("/v2/samples", b"{", status=415, headers=headers).content_type == expected
+    only_json = api.get("/v2/openapi.json", status="*", headers=headers)
+    if accept.lower() == "application/xml" or "q=0," in accept:
+        assert (only_json.status_int, only_json.content_type) == (406, expected)
+    else:
+        assert (only_json.status_int, only_json.content_type) == (200, "application/json")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["Application/JSON", "application/json ; charset=UTF-8", "APPLICATION/json;x=y"]
+)
+def test_case_of_a_media_type(api: webtest.TestApp, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    api.post("/v2/meters/cpu", json.dumps([sample()]), headers=headers, status=201)
+    api.post("/v2/query/samples", "{}", headers=headers)
+    bulk = json.dumps(sample(message_id="m"))
+    api.post("/v2/samples", bulk, headers={"Content-Type": content_type.replace("/", "/x-nd").lower()}, status=201)
+    api.post("/v2/samples", bulk, headers={"Content-Type": "Application/X-NDJSON"}, status=201)
+    body = "<body><filter>{}</filter></body>".replace("{}", "")
+    api.post("/v2/query/samples", body, headers={"Content-Type": "Text/XML"})
+    assert len(api.get("/v2/samples").json) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v2/samples", "/v2/meters/cpu", "/v2/openapi.json", "/v2/capabilities", "/v2/resources/r1"]
+)
+def test_head(api: webtest.TestApp, path: str) -> None:
+    post(api, sample())
+    get = api.get(path)
+    head = api.head(path)
+    assert (head.status, head.body) == (get.status, b"")
+    assert head.headers["Content-Length"] == str(len(get.body))
+    assert head.content_type == get.content_type
+
+
+def test_head_of_an_error(api: webtest.TestApp) -> None:
+    for path, status in (("/v2/bogus", 404), ("/v2/samples?limit=0", 400), ("/v2/query/samples", 405)):
+        head = api.head(path, status=status)
+        assert head.body == b""
+    assert "HEAD" in api.delete("/v2/meters", status=405).headers["Allow"]
+    assert "HEAD" not in api.get("/v2/query/samples", status=405).headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "url", ["/v2/samples?%ff=1", "/v2/samples?q.field=%ff&q.value=%ff", "/v2/%ff", "/v2/meters/%c3("]
+)
+def test_a_url_that_is_not_utf8_is_no_news(api: webtest.TestApp, caplog: pytest.LogCaptureFixture, url: str) -> None:
+    with caplog.at_level(logging.INFO):
+        assert "The request is not UTF-8" in api.get(url, status=400).json["error_message"]
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("INFO", None)
+    assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "application/json"])
+def test_a_body_that_is_not_utf8_is_no_news(
+    api: webtest.TestApp, caplog: pytest.LogCaptureFixture, content_type: str
+) -> None:
+    for body in (b"%ff=1", b"\xff=1", b"a=%c3("):
+        with caplog.at_level(logging.INFO):
+            api.post("/v2/meters/cpu", body, content_type=content_type, status=400)
+    assert [record for record in caplog.records if record.exc_info] == []

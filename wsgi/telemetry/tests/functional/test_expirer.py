@@ -2,8 +2,12 @@
 
 import datetime as dt
 
+import pytest
 import webtest
-from telemetry.storage.sqlalchemy.driver import SQLDriver
+from telemetry.storage.interface import Driver
+from telemetry.storage.mongodb import expiry as mongodb_expiry
+from telemetry.storage.sqlalchemy import expiry
+from telemetry.storage.stores import load_driver
 
 from tests.conftest import configuration
 from tests.functional.calls import ADMIN, post, sample
@@ -11,8 +15,8 @@ from tests.functional.calls import ADMIN, post, sample
 EDGE = dt.datetime(2026, 1, 2)
 
 
-def driver(url: str) -> SQLDriver:
-    return SQLDriver(configuration(url), url)
+def driver(url: str) -> Driver:
+    return load_driver(configuration(url), url)
 
 
 def fill(api: webtest.TestApp) -> None:
@@ -46,26 +50,28 @@ def test_samples_only(clean: str, api: webtest.TestApp) -> None:
     assert len(api.get("/v2/samples").json) == 1
 
 
-def test_many_steps(clean: str, api: webtest.TestApp, monkeypatch: object) -> None:
-    from telemetry.storage.sqlalchemy import expiry
-
-    old = expiry.STEP
-    expiry.STEP = 2
-    try:
-        fill(api)
-        assert driver(clean).expire_samples(dt.datetime(2027, 1, 1), False) == 4
-    finally:
-        expiry.STEP = old
+def test_many_steps(clean: str, api: webtest.TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (expiry, mongodb_expiry):
+        monkeypatch.setattr(module, "STEP", 2)
+    fill(api)
+    assert driver(clean).expire_samples(dt.datetime(2027, 1, 1), False) == 4
     for path in ("samples", "meters", "resources"):
         assert api.get(f"/v2/{path}").json == []
 
 
 def test_events_and_history(clean: str, api: webtest.TestApp) -> None:
-    api.post_json("/v2/events", [
-        {"message_id": str(day), "event_type": f"t{day}", "generated": f"2026-01-0{day}T00:00:00",
-         "traits": [{"name": f"n{day}", "type": "string", "value": "v"}]}
-        for day in (1, 3)
-    ])
+    api.post_json(
+        "/v2/events",
+        [
+            {
+                "message_id": str(day),
+                "event_type": f"t{day}",
+                "generated": f"2026-01-0{day}T00:00:00",
+                "traits": [{"name": f"n{day}", "type": "string", "value": "v"}],
+            }
+            for day in (1, 3)
+        ],
+    )
     assert driver(clean).expire_events(EDGE) == 1
     assert [one["message_id"] for one in api.get("/v2/events", headers=ADMIN).json] == ["3"]
     assert api.get("/v2/event_types").json == ["t3"]

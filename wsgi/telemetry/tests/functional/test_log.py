@@ -19,7 +19,9 @@ def test_samples_and_events_are_logged(make_api: Any, caplog: pytest.LogCaptureF
         api.post_json("/v2/events", [event], status=201)
     logged = [record.getMessage() for record in caplog.records if record.name == "telemetry.storage.log"]
     assert logged == [
-        "metering data cpu for r1: 1.5", "metering data cpu for r1: 2.0", *["metering data bulk for r1: 1.5"] * 3,
+        "metering data cpu for r1: 1.5",
+        "metering data cpu for r1: 2.0",
+        *["metering data bulk for r1: 1.5"] * 3,
         "event t e1",
     ]
 

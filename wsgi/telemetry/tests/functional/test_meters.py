@@ -14,8 +14,14 @@ def test_one_row_per_meter_and_resource(api: webtest.TestApp) -> None:
     rows = api.get("/v2/meters").json
     assert sorted((row["name"], row["resource_id"]) for row in rows) == [("cpu", "r1"), ("cpu", "r2"), ("mem", "r1")]
     assert rows[0] == {
-        "name": "cpu", "type": "gauge", "unit": "percent", "resource_id": "r1", "project_id": "p1", "user_id": "u1",
-        "source": "p1:openstack", "meter_id": "cjErY3B1",
+        "name": "cpu",
+        "type": "gauge",
+        "unit": "percent",
+        "resource_id": "r1",
+        "project_id": "p1",
+        "user_id": "u1",
+        "source": "p1:openstack",
+        "meter_id": "cjErY3B1",
     }
 
 
@@ -54,8 +60,9 @@ def test_samples_of_a_meter(api: webtest.TestApp) -> None:
 
 
 def test_posted_sample_is_completed(api: webtest.TestApp) -> None:
-    posted = sample(counter_volume="1.5", source="s", resource_metadata={"a.b": "1"},
-                   timestamp="2026-01-01T02:00:00+02:00")
+    posted = sample(
+        counter_volume="1.5", source="s", resource_metadata={"a.b": "1"}, timestamp="2026-01-01T02:00:00+02:00"
+    )
     del posted["project_id"], posted["user_id"]
     (answer,) = api.post_json("/v2/meters/cpu/", [posted], headers=ADMIN, status=201).json
     assert answer["counter_volume"] == 1.5
@@ -78,38 +85,57 @@ def test_sample_without_time_or_source(api: webtest.TestApp) -> None:
     assert answer["timestamp"] >= "2026"
 
 
-@pytest.mark.parametrize(("body", "text"), [
-    ([], "Samples should be included in request body"),
-    ([sample(counter_name="zzz")],
-     "Invalid input for field/attribute counter_name. Value: 'zzz'. should be cpu"),
-    ([sample(message_id="x")],
-     "Invalid input for field/attribute message_id. Value: 'x'. The message_id must not be set"),
-    ([sample(counter_type="bad")],
-     "Invalid input for field/attribute counter_type. Value: 'bad'. "
-     "The counter type must be: gauge, delta, cumulative"),
-    ([sample(bogus=1)], "Unknown attribute for argument samples: bogus"),
-    ([{k: v for k, v in sample().items() if k != "counter_unit"}],
-     "Invalid input for field/attribute counter_unit. Value: 'None'. Mandatory field missing."),
-    ([sample(resource_id=None)],
-     "Invalid input for field/attribute resource_id. Value: 'None'. Mandatory field missing."),
-])
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ([], "Samples should be included in request body"),
+        ([sample(counter_name="zzz")], "Invalid input for field/attribute counter_name. Value: 'zzz'. should be cpu"),
+        (
+            [sample(message_id="x")],
+            "Invalid input for field/attribute message_id. Value: 'x'. The message_id must not be set",
+        ),
+        (
+            [sample(counter_type="bad")],
+            "Invalid input for field/attribute counter_type. Value: 'bad'. "
+            "The counter type must be: gauge, delta, cumulative",
+        ),
+        ([sample(bogus=1)], "Unknown attribute for argument samples: bogus"),
+        (
+            [{k: v for k, v in sample().items() if k != "counter_unit"}],
+            "Invalid input for field/attribute counter_unit. Value: 'None'. Mandatory field missing.",
+        ),
+        (
+            [sample(resource_id=None)],
+            "Invalid input for field/attribute resource_id. Value: 'None'. Mandatory field missing.",
+        ),
+    ],
+)
 def test_refused_samples(api: webtest.TestApp, body: list[Any], text: str) -> None:
     assert fault(api.post_json("/v2/meters/cpu", body, status=400)) == text
     assert api.get("/v2/samples").json == []
 
 
-@pytest.mark.parametrize(("body", "begin", "end"), [
-    (sample(), "Invalid input for field/attribute samples. Value: '{", "}"),
-    ([sample(counter_volume="x")], "Invalid input for field/attribute samples. Value: '[",
-     "could not convert string to float: 'x'"),
-    ([sample(timestamp="zz")], "Invalid input for field/attribute samples. Value: '[",
-     "'zz' is not a legal datetime value"),
-    ([sample(resource_metadata={"a": {"b": "c"}})], "Invalid input for field/attribute resource_metadata. ", ""),
-    ([sample(resource_metadata="x")], "Invalid input for field/attribute samples. ", "Value not a valid dict: x"),
-    ([sample(counter_volume=1e200)], "Invalid input for field/attribute counter_volume. Value: '1e+200'.", ""),
-    ([sample(resource_id="x" * 256)], "Invalid input for field/attribute resource_id. ", ""),
-    ([sample(timestamp="0001-01-01T00:00:00+10:00")], "Invalid input for field/attribute timestamp. ", ""),
-])
+@pytest.mark.parametrize(
+    ("body", "begin", "end"),
+    [
+        (sample(), "Invalid input for field/attribute samples. Value: '{", "}"),
+        (
+            [sample(counter_volume="x")],
+            "Invalid input for field/attribute samples. Value: '[",
+            "could not convert string to float: 'x'",
+        ),
+        (
+            [sample(timestamp="zz")],
+            "Invalid input for field/attribute samples. Value: '[",
+            "'zz' is not a legal datetime value",
+        ),
+        ([sample(resource_metadata={"a": {"b": "c"}})], "Invalid input for field/attribute resource_metadata. ", ""),
+        ([sample(resource_metadata="x")], "Invalid input for field/attribute samples. ", "Value not a valid dict: x"),
+        ([sample(counter_volume=1e200)], "Invalid input for field/attribute counter_volume. Value: '1e+200'.", ""),
+        ([sample(resource_id="x" * 256)], "Invalid input for field/attribute resource_id. ", ""),
+        ([sample(timestamp="0001-01-01T00:00:00+10:00")], "Invalid input for field/attribute timestamp. ", ""),
+    ],
+)
 def test_refused_values(api: webtest.TestApp, body: Any, begin: str, end: str) -> None:
     text = fault(api.post_json("/v2/meters/cpu", body, status=400))
     assert text.startswith(begin)
@@ -128,9 +154,7 @@ def test_one_bad_sample_refuses_all(api: webtest.TestApp) -> None:
 
 def test_limited_caller_posts_for_its_own_project(api: webtest.TestApp) -> None:
     text = fault(api.post_json("/v2/meters/cpu", [sample(project_id="p2")], headers=MEMBER, status=400))
-    assert text == (
-        "Invalid input for field/attribute project_id. Value: 'p2'. can not post samples to other projects"
-    )
+    assert text == ("Invalid input for field/attribute project_id. Value: 'p2'. can not post samples to other projects")
     api.post_json("/v2/meters/cpu", [sample()], headers=MEMBER, status=201)
 
 

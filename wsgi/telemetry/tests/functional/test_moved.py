@@ -7,10 +7,17 @@ import pytest
 from tests.functional.calls import sample
 
 
-@pytest.mark.parametrize(("path", "option"), [
-    ("/v2/alarms", "aodh"), ("/v2/alarms/x/state", "aodh"), ("/v2/query/alarms", "aodh"),
-    ("/v2/query/alarms/history", "aodh"), ("/v2/events", "panko"), ("/v2/event_types/t/traits", "panko"),
-])
+@pytest.mark.parametrize(
+    ("path", "option"),
+    [
+        ("/v2/alarms", "aodh"),
+        ("/v2/alarms/x/state", "aodh"),
+        ("/v2/query/alarms", "aodh"),
+        ("/v2/query/alarms/history", "aodh"),
+        ("/v2/events", "panko"),
+        ("/v2/event_types/t/traits", "panko"),
+    ],
+)
 def test_redirect(make_api: Any, path: str, option: str) -> None:
     api = make_api(**{f"api__{option}_url": "http://elsewhere:8042/"})
     answer = api.get(f"{path}?q.field=a&q.value=b", status=308)

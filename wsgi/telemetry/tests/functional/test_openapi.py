@@ -49,7 +49,15 @@ def test_description(api: webtest.TestApp) -> None:
     assert ("/v2/alarms/{alarm_id}/state", "put") in calls
     statistics = description["paths"]["/v2/meters/{meter_name}/statistics"]["get"]
     assert [one["name"] for one in statistics["parameters"]] == [
-        "meter_name", "q.field", "q.op", "q.value", "q.type", "groupby", "period", "aggregate.func", "aggregate.param",
+        "meter_name",
+        "q.field",
+        "q.op",
+        "q.value",
+        "q.type",
+        "groupby",
+        "period",
+        "aggregate.func",
+        "aggregate.param",
     ]
     sample = description["components"]["schemas"]["OldSample"]
     assert sample["required"] == ["counter_name", "counter_type", "counter_unit", "counter_volume", "resource_id"]
@@ -64,10 +72,28 @@ def test_valid(api: webtest.TestApp) -> None:
 def test_schemathesis_finds_no_500(served: str, tmp_path: Path) -> None:
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     ended = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", f"{served}/v2/openapi.json", "--checks", "not_a_server_error",
-         "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing", "--seed", "1", "--exclude-path",
-         "/v2/openapi.json"],
-        capture_output=True, text=True, check=False, timeout=900, cwd=tmp_path,
+        [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            f"{served}/v2/openapi.json",
+            "--checks",
+            "not_a_server_error",
+            "--max-examples",
+            str(EXAMPLES),
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--seed",
+            "1",
+            "--exclude-path",
+            "/v2/openapi.json",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        cwd=tmp_path,
         env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks", "PYTHONPATH": PATHS},
     )
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]

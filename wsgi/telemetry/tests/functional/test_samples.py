@@ -12,8 +12,15 @@ def test_listing_and_one(api: webtest.TestApp) -> None:
     (row,) = api.get("/v2/samples").json
     assert row["id"] == answer["message_id"]
     assert {name: row[name] for name in row if name not in ("id", "recorded_at")} == {
-        "meter": "cpu", "type": "gauge", "unit": "percent", "volume": 1.5, "user_id": "u1", "project_id": "p1",
-        "resource_id": "r1", "source": "p1:openstack", "timestamp": "2026-01-01T00:00:00",
+        "meter": "cpu",
+        "type": "gauge",
+        "unit": "percent",
+        "volume": 1.5,
+        "user_id": "u1",
+        "project_id": "p1",
+        "resource_id": "r1",
+        "source": "p1:openstack",
+        "timestamp": "2026-01-01T00:00:00",
         "metadata": {"a.b:c": "1", "d": "2"},
     }
     assert api.get(f"/v2/samples/{row['id']}").json == row
@@ -53,7 +60,8 @@ def test_owners_of_many_and_of_few_samples(api: webtest.TestApp) -> None:
     """The newest samples are searched first, and all samples if the newest hold too few matches."""
     bodies = [
         sample(
-            message_id=f"m{n:04}", project_id="rare" if n % 250 == 0 else f"p{n % 2}",
+            message_id=f"m{n:04}",
+            project_id="rare" if n % 250 == 0 else f"p{n % 2}",
             timestamp=f"2026-01-01T00:{n // 120:02}:{n // 2 % 60:02}",
         )
         for n in range(1000)
@@ -72,3 +80,15 @@ def test_owners_of_many_and_of_few_samples(api: webtest.TestApp) -> None:
             listed += [row["id"] for row in answer.json]
             link = answer.headers["Link"][1:].split(">")[0] if "Link" in answer.headers else None
         assert listed == expected
+
+
+def test_separators_in_metadata_keys(api: webtest.TestApp) -> None:
+    nested = {"dict_properties": {"key.$1": {"$key": "val"}}, "a.b": {"c": 1}, "tags": ["x.y"]}
+    line = json.dumps(sample(message_id="m", resource_metadata=nested)).encode()
+    api.post("/v2/samples", line, content_type="application/x-ndjson", status=201)
+    shown = {"dict_properties.key:$1:$key": "val", "a.b:c": "1", "tags": "['x.y']"}
+    assert api.get("/v2/samples").json[0]["metadata"] == shown
+    assert api.get("/v2/meters/cpu").json[0]["resource_metadata"] == shown
+    assert api.get("/v2/resources").json[0]["metadata"] == shown
+    for key, value in (("dict_properties.key.$1.$key", "val"), ("a.b.c", "1")):
+        assert len(api.get("/v2/samples", {"q.field": f"metadata.{key}", "q.value": value}).json) == 1

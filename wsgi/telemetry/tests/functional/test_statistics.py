@@ -13,10 +13,16 @@ URL = "/v2/meters/cpu/statistics"
 
 def fill(api: webtest.TestApp) -> None:
     for number, volume in enumerate((1.0, 2.0, 6.0)):
-        post(api, sample(
-            counter_volume=volume, timestamp=f"2026-01-01T00:{number * 10:02}:00", project_id=f"p{number % 2}",
-            resource_id=f"r{number}", resource_metadata={"instance_type": str(number % 2), "user.stack": f"s{number}"},
-        ))
+        post(
+            api,
+            sample(
+                counter_volume=volume,
+                timestamp=f"2026-01-01T00:{number * 10:02}:00",
+                project_id=f"p{number % 2}",
+                resource_id=f"r{number}",
+                resource_metadata={"instance_type": str(number % 2), "user.stack": f"s{number}"},
+            ),
+        )
 
 
 @pytest.fixture
@@ -31,11 +37,23 @@ def test_nothing(api: webtest.TestApp) -> None:
 
 
 def test_standard(filled: webtest.TestApp) -> None:
-    assert filled.get(URL).json == [{
-        "unit": "percent", "min": 1.0, "max": 6.0, "avg": 3.0, "sum": 9.0, "count": 3, "duration": 1200.0,
-        "duration_start": "2026-01-01T00:00:00", "duration_end": "2026-01-01T00:20:00", "period": 0,
-        "period_start": "2026-01-01T00:00:00", "period_end": "2026-01-01T00:20:00", "groupby": None,
-    }]
+    assert filled.get(URL).json == [
+        {
+            "unit": "percent",
+            "min": 1.0,
+            "max": 6.0,
+            "avg": 3.0,
+            "sum": 9.0,
+            "count": 3,
+            "duration": 1200.0,
+            "duration_start": "2026-01-01T00:00:00",
+            "duration_end": "2026-01-01T00:20:00",
+            "period": 0,
+            "period_start": "2026-01-01T00:00:00",
+            "period_end": "2026-01-01T00:20:00",
+            "groupby": None,
+        }
+    ]
 
 
 def test_selected(filled: webtest.TestApp) -> None:
@@ -55,9 +73,7 @@ def test_stddev_of_large_close_values(api: webtest.TestApp) -> None:
 
 
 def test_cardinality(filled: webtest.TestApp) -> None:
-    query = "&".join(
-        f"aggregate.func=cardinality&aggregate.param={name}" for name in ("resource_id", "project_id")
-    )
+    query = "&".join(f"aggregate.func=cardinality&aggregate.param={name}" for name in ("resource_id", "project_id"))
     (row,) = filled.get(f"{URL}?{query}").json
     assert row["aggregate"] == {"cardinality/resource_id": 3.0, "cardinality/project_id": 2.0}
     assert row["duration"] == 1200.0
@@ -68,14 +84,17 @@ def test_parameter_goes_to_the_cardinality(filled: webtest.TestApp) -> None:
     assert row["aggregate"] == {"min": 1.0, "cardinality/user_id": 1.0}
 
 
-@pytest.mark.parametrize(("query", "text"), [
-    ("aggregate.func=mmm", "Invalid aggregation function: mmm"),
-    ("aggregate.func=cardinality&aggregate.param=bad", "Bad aggregate: cardinality.bad"),
-    ("aggregate.func=cardinality", "Bad aggregate: cardinality.None"),
-    ("period=-1", "Period must be positive."),
-    ("period=10000000000000", "Invalid period 10000000000000: date value out of range"),
-    ("groupby=bad", "Unknown argument: \"{'bad'}\": Invalid groupby fields"),
-])
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("aggregate.func=mmm", "Invalid aggregation function: mmm"),
+        ("aggregate.func=cardinality&aggregate.param=bad", "Bad aggregate: cardinality.bad"),
+        ("aggregate.func=cardinality", "Bad aggregate: cardinality.None"),
+        ("period=-1", "Period must be positive."),
+        ("period=10000000000000", "Invalid period 10000000000000: date value out of range"),
+        ("groupby=bad", "Unknown argument: \"{'bad'}\": Invalid groupby fields"),
+    ],
+)
 def test_refused(api: webtest.TestApp, query: str, text: str) -> None:
     assert refused(api, f"{URL}?{query}") == text
 
@@ -98,14 +117,17 @@ def test_periods(filled: webtest.TestApp) -> None:
 
 def test_empty_periods_are_left_out(filled: webtest.TestApp) -> None:
     assert periods(filled.get(f"{URL}?period=60").json) == [
-        ("00:00", "00:01", 1), ("00:10", "00:11", 1), ("00:20", "00:21", 1),
+        ("00:00", "00:01", 1),
+        ("00:10", "00:11", 1),
+        ("00:20", "00:21", 1),
     ]
 
 
 def test_periods_begin_at_the_query_start(filled: webtest.TestApp) -> None:
     query = "q.field=timestamp&q.op=ge&q.value=2025-12-31T23:55:00"
     assert periods(filled.get(f"{URL}?period=900&{query}").json) == [
-        ("23:55", "00:10", 1), ("00:10", "00:25", 2),
+        ("23:55", "00:10", 1),
+        ("00:10", "00:25", 2),
     ]
 
 
@@ -120,15 +142,18 @@ def test_many_empty_periods(api: webtest.TestApp) -> None:
     assert [row["period_start"][:4] for row in rows] == ["2013", "2017", "2021", "2026"]
 
 
-@pytest.mark.parametrize(("field", "groups"), [
-    ("project_id", {"p0": 2, "p1": 1}),
-    ("resource_id", {"r0": 1, "r1": 1, "r2": 1}),
-    ("user_id", {"u1": 3}),
-    ("source", {"p0:openstack": 2, "p1:openstack": 1}),
-    ("resource_metadata.instance_type", {"0": 2, "1": 1}),
-    ("metadata.user.stack", {"s0": 1, "s1": 1, "s2": 1}),
-    ("metadata.nobody", {None: 3}),
-])
+@pytest.mark.parametrize(
+    ("field", "groups"),
+    [
+        ("project_id", {"p0": 2, "p1": 1}),
+        ("resource_id", {"r0": 1, "r1": 1, "r2": 1}),
+        ("user_id", {"u1": 3}),
+        ("source", {"p0:openstack": 2, "p1:openstack": 1}),
+        ("resource_metadata.instance_type", {"0": 2, "1": 1}),
+        ("metadata.user.stack", {"s0": 1, "s1": 1, "s2": 1}),
+        ("metadata.nobody", {None: 3}),
+    ],
+)
 def test_groupby(filled: webtest.TestApp, field: str, groups: dict[str | None, int]) -> None:
     rows = filled.get(f"{URL}?groupby={field}&groupby={field}").json
     assert {row["groupby"][field]: row["count"] for row in rows} == groups
@@ -137,7 +162,8 @@ def test_groupby(filled: webtest.TestApp, field: str, groups: dict[str | None, i
 def test_groups_and_periods(filled: webtest.TestApp) -> None:
     rows = filled.get(f"{URL}?groupby=project_id&groupby=user_id&period=1800").json
     assert [(row["groupby"], row["count"]) for row in rows] == [
-        ({"project_id": "p0", "user_id": "u1"}, 2), ({"project_id": "p1", "user_id": "u1"}, 1),
+        ({"project_id": "p0", "user_id": "u1"}, 2),
+        ({"project_id": "p1", "user_id": "u1"}, 1),
     ]
 
 
@@ -168,7 +194,34 @@ def test_duration_is_cut_to_the_question(filled: webtest.TestApp) -> None:
 
 def test_groupby_a_key_that_begins_with_metadata(api: webtest.TestApp) -> None:
     post(api, sample(resource_metadata={"metadata.x": "nested", "x": "plain"}))
-    for field, group in (("resource_metadata.metadata.x", "nested"), ("metadata.metadata.x", "nested"),
-                         ("resource_metadata.x", "plain")):
+    for field, group in (
+        ("resource_metadata.metadata.x", "nested"),
+        ("metadata.metadata.x", "nested"),
+        ("resource_metadata.x", "plain"),
+    ):
         (row,) = api.get(f"/v2/meters/cpu/statistics?groupby={field}").json
         assert row["groupby"] == {field: group}
+
+
+def test_empty_parameter(filled: webtest.TestApp) -> None:
+    """A client that fills up its parameters sends an empty one with each function that takes none."""
+    query = "aggregate.func=max&aggregate.param=&aggregate.func=cardinality&aggregate.param=resource_id"
+    (row,) = filled.get(f"{URL}?{query}").json
+    assert row["aggregate"] == {"max": 6.0, "cardinality/resource_id": 3.0}
+    (row,) = filled.get(f"{URL}?aggregate.func=min&aggregate.param=&aggregate.func=max&aggregate.param=").json
+    assert row["aggregate"] == {"min": 1.0, "max": 6.0}
+    text = refused(filled, f"{URL}?aggregate.func=cardinality&aggregate.param=")
+    assert text == "Bad aggregate: cardinality.None"
+
+
+@pytest.mark.parametrize("period", [1, 3600, 86400 * 365])
+def test_the_ends_of_the_calendar(filled: webtest.TestApp, period: int) -> None:
+    last = "9999-12-31T23:59:59.999999"
+    post(filled, sample(timestamp=last), sample(timestamp="0001-01-01T00:00:00"))
+    rows = filled.get(f"{URL}?period={period}").json
+    assert sum(row["count"] for row in rows) == 5
+    assert rows[0]["period_start"] == "0001-01-01T00:00:00"
+    assert (rows[-1]["duration_end"], rows[-1]["period_end"], rows[-1]["period"]) == (last, last, period)
+    query = "q.field=timestamp&q.op=ge&q.value=9999-12-31T23:59:00&groupby=project_id"
+    (row,) = filled.get(f"{URL}?period={period}&{query}").json
+    assert (row["count"], row["period_end"]) == (1, last)

@@ -30,9 +30,14 @@ def catalogue(texts: dict[str, str]) -> bytes:
 def german(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder = tmp_path / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)
-    (folder / "telemetry.mo").write_bytes(catalogue({
-        "": "Content-Type: text/plain; charset=UTF-8\n", "Limit must be positive": "Das Limit muss größer als 0 sein",
-    }))
+    (folder / "telemetry.mo").write_bytes(
+        catalogue(
+            {
+                "": "Content-Type: text/plain; charset=UTF-8\n",
+                "Limit must be positive": "Das Limit muss größer als 0 sein",
+            }
+        )
+    )
     monkeypatch.setenv("TELEMETRY_LOCALEDIR", str(tmp_path))
     monkeypatch.setattr(oslo_i18n._gettextutils, "_AVAILABLE_LANGUAGES", {})
     hooks.translations.cache_clear()
@@ -42,7 +47,8 @@ def german(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_language_of_the_caller(german: None, api: webtest.TestApp) -> None:
     for accept_language, message in (
-        ("fr;q=0.5, de;q=0.9", "Das Limit muss größer als 0 sein"), ("fr", "Limit must be positive"),
+        ("fr;q=0.5, de;q=0.9", "Das Limit muss größer als 0 sein"),
+        ("fr", "Limit must be positive"),
         ("", "Limit must be positive"),
     ):
         assert fault(api.get("/v2/meters?limit=0", headers={"Accept-Language": accept_language}, status=400)) == message

@@ -21,8 +21,14 @@ def test_application_url_has_the_script_name(api: webtest.TestApp) -> None:
     assert answer.json["versions"]["values"][0]["links"][0]["href"] == "http://telemetry.example/metering/v2"
 
 
-def test_v1_is_a_plain_404(api: webtest.TestApp) -> None:
-    assert api.get("/v1/meters", status=404).body == b""
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/meters"])
+def test_v1_was_removed(api: webtest.TestApp, path: str) -> None:
+    answer = api.get(path, status=404)
+    assert answer.content_type == "application/json"
+    assert "Version 1 of the API was removed: use /v2" in answer.json["error_message"]
+    answer = api.get(path, status=404, headers={"Accept": "application/xml"})
+    assert answer.body == b"<error_message>404</error_message>"
+    assert api.head(path, status=404).body == b""
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/bogus", "/v3", "/v2/query", "/v2/query/bogus"])

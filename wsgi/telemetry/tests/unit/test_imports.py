@@ -67,14 +67,17 @@ def package(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("files", [
-    {"a.py": "import package.a"},
-    {"a.py": "from package import b", "b.py": "def later():\n    from package.a import x"},
-    {"a.py": "from .b import x", "b.py": "from . import a"},
-    {"a.py": "from package.inner import c", "inner/c.py": "from ..a import x"},
-    {"inner/__init__.py": "from package.inner.c import x"},
-    {"a.py": "if TYPE_CHECKING:\n    import package.b", "b.py": "import package.a"},
-])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.py": "import package.a"},
+        {"a.py": "from package import b", "b.py": "def later():\n    from package.a import x"},
+        {"a.py": "from .b import x", "b.py": "from . import a"},
+        {"a.py": "from package.inner import c", "inner/c.py": "from ..a import x"},
+        {"inner/__init__.py": "from package.inner.c import x"},
+        {"a.py": "if TYPE_CHECKING:\n    import package.b", "b.py": "import package.a"},
+    ],
+)
 def test_a_cycle_is_found(package: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (package / name).write_text(text)

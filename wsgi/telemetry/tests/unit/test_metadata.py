@@ -17,6 +17,12 @@ def test_flatten() -> None:
     assert metadata.flatten(nested) == {"a.b:c": "1", "a.d": "True", "e": "None", "l": "[1, 'x']"}
 
 
+def test_separators_in_keys() -> None:
+    assert metadata.flatten({"a": {"b.$1": {"$c": 1}}}) == {"a.b:$1:$c": "1"}
+    assert metadata.flatten({"a.b.c": 1, "d": {"e.f": 2}}) == {"a.b:c": "1", "d.e:f": "2"}
+    assert metadata.flatten({"a:b:c": 1, "d": {"e:f": 2}}) == {"a.b:c": "1", "d.e:f": "2"}
+
+
 def test_leaves() -> None:
     nested = {"a": {"b": [1, {"c": "x"}]}, "d": None}
     assert dict(metadata.leaves(nested)) == {"a.b[0]": 1, "a.b[1].c": "x", "d": None}

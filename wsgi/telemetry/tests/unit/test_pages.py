@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from telemetry.errors import BadQueryError
+from telemetry.storage import markers
 from telemetry.storage.filters import PageRequest
 from telemetry.storage.sqlalchemy import pages
 
 TABLE = sa.Table(
-    "item", sa.MetaData(), sa.Column("a", sa.BigInteger), sa.Column("b", sa.String(9)),
+    "item",
+    sa.MetaData(),
+    sa.Column("a", sa.BigInteger),
+    sa.Column("b", sa.String(9)),
     sa.Column("c", sa.Integer, primary_key=True),
 )
 ROWS = [(a, b, number) for number, (a, b) in enumerate(itertools.product((3, 1, 2), "yxyx"))]
@@ -38,11 +42,13 @@ def test_each_row_once_in_order(names: str, descending: bool, limit: int) -> Non
     assert [(row.a, row.b, row.c) for row in rows] == expected
 
 
-@pytest.mark.parametrize("marker", ["", "x", "é", pages.encode((1,)), pages.encode(("1", 1)), pages.encode((2**63, 1))])
+@pytest.mark.parametrize(
+    "marker", ["", "x", "é", markers.encode((1,)), markers.encode(("1", 1)), markers.encode((2**63, 1))]
+)
 def test_bad_marker(marker: str) -> None:
     with pytest.raises(BadQueryError):
-        pages.decode(marker, (int, int))
+        markers.decode(marker, (int, int))
 
 
 def test_marker() -> None:
-    assert pages.decode(pages.encode((1, "ü/?&")), (int, str)) == (1, "ü/?&")
+    assert markers.decode(markers.encode((1, "ü/?&")), (int, str)) == (1, "ü/?&")

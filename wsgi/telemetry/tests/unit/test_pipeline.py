@@ -1,8 +1,12 @@
 """The package's paste file, loaded as Grove loads it: by the name of its application, in a separate process."""
 
+import contextlib
+import http.server
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from telemetry.cmd.api import SHIPPED
@@ -29,21 +33,24 @@ rss = next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.
 print(json.dumps({"answers": answers, "rss": rss, "modules": [m for m in ("alembic", "eventlet", "jsonschema",
     "keystonemiddleware", "oslo_messaging", "psycopg2", "pygments", "pymysql", "requests") if m in sys.modules]}))
 """
+KINDS = ("public", "internal", "admin")
 Answer = tuple[int, dict[str, str], str]
 
 
 def run(folder: Path, options: str, *requests: tuple[str, dict[str, str], str]) -> tuple[dict[str, object], str]:
     (folder / "api_paste.ini").write_text(SHIPPED.read_text())
-    (folder / "telemetry.conf").write_text(
-        f"[DEFAULT]\nstate_path = {folder}\n{options}"
-    )
+    (folder / "telemetry.conf").write_text(f"[DEFAULT]\nstate_path = {folder}\n{options}")
     subprocess.run(
         [sys.executable, "-m", "telemetry.cmd.upgrade", "--config-file", str(folder / "telemetry.conf")],
-        check=True, capture_output=True,
+        check=True,
+        capture_output=True,
     )
     ended = subprocess.run(
         [sys.executable, "-c", ASK, str(folder / "api_paste.ini"), json.dumps(requests)],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
     log, _, last = ended.stdout.rstrip().rpartition("\n")
@@ -59,8 +66,11 @@ def answers(report: dict[str, object]) -> list[Answer]:
 
 def test_noauth(tmp_path: Path) -> None:
     report, log = run(
-        tmp_path, "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
-        ("/v2/meters", {}, ""), ("/healthcheck", {}, ""), ("/v1/x", {}, ""),
+        tmp_path,
+        "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
+        ("/v2/meters", {}, ""),
+        ("/healthcheck", {}, ""),
+        ("/v1/x", {}, ""),
         ("/v2/meters/cpu", {"Content-Type": "application/json"}, "[" + " " * 2000 + "]"),
         ("/v2/samples", {"Origin": "http://elsewhere"}, ""),
     )
@@ -68,7 +78,8 @@ def test_noauth(tmp_path: Path) -> None:
     assert listing[0] == 200
     assert listing[1]["x-openstack-request-id"].startswith("req-")
     assert health[0] == 200
-    assert (v1[0], v1[2]) == (404, "")
+    assert v1[0] == 404
+    assert "use /v2" in v1[2]
     assert large[0] == 413
     assert cross[0] == 200
     assert "noauth" in log
@@ -78,13 +89,21 @@ def test_noauth(tmp_path: Path) -> None:
 
 
 def test_body_without_a_length(tmp_path: Path) -> None:
-    line = json.dumps({
-        "counter_name": "cpu", "counter_type": "gauge", "counter_unit": "u", "counter_volume": 1, "resource_id": "r",
-    })
+    line = json.dumps(
+        {
+            "counter_name": "cpu",
+            "counter_type": "gauge",
+            "counter_unit": "u",
+            "counter_volume": 1,
+            "resource_id": "r",
+        }
+    )
     chunked = {"Content-Type": "application/x-ndjson", "Transfer-Encoding": "chunked"}
     report, _ = run(
-        tmp_path, "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
-        ("/v2/samples", chunked, line), ("/v2/samples", chunked, f"{line}\n" * 100),
+        tmp_path,
+        "auth_strategy = noauth\n[oslo_middleware]\nmax_request_body_size = 1000\n",
+        ("/v2/samples", chunked, line),
+        ("/v2/samples", chunked, f"{line}\n" * 100),
         ("/v2/meters/cpu", {**chunked, "Content-Type": "application/json"}, "[" + " " * 2000 + "]"),
     )
     assert [answer[0] for answer in answers(report)] == [201, 413, 413]
@@ -96,7 +115,8 @@ def test_cross_origin_and_proxy(tmp_path: Path) -> None:
         tmp_path,
         "auth_strategy = noauth\n[cors]\nallowed_origin = http://dashboard\n"
         "[oslo_middleware]\nenable_proxy_headers_parsing = true\n",
-        ("/v2/meters", {"Origin": "http://dashboard"}, ""), ("/v2/meters", {"Origin": "http://elsewhere"}, ""),
+        ("/v2/meters", {"Origin": "http://dashboard"}, ""),
+        ("/v2/meters", {"Origin": "http://elsewhere"}, ""),
         ("/v2/meters", {**preflight, ":method": "OPTIONS"}, ""),
         ("/", {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "telemetry.example"}, ""),
     )
@@ -113,8 +133,108 @@ def test_keystone(tmp_path: Path) -> None:
         tmp_path,
         "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:9/\nusername = u\npassword = p\n"
         "project_name = p\nuser_domain_id = default\nproject_domain_id = default\n",
-        ("/v2/meters", {"X-Roles": "admin"}, ""), ("/healthcheck", {}, ""),
+        ("/v2/meters", {"X-Roles": "admin"}, ""),
+        ("/healthcheck", {}, ""),
     )
     refused, health = answers(report)
     assert refused[0] == 401
     assert health[0] == 200
+
+
+def token(number: str, **scope: object) -> dict[str, object]:
+    """Return a token as keystone describes it. One that is unscoped has no project, no roles and no catalog."""
+    return {
+        "methods": ["password"],
+        "user": {
+            "id": f"user-{number}",
+            "name": f"user-{number}",
+            "domain": {"id": "default", "name": "Default"},
+            "password_expires_at": None,
+        },
+        "audit_ids": ["3T2dc1CGQxyJsHdDu1xkcw"],
+        "issued_at": "2026-01-01T00:00:00.000000Z",
+        "expires_at": "2999-01-01T00:00:00.000000Z",
+        **scope,
+    }
+
+
+def roles(*names: str) -> list[dict[str, str]]:
+    return [{"id": f"role-{name}", "name": name} for name in names]
+
+
+PROJECT = {"project": {"id": "p1", "name": "p1", "domain": {"id": "default", "name": "Default"}}, "is_domain": False}
+TOKENS = {
+    "unscoped": token("1"),
+    "domain": token("1", domain={"id": "default", "name": "Default"}, roles=roles("member")),
+    "system-reader": token("1", system={"all": True}, roles=roles("reader")),
+    "system-admin": token("1", system={"all": True}, roles=roles("admin")),
+    "project": token("1", **PROJECT, roles=roles("member")),
+}
+
+
+@contextlib.contextmanager
+def keystone() -> Iterator[str]:
+    """Answer the requests of keystonemiddleware as keystone does: log-in of the service, and checks of TOKENS."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.rstrip("/") == "/v3":
+                self._answer(200, {"version": {"id": "v3.14", "status": "stable", "links": [link]}})
+                return
+            name = self.headers.get("X-Subject-Token", "")
+            if name in TOKENS:
+                self._answer(200, {"token": TOKENS[name]})
+            else:
+                self._answer(404, {"error": {"code": 404, "title": "Not Found", "message": "no such token"}})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            endpoints = [{"id": "e", "interface": kind, "region": "R", "region_id": "R", "url": url} for kind in KINDS]
+            catalog = [{"id": "s", "type": "identity", "name": "keystone", "endpoints": endpoints}]
+            service = token("service", **PROJECT, roles=roles("service"), catalog=catalog)
+            self._answer(201, {"token": service})
+
+        def _answer(self, status: int, body: object) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.send_header("X-Subject-Token", "of-the-service")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}/v3"
+        link = {"rel": "self", "href": url}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield url
+        server.shutdown()
+
+
+def test_tokens_without_a_project(tmp_path: Path) -> None:
+    paths = ("/v2/samples", "/v2/meters/cpu/statistics", "/v2/alarms", "/v2/event_types")
+    with keystone() as url:
+        report, log = run(
+            tmp_path,
+            f"[keystone_authtoken]\nauth_type = password\nauth_url = {url}\nwww_authenticate_uri = {url}\n"
+            "username = u\npassword = p\nproject_name = p\nuser_domain_id = default\nproject_domain_id = default\n",
+            *((path, {"X-Auth-Token": name}, "") for name in (*TOKENS, "forged") for path in paths),
+            # The middleware drops what a client says about itself.
+            ("/v2/samples", {"X-Auth-Token": "unscoped", "X-Roles": "admin", "X-Project-Id": "p1"}, ""),
+        )
+    assert report["modules"]
+    statuses = [answer[0] for answer in answers(report)]
+    by_token = {name: statuses[place * 4 : place * 4 + 4] for place, name in enumerate([*TOKENS, "forged"])}
+    assert by_token == {
+        "unscoped": [403] * 4,
+        "domain": [403] * 4,
+        "system-reader": [403] * 4,
+        "system-admin": [200] * 4,
+        # A member of a project sees its samples, and no event types.
+        "project": [200, 200, 200, 401],
+        "forged": [401] * 4,
+    }, log
+    assert statuses[-1] == 403

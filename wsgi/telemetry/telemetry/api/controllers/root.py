@@ -67,10 +67,10 @@ class V2Controller:
         while path and not path[-1]:
             path = path[:-1]
         for parts, route in LONGEST_FIRST:
-            if path[:len(parts)] == parts:
+            if path[: len(parts)] == parts:
                 if route.check_successor is not None:
                     route.check_successor()
-                return route.controller(), path[len(parts):]
+                return route.controller(), path[len(parts) :]
         raise webob.exc.HTTPNotFound
 
 

@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 
 import webob
 
+from telemetry.api import negotiation
+
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-OFFERS = ["application/json", "application/xml"]
 
 
 class ParsableErrorMiddleware:
@@ -19,13 +20,15 @@ class ParsableErrorMiddleware:
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        request = webob.Request(environ)
-        response = request.get_response(self._application)
+        accept = environ.get("HTTP_ACCEPT")
+        # An answer to HEAD is that to GET. webob leaves out its body.
+        get = {**environ, "REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
+        response = webob.Request(get).get_response(self._application)
         if 200 <= response.status_int < 400:
             return self._send(response, environ, start_response)
         body = response.body
         del response.content_length
-        if self._prefers_xml(request):
+        if negotiation.acceptable(accept)[:1] == ["application/xml"]:
             response.body = self._xml(body, response.status_int)
             response.content_type = "application/xml"
         else:
@@ -38,11 +41,6 @@ class ParsableErrorMiddleware:
     def _send(response: webob.Response, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         body: Iterable[bytes] = response(environ, start_response)
         return body
-
-    @staticmethod
-    def _prefers_xml(request: webob.Request) -> bool:
-        offers = request.accept.acceptable_offers(OFFERS)
-        return bool(offers) and offers[0][0] == "application/xml"
 
     @staticmethod
     def _xml(body: bytes, status: int) -> bytes:

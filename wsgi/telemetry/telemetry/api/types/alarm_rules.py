@@ -37,8 +37,11 @@ class Rule(Base):
         for member in wsme.types.list_attributes(type(self)):
             value = value_or(getattr(self, member.key), self._defaults.get(member.key, Unset))
             if value is not Unset:
-                stored[member.name] = [item.as_dict() if isinstance(item, Query) else item for item in value] \
-                    if isinstance(value, list) else value
+                stored[member.name] = (
+                    [item.as_dict() if isinstance(item, Query) else item for item in value]
+                    if isinstance(value, list)
+                    else value
+                )
         return stored
 
     @classmethod
@@ -64,7 +67,11 @@ class ThresholdRule(Rule):
 
     _mandatory: ClassVar[list[str]] = ["meter_name", "threshold"]
     _defaults: ClassVar[dict[str, Any]] = {
-        "query": [], "period": 60, "comparison_operator": "eq", "statistic": "avg", "evaluation_periods": 1,
+        "query": [],
+        "period": 60,
+        "comparison_operator": "eq",
+        "statistic": "avg",
+        "evaluation_periods": 1,
         "exclude_outliers": False,
     }
 

@@ -61,8 +61,11 @@ class AlarmTimeConstraint(Base):
                 raise ClientSideError(_("Timezone %s is not valid") % timezone) from None
         default = f"Time constraint at {self.start} lasting for {self.duration} seconds"
         return {
-            "name": self.name, "description": value_or(self.description, default), "start": self.start,
-            "duration": self.duration, "timezone": timezone,
+            "name": self.name,
+            "description": value_or(self.description, default),
+            "start": self.start,
+            "duration": self.duration,
+            "timezone": timezone,
         }
 
 
@@ -93,14 +96,11 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
         own = f"{self.type}_rule"
         rule = value_or(getattr(self, own), None)
         if rule is None:
-            raise ClientSideError(
-                _("%(rule)s must be set for %(type)s type alarm") % {"rule": own, "type": self.type}
-            )
+            raise ClientSideError(_("%(rule)s must be set for %(type)s type alarm") % {"rule": own, "type": self.type})
         for other in sorted(RULES):
             if other != self.type and value_or(getattr(self, f"{other}_rule"), None) is not None:
                 raise ClientSideError(
-                    _("%(one)s and %(other)s cannot be set at the same time")
-                    % {"one": own, "other": f"{other}_rule"}
+                    _("%(one)s and %(other)s cannot be set at the same time") % {"one": own, "other": f"{other}_rule"}
                 )
         checked: Rule = rule
         checked.check()
@@ -118,21 +118,45 @@ class Alarm(wsme.types.DynamicBase):  # type: ignore[misc]
         user_id, project_id = owner
         actions = {name: list(dict.fromkeys(value_or(getattr(self, name), []))) for name in ACTIONS}
         return records.Alarm(
-            alarm_id=alarm_id, type=self.type, enabled=value_or(self.enabled, True), name=self.name,
-            description=value_or(self.description, None) or rule.description(), timestamp=now, user_id=user_id,
-            project_id=project_id, state=value_or(self.state, UNKNOWN_STATE), state_timestamp=now,
-            repeat_actions=value_or(self.repeat_actions, False), rule=rule.as_dict(), time_constraints=constraints,
-            severity=value_or(self.severity, "low"), **actions,
+            alarm_id=alarm_id,
+            type=self.type,
+            enabled=value_or(self.enabled, True),
+            name=self.name,
+            description=value_or(self.description, None) or rule.description(),
+            timestamp=now,
+            user_id=user_id,
+            project_id=project_id,
+            state=value_or(self.state, UNKNOWN_STATE),
+            state_timestamp=now,
+            repeat_actions=value_or(self.repeat_actions, False),
+            rule=rule.as_dict(),
+            time_constraints=constraints,
+            severity=value_or(self.severity, "low"),
+            **actions,
         )
 
     @classmethod
     def from_record(cls, record: records.Alarm) -> "Alarm":
         """Return the alarm as clients see it."""
         alarm = cls(
-            **{name: getattr(record, name) for name in (
-                "alarm_id", "name", "description", "enabled", "repeat_actions", "type", "project_id", "user_id",
-                "timestamp", "state", "state_timestamp", "severity", *ACTIONS,
-            )},
+            **{
+                name: getattr(record, name)
+                for name in (
+                    "alarm_id",
+                    "name",
+                    "description",
+                    "enabled",
+                    "repeat_actions",
+                    "type",
+                    "project_id",
+                    "user_id",
+                    "timestamp",
+                    "state",
+                    "state_timestamp",
+                    "severity",
+                    *ACTIONS,
+                )
+            },
             time_constraints=[AlarmTimeConstraint(**constraint) for constraint in record.time_constraints],
         )
         if record.type in RULES:
@@ -158,6 +182,18 @@ class AlarmChange(Base):
     @classmethod
     def from_record(cls, record: records.AlarmChange) -> "AlarmChange":
         """Return the change as clients see it."""
-        return cls(**{name: getattr(record, name) for name in (
-            "event_id", "alarm_id", "type", "detail", "project_id", "user_id", "on_behalf_of", "timestamp",
-        )})
+        return cls(
+            **{
+                name: getattr(record, name)
+                for name in (
+                    "event_id",
+                    "alarm_id",
+                    "type",
+                    "detail",
+                    "project_id",
+                    "user_id",
+                    "on_behalf_of",
+                    "timestamp",
+                )
+            }
+        )

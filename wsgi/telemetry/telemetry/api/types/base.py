@@ -87,8 +87,9 @@ def check_volume(field: str, value: Any) -> None:
     """Raise a 400 for a volume from which aggregates cannot be computed."""
     if not is_volume(value):
         raise InvalidInput(
-            field, value, _("The volume must be between %(low)s and %(high)s")
-            % {"low": -BIGGEST_VOLUME, "high": BIGGEST_VOLUME},
+            field,
+            value,
+            _("The volume must be between %(low)s and %(high)s") % {"low": -BIGGEST_VOLUME, "high": BIGGEST_VOLUME},
         )
 
 

@@ -74,7 +74,9 @@ def typed(kind: TraitType, text: str) -> records.TraitValue:
         return records.trait_value(kind, text)
     except ValueError:
         raise InvalidInput(
-            "value", text, _("Unable to convert the value %(value)s to the expected data type %(type)s.")
+            "value",
+            text,
+            _("Unable to convert the value %(value)s to the expected data type %(type)s.")
             % {"value": text, "type": kind.name.lower()},
         ) from None
 
@@ -92,7 +94,9 @@ class Event(Base):
     def from_record(cls, record: records.Event) -> Any:
         """Return the event as clients see it, its traits sorted by name."""
         return cls.answer(
-            message_id=record.message_id, event_type=record.event_type, generated=record.generated,
+            message_id=record.message_id,
+            event_type=record.event_type,
+            generated=record.generated,
             traits=[Trait.from_record(trait) for trait in sorted(record.traits, key=lambda trait: trait.name)],
             raw=dict(record.raw),
         )

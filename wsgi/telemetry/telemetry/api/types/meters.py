@@ -26,8 +26,13 @@ class Meter(Base):
         """Return the meter as clients see it."""
         identity = f"{record.resource_id}+{record.name}".encode()
         return cls.answer(
-            name=record.name, type=record.type, unit=record.unit, resource_id=record.resource_id,
-            project_id=record.project_id, user_id=record.user_id, source=record.source,
+            name=record.name,
+            type=record.type,
+            unit=record.unit,
+            resource_id=record.resource_id,
+            project_id=record.project_id,
+            user_id=record.user_id,
+            source=record.source,
             meter_id=base64.b64encode(identity).decode(),
         )
 
@@ -52,8 +57,16 @@ class OldSample(Base):
     def from_record(cls, record: records.Sample) -> Any:
         """Return the sample as clients see it."""
         return cls.answer(
-            source=record.source, counter_name=record.meter, counter_type=record.type, counter_unit=record.unit,
-            counter_volume=record.volume, user_id=record.user_id, project_id=record.project_id,
-            resource_id=record.resource_id, timestamp=record.timestamp, recorded_at=record.recorded_at,
-            resource_metadata=metadata.flatten(record.metadata), message_id=record.message_id,
+            source=record.source,
+            counter_name=record.meter,
+            counter_type=record.type,
+            counter_unit=record.unit,
+            counter_volume=record.volume,
+            user_id=record.user_id,
+            project_id=record.project_id,
+            resource_id=record.resource_id,
+            timestamp=record.timestamp,
+            recorded_at=record.recorded_at,
+            resource_metadata=metadata.flatten(record.metadata),
+            message_id=record.message_id,
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import wsme
 
-from telemetry.api.types.base import Base, attribute, value_or
+from telemetry.api.types.base import Base, Unset, attribute
 
 
 class Query(Base):
@@ -27,8 +27,9 @@ class Query(Base):
         return f"<Query {self.field!r} {self.op} {self.value!r} {self.type}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the filter as an alarm's rule stores it."""
-        return {"field": self.field, "op": self.op, "value": self.value, "type": value_or(self.type, "")}
+        """Return the filter as an alarm's rule stores it. Members that are not set are left out."""
+        members = {"field": self.field, "op": self.op, "value": self.value, "type": self.type}
+        return {name: value for name, value in members.items() if value is not Unset}
 
 
 class Aggregate(Base):

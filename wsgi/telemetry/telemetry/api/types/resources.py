@@ -3,6 +3,7 @@
 from typing import Any
 
 from telemetry import metadata
+from telemetry.api import names
 from telemetry.api.types import base
 from telemetry.api.types.base import Base, attribute
 from telemetry.storage import records
@@ -29,14 +30,22 @@ class Resource(Base):
 
     @classmethod
     def from_record(cls, record: records.Resource, root: str) -> Any:
-        """Return the resource as clients see it; `root` is the application's URL. Ids in links are not escaped."""
-        links = [Link.answer(href=f"{root}/v2/resources/{record.resource_id}", rel="self")]
+        """Return the resource as clients see it; `root` is the application's URL."""
+        links = [Link.answer(href=f"{root}/v2/resources/{names.in_link(record.resource_id)}", rel="self")]
         links += [
-            Link.answer(href=f"{root}/v2/meters/{meter}?q.field=resource_id&q.value={record.resource_id}", rel=meter)
+            Link.answer(
+                href=f"{root}/v2/meters/{names.in_link(meter)}?q.field=resource_id&q.value={record.resource_id}",
+                rel=meter,
+            )
             for meter in record.meters
         ]
         return cls.answer(
-            resource_id=record.resource_id, project_id=record.project_id, user_id=record.user_id,
-            first_sample_timestamp=record.first_sample_timestamp, last_sample_timestamp=record.last_sample_timestamp,
-            metadata=metadata.flatten(record.metadata), links=links, source=record.source,
+            resource_id=record.resource_id,
+            project_id=record.project_id,
+            user_id=record.user_id,
+            first_sample_timestamp=record.first_sample_timestamp,
+            last_sample_timestamp=record.last_sample_timestamp,
+            metadata=metadata.flatten(record.metadata),
+            links=links,
+            source=record.source,
         )

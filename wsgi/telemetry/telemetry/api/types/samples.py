@@ -28,9 +28,17 @@ class Sample(Base):
     def from_record(cls, record: records.Sample) -> Any:
         """Return the sample as clients see it."""
         return cls.answer(
-            id=record.message_id, meter=record.meter, type=record.type, unit=record.unit, volume=record.volume,
-            user_id=record.user_id, project_id=record.project_id, resource_id=record.resource_id,
-            source=record.source, timestamp=record.timestamp, recorded_at=record.recorded_at,
+            id=record.message_id,
+            meter=record.meter,
+            type=record.type,
+            unit=record.unit,
+            volume=record.volume,
+            user_id=record.user_id,
+            project_id=record.project_id,
+            resource_id=record.resource_id,
+            source=record.source,
+            timestamp=record.timestamp,
+            recorded_at=record.recorded_at,
             metadata=metadata.flatten(record.metadata),
         )
 

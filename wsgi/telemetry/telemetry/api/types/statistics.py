@@ -42,8 +42,14 @@ class Statistics(Base):
             duration = first = last = None  # type: ignore[assignment]
         values = record.values
         return cls.answer(
-            unit=record.unit, groupby=record.groupby, duration=duration, duration_start=first, duration_end=last,
-            period=record.period, period_start=record.period_start, period_end=record.period_end,
+            unit=record.unit,
+            groupby=record.groupby,
+            duration=duration,
+            duration_start=first,
+            duration_end=last,
+            period=record.period,
+            period_start=record.period_start,
+            period_end=record.period_end,
             **{name: CONVERTERS[name](values[name]) for name in values.keys() & CONVERTERS.keys()},
             **({"aggregate": {name: float(value) for name, value in values.items()}} if selected else {}),
         )

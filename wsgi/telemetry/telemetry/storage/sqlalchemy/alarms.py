@@ -1,34 +1,36 @@
 """Alarms and their history."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
+from telemetry import json_text, timestamps
 from telemetry.errors import NotFoundError
 from telemetry.query.expression import Expression, Ordering
-from telemetry.storage.filters import AlarmFilter, HistoryFilter
-from telemetry.storage.records import Alarm, AlarmChange
+from telemetry.storage.filters import AlarmFilter, HistoryFilter, Page, PageRequest
+from telemetry.storage.records import Alarm, AlarmChange, Stored
 from telemetry.storage.sqlalchemy import conditions
 from telemetry.storage.sqlalchemy.complex_query import Compiler
+from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing
 from telemetry.storage.sqlalchemy.models import alarm, alarm_history
+from telemetry.storage.sqlalchemy.pages import Keyset
 
 JSON_COLUMNS = ("ok_actions", "alarm_actions", "insufficient_data_actions", "rule", "time_constraints")
 TIME_COLUMNS = ("timestamp", "state_timestamp")
+OLDEST_FIRST = Keyset((alarm_history.c.timestamp, alarm_history.c.event_id))
 
 
 def _columns(record: Alarm) -> dict[str, Any]:
     values = {column.name: getattr(record, column.name) for column in alarm.columns}
-    values.update({name: json.dumps(values[name]) for name in JSON_COLUMNS})
+    values.update({name: json_text.dumps(values[name]) for name in JSON_COLUMNS})
     values.update({name: timestamps.to_microseconds(values[name]) for name in TIME_COLUMNS})
     return values
 
 
 def _alarm(row: Any) -> Alarm:
     values = dict(row._mapping)
-    values.update({name: json.loads(values[name]) for name in JSON_COLUMNS})
+    values.update({name: json_text.loads_stored(values[name]) for name in JSON_COLUMNS})
     values.update({name: timestamps.from_microseconds(values[name]) for name in TIME_COLUMNS})
     return Alarm(**values)
 
@@ -86,9 +88,32 @@ def delete(connection: sa.Connection, alarm_id: str, change: AlarmChange | None)
 
 def _add_to_history(connection: sa.Connection, change: AlarmChange | None) -> None:
     if change is not None:
-        values = {column.name: getattr(change, column.name) for column in alarm_history.columns}
-        values["timestamp"] = timestamps.to_microseconds(change.timestamp)
-        connection.execute(sa.insert(alarm_history), values)
+        connection.execute(sa.insert(alarm_history), _change_columns(change))
+
+
+def _change_columns(change: AlarmChange) -> dict[str, Any]:
+    values = {column.name: getattr(change, column.name) for column in alarm_history.columns}
+    values["timestamp"] = timestamps.to_microseconds(change.timestamp)
+    return values
+
+
+def stored_changes(connection: sa.Connection, page: PageRequest) -> Page[AlarmChange]:
+    """List the history of all alarms, oldest entry first."""
+    query = OLDEST_FIRST.select_page(sa.select(alarm_history), page)
+    rows, next_marker = OLDEST_FIRST.split(connection.execute(query).all(), page)
+    return Page([_change(row) for row in rows], next_marker)
+
+
+def record_changes(connection: sa.Connection, changes: Sequence[AlarmChange]) -> Stored:
+    """Store entries of the history. An entry whose event_id is stored already is a duplicate."""
+    by_id = {change.event_id: change for change in changes}
+    present: set[str] = set()
+    key = alarm_history.c.event_id
+    for chunk in chunks(by_id):
+        present.update(connection.scalars(sa.select(key).where(key.in_(chunk))))
+    missing = [_change_columns(change) for event_id, change in by_id.items() if event_id not in present]
+    insert_missing(connection, alarm_history, missing)
+    return Stored(len(missing), len(changes) - len(missing))
 
 
 def history(connection: sa.Connection, criteria: HistoryFilter) -> list[AlarmChange]:
@@ -118,8 +143,12 @@ def query_history(
 
 
 def _query(
-    connection: sa.Connection, table: sa.Table, key: Any, expression: Expression | None,
-    orderings: Sequence[Ordering], limit: int,
+    connection: sa.Connection,
+    table: sa.Table,
+    key: Any,
+    expression: Expression | None,
+    orderings: Sequence[Ordering],
+    limit: int,
 ) -> Sequence[Any]:
     compiler = Compiler(connection, dict(table.c.items()))
     query = sa.select(table)

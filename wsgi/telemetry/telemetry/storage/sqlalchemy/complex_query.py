@@ -19,10 +19,17 @@ from telemetry.storage.sqlalchemy.models import (
 )
 
 SAMPLE_COLUMNS = {
-    "counter_name": meter.c.name, "counter_type": meter.c.type, "counter_unit": meter.c.unit,
-    "counter_volume": sample.c.volume, "user_id": resource_state.c.user_id, "project_id": resource_state.c.project_id,
-    "resource_id": resource.c.resource_id, "source": resource_state.c.source, "timestamp": sample.c.timestamp,
-    "recorded_at": sample.c.recorded_at, "message_id": sample.c.message_id,
+    "counter_name": meter.c.name,
+    "counter_type": meter.c.type,
+    "counter_unit": meter.c.unit,
+    "counter_volume": sample.c.volume,
+    "user_id": resource_state.c.user_id,
+    "project_id": resource_state.c.project_id,
+    "resource_id": resource.c.resource_id,
+    "source": resource_state.c.source,
+    "timestamp": sample.c.timestamp,
+    "recorded_at": sample.c.recorded_at,
+    "message_id": sample.c.message_id,
     "message_signature": sample.c.message_signature,
 }
 OPERATORS = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", ">": "__gt__", "<=": "__le__", ">=": "__ge__"}

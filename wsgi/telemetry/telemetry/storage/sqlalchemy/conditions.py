@@ -8,12 +8,17 @@ import sqlalchemy as sa
 
 from telemetry import timestamps
 from telemetry.storage.filters import NULL, MetadataTerm, Owner, SampleFilter
+from telemetry.storage.leaves import typed_leaf
 from telemetry.storage.sqlalchemy.models import meter, resource, resource_state, sample, state_metadata
-from telemetry.storage.sqlalchemy.writing import typed_leaf
 
 Condition = sa.ColumnElement[bool]
 COMPARISONS = {
-    "lt": "__lt__", "le": "__le__", "eq": "__eq__", "ne": "__ne__", "ge": "__ge__", "gt": "__gt__",
+    "lt": "__lt__",
+    "le": "__le__",
+    "eq": "__eq__",
+    "ne": "__ne__",
+    "ge": "__ge__",
+    "gt": "__gt__",
 }
 
 

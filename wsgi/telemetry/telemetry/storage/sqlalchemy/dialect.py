@@ -40,7 +40,10 @@ Changes = Callable[[Any], list[tuple[str, Any]]]
 
 
 def merge(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], changes: Changes,
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    changes: Changes,
     only_if: Callable[[Any], Any] | None = None,
 ) -> None:
     """Insert rows in one statement. If the primary key of a row exists already, assign `changes(new row)` instead.
@@ -55,7 +58,8 @@ def merge(
         case "sqlite" | "postgresql" as name:
             insert: Any = sqlite.insert(table) if name == "sqlite" else _from_arrays(table, rows)
             statement: Any = insert.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns), set_=dict(changes(insert.excluded)),
+                index_elements=list(table.primary_key.columns),
+                set_=dict(changes(insert.excluded)),
                 where=only_if(insert.excluded) if only_if else None,
             )
         case _:
@@ -93,6 +97,11 @@ def whole_quotient(connection: sa.Connection, value: Any, divisor: int) -> sa.Co
 
 
 def matches(connection: sa.Connection, value: Any, pattern: str) -> sa.ColumnElement[bool]:
-    """Return the condition that `value` as text matches a regular expression of the database."""
+    """Return the condition that `value` as text matches a regular expression of the database.
+
+    Without a value, the condition is NULL. SQLAlchemy's function for SQLite would make it false, and its negation true.
+    """
     text = sa.cast(value, sa.Text) if connection.dialect.name != "mysql" else sa.cast(value, mysql.CHAR)
+    if connection.dialect.name == "sqlite":
+        return sa.case((text.is_(None), sa.null()), else_=text.regexp_match(pattern))
     return text.regexp_match(pattern)

@@ -8,7 +8,6 @@ from oslo_config import cfg
 from telemetry.query.expression import Expression, Ordering
 from telemetry.storage import records
 from telemetry.storage.filters import (
-    AGGREGATE_FUNCTIONS,
     AlarmFilter,
     EventFilter,
     HistoryFilter,
@@ -17,10 +16,11 @@ from telemetry.storage.filters import (
     SampleFilter,
     StatisticsRequest,
 )
-from telemetry.storage.interface import Driver
+from telemetry.storage.interface import EVERY_CAPABILITY, Counts, Driver
 from telemetry.storage.sqlalchemy import (
     alarms,
     complex_query,
+    counts,
     events,
     expiry,
     meters,
@@ -36,14 +36,7 @@ from telemetry.storage.sqlalchemy.engine import Database
 class SQLDriver(Driver):
     """Samples, alarms and events in an SQL database."""
 
-    CAPABILITIES = frozenset({
-        "meters:query:simple", "meters:query:metadata", "resources:query:simple", "resources:query:metadata",
-        "samples:query:simple", "samples:query:metadata", "samples:query:complex", "statistics:groupby",
-        "statistics:query:simple", "statistics:query:metadata", "statistics:aggregation:standard",
-        *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATE_FUNCTIONS),
-        "alarms:query:simple", "alarms:query:complex", "alarms:history:query:simple", "alarms:history:query:complex",
-        "events:query:simple",
-    })
+    CAPABILITIES = EVERY_CAPABILITY
 
     def __init__(self, conf: cfg.ConfigOpts, url: str) -> None:
         super().__init__(conf, url)
@@ -90,6 +83,14 @@ class SQLDriver(Driver):
         with self.database.read() as connection:
             return complex_query.query_samples(connection, expression, order, limit)
 
+    def stored_samples(self, page: PageRequest) -> Page[records.Sample]:
+        with self.database.read() as connection:
+            return samples.stored(connection, page)
+
+    def metering_counts(self) -> Counts:
+        with self.database.read() as connection:
+            return counts.metering(connection)
+
     def expire_samples(self, before: dt.datetime, samples_only: bool) -> int:
         return expiry.samples(self.database, before, samples_only)
 
@@ -110,9 +111,7 @@ class SQLDriver(Driver):
         with self.database.read() as connection:
             return alarms.history(connection, criteria)
 
-    def query_alarms(
-        self, expression: Expression | None, order: Sequence[Ordering], limit: int
-    ) -> list[records.Alarm]:
+    def query_alarms(self, expression: Expression | None, order: Sequence[Ordering], limit: int) -> list[records.Alarm]:
         with self.database.read() as connection:
             return alarms.query_alarms(connection, expression, order, limit)
 
@@ -121,6 +120,17 @@ class SQLDriver(Driver):
     ) -> list[records.AlarmChange]:
         with self.database.read() as connection:
             return alarms.query_history(connection, expression, order, limit)
+
+    def stored_alarm_changes(self, page: PageRequest) -> Page[records.AlarmChange]:
+        with self.database.read() as connection:
+            return alarms.stored_changes(connection, page)
+
+    def record_alarm_changes(self, changes: Sequence[records.AlarmChange]) -> records.Stored:
+        return self.database.write(lambda connection: alarms.record_changes(connection, changes))
+
+    def alarm_counts(self) -> Counts:
+        with self.database.read() as connection:
+            return counts.alarms(connection)
 
     def expire_alarm_history(self, before: dt.datetime) -> int:
         return expiry.alarm_changes(self.database, before)
@@ -144,6 +154,10 @@ class SQLDriver(Driver):
     def traits(self, event_type: str, name: str) -> list[records.Trait]:
         with self.database.read() as connection:
             return events.traits(connection, event_type, name)
+
+    def event_counts(self) -> Counts:
+        with self.database.read() as connection:
+            return counts.events(connection)
 
     def expire_events(self, before: dt.datetime) -> int:
         return expiry.events(self.database, before)

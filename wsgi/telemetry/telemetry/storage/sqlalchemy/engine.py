@@ -18,7 +18,7 @@ from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import engines
 from sqlalchemy import exc
 
-from telemetry.errors import BadQueryError, SchemaMismatchError, UnavailableError
+from telemetry.errors import BadQueryError, NoSchemaError, SchemaMismatchError, UnavailableError
 from telemetry.storage.sqlalchemy import patience, schema
 
 LOG = logging.getLogger(__name__)
@@ -117,9 +117,7 @@ class Database:
             return self.url, {}
         # Only telemetry-upgrade creates the file. Otherwise a missing database would look like an empty one.
         mode = "rwc" if create else "rw"
-        return self.url.set(database=f"file:{self.url.database}"), {
-            "mode": mode, "uri": "true", "timeout": str(answer)
-        }
+        return self.url.set(database=f"file:{self.url.database}"), {"mode": mode, "uri": "true", "timeout": str(answer)}
 
     def engine(self, create: bool = False) -> sa.Engine:
         """Return the engine, without connecting. `create` makes a new engine, which may create an SQLite file."""
@@ -136,11 +134,15 @@ class Database:
                     connection_recycle_time=options.connection_recycle_time,
                     max_retries=0,
                     connection_parameters=urlencode(parameters),
-                    **({"_engine_target": _pooled} if self.backend == "sqlite" else {
-                        "max_pool_size": options.max_pool_size,
-                        "max_overflow": options.max_overflow,
-                        "pool_timeout": options.pool_timeout or options.connect_timeout,
-                    }),
+                    **(
+                        {"_engine_target": _pooled}
+                        if self.backend == "sqlite"
+                        else {
+                            "max_pool_size": options.max_pool_size,
+                            "max_overflow": options.max_overflow,
+                            "pool_timeout": options.pool_timeout or options.connect_timeout,
+                        }
+                    ),
                 )
                 self._listen(engine)
                 if create:
@@ -167,7 +169,7 @@ class Database:
                 # process could then delete the write-ahead log that they use.
                 os.stat(str(path))
             except FileNotFoundError:
-                raise SchemaMismatchError(f"The database {path} does not exist. Run: telemetry-upgrade") from None
+                raise NoSchemaError(f"The database {path} does not exist. Run: telemetry-upgrade") from None
             except OSError as error:
                 raise UnavailableError(f"The database {path} cannot be opened: {error.strerror}") from error
         with translated(), self.engine().connect() as connection:

@@ -1,12 +1,11 @@
 """Events, their types and traits."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
+from telemetry import json_text, timestamps
 from telemetry.storage.filters import EventFilter, Page, PageRequest, TraitTerm
 from telemetry.storage.records import Event, Stored, Trait, TraitType
 from telemetry.storage.sqlalchemy import conditions
@@ -41,22 +40,32 @@ def _record_batch(connection: sa.Connection, batch: Sequence[Event]) -> int:
     if not new:
         return 0
     types = _types(connection, sorted({record.event_type for record in new}))
-    insert_missing(connection, event, [
-        {
-            "message_id": record.message_id,
-            "event_type_id": types[record.event_type],
-            "generated": timestamps.to_microseconds(record.generated),
-            "raw": json.dumps(record.raw),
-        }
-        for record in new
-    ])
-    ids = dict(connection.execute(
-        sa.select(event.c.message_id, event.c.id).where(event.c.message_id.in_([record.message_id for record in new]))
-    ).all())
+    insert_missing(
+        connection,
+        event,
+        [
+            {
+                "message_id": record.message_id,
+                "event_type_id": types[record.event_type],
+                "generated": timestamps.to_microseconds(record.generated),
+                "raw": json_text.dumps(record.raw),
+            }
+            for record in new
+        ],
+    )
+    ids = dict(
+        connection.execute(
+            sa.select(event.c.message_id, event.c.id).where(
+                event.c.message_id.in_([record.message_id for record in new])
+            )
+        ).all()
+    )
     described = sorted({(types[record.event_type], t.name, int(t.type)) for record in new for t in record.traits})
-    insert_missing(connection, event_type_trait, [
-        {"event_type_id": key, "key": name, "type": kind} for key, name, kind in described
-    ])
+    insert_missing(
+        connection,
+        event_type_trait,
+        [{"event_type_id": key, "key": name, "type": kind} for key, name, kind in described],
+    )
     insert_missing(connection, trait, [_trait_row(ids[record.message_id], t) for record in new for t in record.traits])
     return len(new)
 
@@ -73,8 +82,13 @@ def _types(connection: sa.Connection, names: list[str]) -> dict[str, int]:
 
 def _trait_row(event_id: int, record: Trait) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "event_id": event_id, "key": record.name, "type": int(record.type),
-        "text_value": None, "int_value": None, "float_value": None, "datetime_value": None,
+        "event_id": event_id,
+        "key": record.name,
+        "type": int(record.type),
+        "text_value": None,
+        "int_value": None,
+        "float_value": None,
+        "datetime_value": None,
     }
     row[VALUE_COLUMNS[record.type]] = column_value(record.value)
     return row
@@ -90,7 +104,9 @@ def _has_trait(term: TraitTerm) -> Any:
     table = trait.alias()
     column = table.c[VALUE_COLUMNS[term.type]]
     return sa.exists().where(
-        table.c.event_id == event.c.id, table.c.key == term.name, table.c.type == int(term.type),
+        table.c.event_id == event.c.id,
+        table.c.key == term.name,
+        table.c.type == int(term.type),
         conditions.compare(column, term.op, column_value(term.value)),
     )
 
@@ -98,7 +114,9 @@ def _has_trait(term: TraitTerm) -> Any:
 def listing(connection: sa.Connection, criteria: EventFilter, page: PageRequest) -> Page[Event]:
     """List events, oldest first."""
     query = sa.select(event, event_type.c.description).join(event_type, event_type.c.id == event.c.event_type_id)
-    query = query.where(*conditions.period(event.c.generated, criteria.start, "ge", criteria.end, "le"))
+    query = query.where(
+        *conditions.period(event.c.generated, criteria.start, criteria.start_op, criteria.end, criteria.end_op)
+    )
     if criteria.event_type is not None:
         query = query.where(event_type.c.description == criteria.event_type)
     if criteria.message_id is not None:
@@ -107,17 +125,22 @@ def listing(connection: sa.Connection, criteria: EventFilter, page: PageRequest)
     if criteria.own_project_only:
         any_project = trait.alias()
         own = TraitTerm("project_id", TraitType.STRING, "eq", criteria.admin_project or "")
-        query = query.where(sa.or_(
-            ~sa.exists().where(any_project.c.event_id == event.c.id, any_project.c.key == "project_id"),
-            _has_trait(own),
-        ))
+        query = query.where(
+            sa.or_(
+                ~sa.exists().where(any_project.c.event_id == event.c.id, any_project.c.key == "project_id"),
+                _has_trait(own),
+            )
+        )
     rows, next_marker = OLDEST_FIRST.split(connection.execute(OLDEST_FIRST.select_page(query, page)).all(), page)
     traits = _traits_of(connection, [row.id for row in rows])
     return Page(
         [
             Event(
-                row.message_id, row.description, timestamps.from_microseconds(row.generated),
-                traits.get(row.id, []), json.loads(row.raw),
+                row.message_id,
+                row.description,
+                timestamps.from_microseconds(row.generated),
+                traits.get(row.id, []),
+                json_text.loads_stored(row.raw),
             )
             for row in rows
         ],
@@ -140,23 +163,23 @@ def types(connection: sa.Connection) -> list[str]:
 
 
 def trait_descriptions(connection: sa.Connection, name: str) -> list[tuple[str, TraitType]]:
-    """List (name, type) of the traits of an event type."""
+    """List (name, type) of the traits of an event type, by type, then name."""
     rows = connection.execute(
         sa.select(event_type_trait.c.key, event_type_trait.c.type)
         .join(event_type, event_type.c.id == event_type_trait.c.event_type_id)
         .where(event_type.c.description == name)
-        .order_by(event_type_trait.c.key, event_type_trait.c.type)
+        .order_by(event_type_trait.c.type, event_type_trait.c.key)
     )
     return [(row.key, TraitType(row.type)) for row in rows]
 
 
 def traits(connection: sa.Connection, type_name: str, name: str) -> list[Trait]:
-    """List each value of a trait in events of a type, oldest event first."""
+    """List each value of a trait in events of a type: by type, then the oldest event first."""
     rows = connection.execute(
         sa.select(trait)
         .join(event, event.c.id == trait.c.event_id)
         .join(event_type, event_type.c.id == event.c.event_type_id)
         .where(event_type.c.description == type_name, trait.c.key == name)
-        .order_by(event.c.generated, event.c.id)
+        .order_by(trait.c.type, event.c.generated, event.c.id)
     )
     return [_trait(row) for row in rows]

@@ -60,9 +60,9 @@ def samples(database: Database, before: dt.datetime, samples_only: bool) -> int:
         pair = sa.exists().where(
             sample.c.meter_id == resource_meter.c.meter_id, sample.c.resource_id == resource_meter.c.resource_id
         )
-        connection.execute(sa.delete(resource_meter).where(
-            ~sa.exists().where(resource_state.c.id == resource_meter.c.state_id)
-        ))
+        connection.execute(
+            sa.delete(resource_meter).where(~sa.exists().where(resource_state.c.id == resource_meter.c.state_id))
+        )
         old = sa.select(resource.c.id).where(resource.c.first_timestamp < oldest_kept)
         connection.execute(sa.delete(resource_meter).where(resource_meter.c.resource_id.in_(old), ~pair))
         in_use = sa.exists().where(resource_meter.c.meter_id == meter.c.id)
@@ -103,7 +103,7 @@ def alarm_changes(database: Database, before: dt.datetime) -> int:
     """Delete alarm changes older than `before`. Return their number."""
     oldest_kept = timestamps.to_microseconds(before)
     return database.write(
-        lambda connection: connection.execute(
-            sa.delete(alarm_history).where(alarm_history.c.timestamp < oldest_kept)
-        ).rowcount
+        lambda connection: (
+            connection.execute(sa.delete(alarm_history).where(alarm_history.c.timestamp < oldest_kept)).rowcount
+        )
     )

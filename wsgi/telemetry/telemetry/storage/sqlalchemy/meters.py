@@ -35,9 +35,15 @@ def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest
     page_of_pairs = BY_AGE.select_page(pairs.where(*where), page).subquery()
     rows = connection.execute(
         sa.select(
-            page_of_pairs.c.meter_id, page_of_pairs.c.resource_id.label("resource_key"),
-            meter.c.name, meter.c.type, meter.c.unit, resource.c.resource_id,
-            resource_state.c.project_id, resource_state.c.user_id, resource_state.c.source,
+            page_of_pairs.c.meter_id,
+            page_of_pairs.c.resource_id.label("resource_key"),
+            meter.c.name,
+            meter.c.type,
+            meter.c.unit,
+            resource.c.resource_id,
+            resource_state.c.project_id,
+            resource_state.c.user_id,
+            resource_state.c.source,
         )
         .select_from(
             page_of_pairs.join(meter, meter.c.id == page_of_pairs.c.meter_id)
@@ -48,10 +54,7 @@ def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest
     ).all()
     rows, next_marker = BY_AGE.split(rows, page, ["meter_id", "resource_key"])
     return Page(
-        [
-            Meter(row.name, row.type, row.unit, row.resource_id, row.project_id, row.user_id, row.source)
-            for row in rows
-        ],
+        [Meter(row.name, row.type, row.unit, row.resource_id, row.project_id, row.user_id, row.source) for row in rows],
         next_marker,
     )
 
@@ -63,9 +66,7 @@ def unique(connection: sa.Connection, criteria: SampleFilter, page: PageRequest)
         return Page([])
     query = sa.select(meter)
     if where:
-        query = query.where(
-            sa.exists().select_from(PAIRS).where(resource_meter.c.meter_id == meter.c.id, *where)
-        )
+        query = query.where(sa.exists().select_from(PAIRS).where(resource_meter.c.meter_id == meter.c.id, *where))
     rows = connection.execute(UNIQUE_BY_AGE.select_page(query, page)).all()
     rows, next_marker = UNIQUE_BY_AGE.split(rows, page)
     return Page([Meter(row.name, row.type, row.unit, None, None, None, None) for row in rows], next_marker)

@@ -34,7 +34,9 @@ def _id() -> sa.Column[int]:
 
 
 meter = sa.Table(
-    "meter", metadata, _id(),
+    "meter",
+    metadata,
+    _id(),
     sa.Column("name", Name, nullable=False),
     sa.Column("type", sa.String(16), nullable=False),
     sa.Column("unit", Name, nullable=False),
@@ -42,7 +44,9 @@ meter = sa.Table(
     **OPTIONS,
 )
 resource = sa.Table(
-    "resource", metadata, _id(),
+    "resource",
+    metadata,
+    _id(),
     sa.Column("resource_id", Name, nullable=False, unique=True),
     sa.Column("state_id", Id, nullable=True),
     sa.Column("first_timestamp", Micros, nullable=False),
@@ -50,7 +54,9 @@ resource = sa.Table(
     **OPTIONS,
 )
 resource_state = sa.Table(
-    "resource_state", metadata, _id(),
+    "resource_state",
+    metadata,
+    _id(),
     sa.Column("resource_id", Id, sa.ForeignKey("resource.id", name="fk_state_resource"), nullable=False),
     sa.Column("user_id", Name, index=True),
     sa.Column("project_id", Name, index=True),
@@ -63,7 +69,8 @@ resource_state = sa.Table(
     **OPTIONS,
 )
 state_metadata = sa.Table(
-    "state_metadata", metadata,
+    "state_metadata",
+    metadata,
     sa.Column("state_id", Id, sa.ForeignKey("resource_state.id", name="fk_metadata_state"), primary_key=True),
     sa.Column("key", Name, primary_key=True),
     sa.Column("kind", sa.String(5), nullable=False),
@@ -74,7 +81,8 @@ state_metadata = sa.Table(
     **PLAIN,
 )
 resource_meter = sa.Table(
-    "resource_meter", metadata,
+    "resource_meter",
+    metadata,
     sa.Column("meter_id", Id, sa.ForeignKey("meter.id", name="fk_resource_meter_meter"), primary_key=True),
     sa.Column("resource_id", Id, sa.ForeignKey("resource.id", name="fk_resource_meter_resource"), primary_key=True),
     sa.Column("state_id", Id, nullable=False),
@@ -82,7 +90,9 @@ resource_meter = sa.Table(
     **PLAIN,
 )
 sample = sa.Table(
-    "sample", metadata, _id(),
+    "sample",
+    metadata,
+    _id(),
     sa.Column("meter_id", Id, sa.ForeignKey("meter.id", name="fk_sample_meter"), nullable=False),
     sa.Column("resource_id", Id, sa.ForeignKey("resource.id", name="fk_sample_resource"), nullable=False),
     sa.Column("state_id", Id, sa.ForeignKey("resource_state.id", name="fk_sample_state"), nullable=False),
@@ -99,7 +109,8 @@ sample = sa.Table(
     **OPTIONS,
 )
 alarm = sa.Table(
-    "alarm", metadata,
+    "alarm",
+    metadata,
     sa.Column("alarm_id", sa.String(128), primary_key=True),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("name", Name, nullable=False),
@@ -120,7 +131,8 @@ alarm = sa.Table(
     **PLAIN,
 )
 alarm_history = sa.Table(
-    "alarm_history", metadata,
+    "alarm_history",
+    metadata,
     sa.Column("event_id", sa.String(128), primary_key=True),
     sa.Column("alarm_id", sa.String(128), nullable=False, index=True),
     sa.Column("on_behalf_of", Name),
@@ -133,19 +145,24 @@ alarm_history = sa.Table(
     **PLAIN,
 )
 event_type = sa.Table(
-    "event_type", metadata, _id(),
+    "event_type",
+    metadata,
+    _id(),
     sa.Column("description", Name, nullable=False, unique=True),
     **OPTIONS,
 )
 event_type_trait = sa.Table(
-    "event_type_trait", metadata,
+    "event_type_trait",
+    metadata,
     sa.Column("event_type_id", Id, sa.ForeignKey("event_type.id", name="fk_type_trait_type"), primary_key=True),
     sa.Column("key", Name, primary_key=True),
     sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
     **PLAIN,
 )
 event = sa.Table(
-    "event", metadata, _id(),
+    "event",
+    metadata,
+    _id(),
     sa.Column("message_id", Name, nullable=False, unique=True),
     sa.Column("event_type_id", Id, sa.ForeignKey("event_type.id", name="fk_event_type"), nullable=False),
     sa.Column("generated", Micros, nullable=False),
@@ -155,7 +172,8 @@ event = sa.Table(
     **OPTIONS,
 )
 trait = sa.Table(
-    "trait", metadata,
+    "trait",
+    metadata,
     sa.Column("event_id", Id, sa.ForeignKey("event.id", name="fk_trait_event"), primary_key=True),
     sa.Column("key", Name, primary_key=True),
     sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),

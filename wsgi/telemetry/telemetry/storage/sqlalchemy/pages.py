@@ -3,20 +3,15 @@
 A page costs the same at any place in the list, and rows that are added or deleted between two pages shift nothing.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry.errors import BadQueryError
 from telemetry.storage.filters import PageRequest
-from telemetry.storage.limits import BIGGEST_INT
+from telemetry.storage.markers import Key, decode, encode
 
-Key = tuple[int | str, ...]
 Condition = sa.ColumnElement[bool]
 
 
@@ -57,24 +52,6 @@ class Keyset:
         """
         if page.limit is None or len(rows) <= page.limit:
             return rows, None
-        rows = rows[:page.limit]
+        rows = rows[: page.limit]
         last = rows[-1]
         return rows, encode(tuple(getattr(last, name) for name in names or [column.name for column in self.columns]))
-
-
-def encode(key: Key) -> str:
-    """Return the marker for a sort key: opaque text that is safe in a URL."""
-    return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode().rstrip("=")
-
-
-def decode(marker: str, kinds: Sequence[type]) -> Key:
-    """Return the sort key of a marker. Raises BadQueryError unless the key's members have these types."""
-    try:
-        key = json.loads(base64.urlsafe_b64decode(marker.encode() + b"=" * (-len(marker) % 4)))
-    except (ValueError, binascii.Error, RecursionError) as error:
-        raise BadQueryError(f"The marker {marker} is not one of this list's") from error
-    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
-        raise BadQueryError(f"The marker {marker} is not one of this list's")
-    if any(isinstance(part, int) and abs(part) > BIGGEST_INT for part in key):
-        raise BadQueryError(f"The marker {marker} is not one of this list's")
-    return tuple(key)

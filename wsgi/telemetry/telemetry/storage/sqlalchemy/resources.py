@@ -1,11 +1,10 @@
 """Lists resources. The queries read resource and resource_state, and samples only for a time range."""
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
+from telemetry import json_text, timestamps
 from telemetry.storage.filters import Page, PageRequest, SampleFilter
 from telemetry.storage.records import Resource
 from telemetry.storage.sqlalchemy import conditions
@@ -16,9 +15,7 @@ from telemetry.storage.sqlalchemy.pages import Keyset
 BY_ID = Keyset((resource.c.resource_id,))
 
 
-def listing(
-    connection: sa.Connection, criteria: SampleFilter, page: PageRequest, with_meters: bool
-) -> Page[Resource]:
+def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest, with_meters: bool) -> Page[Resource]:
     """List the resources with a sample that matches the filter, in the order of their ids."""
     of_state = conditions.of_state(criteria)
     times = conditions.period(sample.c.timestamp, criteria.start, criteria.start_op, criteria.end, criteria.end_op)
@@ -49,12 +46,18 @@ def listing(
             continue
         first, last, state_id = spans[row.id]
         state = states[state_id]
-        items.append(Resource(
-            resource_id=row.resource_id, project_id=state.project_id, user_id=state.user_id, source=state.source,
-            metadata=json.loads(state.metadata), meters=meters.get(row.id, []),
-            first_sample_timestamp=timestamps.from_microseconds(first),
-            last_sample_timestamp=timestamps.from_microseconds(last),
-        ))
+        items.append(
+            Resource(
+                resource_id=row.resource_id,
+                project_id=state.project_id,
+                user_id=state.user_id,
+                source=state.source,
+                metadata=json_text.loads_stored(state.metadata),
+                meters=meters.get(row.id, []),
+                first_sample_timestamp=timestamps.from_microseconds(first),
+                last_sample_timestamp=timestamps.from_microseconds(last),
+            )
+        )
     return Page(items, next_marker)
 
 
@@ -66,8 +69,10 @@ def _from_states(connection: sa.Connection, keys: list[int], of_state: list[Any]
     for chunk in chunks(keys):
         for row in connection.execute(
             sa.select(
-                resource_state.c.resource_id, resource_state.c.id,
-                resource_state.c.first_timestamp, resource_state.c.last_timestamp,
+                resource_state.c.resource_id,
+                resource_state.c.id,
+                resource_state.c.first_timestamp,
+                resource_state.c.last_timestamp,
             )
             .where(resource_state.c.resource_id.in_(chunk), *of_state)
             .order_by(resource_state.c.last_timestamp, resource_state.c.id)

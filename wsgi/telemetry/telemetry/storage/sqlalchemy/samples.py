@@ -1,11 +1,10 @@
 """Lists samples."""
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
 
-from telemetry import timestamps
+from telemetry import json_text, timestamps
 from telemetry.storage.filters import Page, PageRequest, SampleFilter
 from telemetry.storage.records import Sample
 from telemetry.storage.sqlalchemy import conditions
@@ -14,10 +13,22 @@ from telemetry.storage.sqlalchemy.models import meter, resource, resource_state,
 from telemetry.storage.sqlalchemy.pages import Keyset
 
 NEWEST_FIRST = Keyset((sample.c.timestamp, sample.c.id), descending=True)
+AS_STORED = Keyset((sample.c.id,))
 COLUMNS = (
-    sample.c.id, sample.c.volume, sample.c.timestamp, sample.c.recorded_at, sample.c.message_id,
-    sample.c.message_signature, meter.c.name, meter.c.type, meter.c.unit, resource.c.resource_id,
-    resource_state.c.user_id, resource_state.c.project_id, resource_state.c.source, resource_state.c.metadata,
+    sample.c.id,
+    sample.c.volume,
+    sample.c.timestamp,
+    sample.c.recorded_at,
+    sample.c.message_id,
+    sample.c.message_signature,
+    meter.c.name,
+    meter.c.type,
+    meter.c.unit,
+    resource.c.resource_id,
+    resource_state.c.user_id,
+    resource_state.c.project_id,
+    resource_state.c.source,
+    resource_state.c.metadata,
 )
 SOURCE = (
     sample.join(meter, meter.c.id == sample.c.meter_id)
@@ -32,10 +43,18 @@ WINDOW = 50
 def from_row(row: Any) -> Sample:
     """Return the sample of a row of COLUMNS."""
     return Sample(
-        meter=row.name, type=row.type, unit=row.unit, volume=row.volume, user_id=row.user_id,
-        project_id=row.project_id, resource_id=row.resource_id, source=row.source,
-        timestamp=timestamps.from_microseconds(row.timestamp), metadata=json.loads(row.metadata),
-        message_id=row.message_id, message_signature=row.message_signature,
+        meter=row.name,
+        type=row.type,
+        unit=row.unit,
+        volume=row.volume,
+        user_id=row.user_id,
+        project_id=row.project_id,
+        resource_id=row.resource_id,
+        source=row.source,
+        timestamp=timestamps.from_microseconds(row.timestamp),
+        metadata=json_text.loads_stored(row.metadata),
+        message_id=row.message_id,
+        message_signature=row.message_signature,
         recorded_at=timestamps.from_microseconds(row.recorded_at),
     )
 
@@ -63,9 +82,11 @@ def _among_newest(connection: sa.Connection, of_sample: list[Any], of_state: lis
         return None
     # The limit cuts nothing off. It makes the database evaluate this subquery first.
     newest = query.where(sample.c.timestamp > oldest).limit(count * WINDOW).subquery()
-    matching = sa.select(newest.c.id, newest.c.timestamp).join(
-        resource_state, resource_state.c.id == newest.c.state_id
-    ).where(*of_state)
+    matching = (
+        sa.select(newest.c.id, newest.c.timestamp)
+        .join(resource_state, resource_state.c.id == newest.c.state_id)
+        .where(*of_state)
+    )
     rows = connection.execute(_newest_first(matching, newest).limit(count)).all()
     if len(rows) < count:
         return None
@@ -99,8 +120,17 @@ def listing(connection: sa.Connection, criteria: SampleFilter, page: PageRequest
     if ids is None:
         ids = _among_all(connection, of_sample, of_state, page.limit)
     rows = connection.execute(
-        sa.select(*COLUMNS).select_from(SOURCE.join(ids, ids.c.id == sample.c.id))
+        sa.select(*COLUMNS)
+        .select_from(SOURCE.join(ids, ids.c.id == sample.c.id))
         .order_by(sample.c.timestamp.desc(), sample.c.id.desc())
     ).all()
     rows, next_marker = NEWEST_FIRST.split(rows, page)
+    return Page([from_row(row) for row in rows], next_marker)
+
+
+def stored(connection: sa.Connection, page: PageRequest) -> Page[Sample]:
+    """List samples in the order in which they were stored."""
+    ids = AS_STORED.select_page(sa.select(sample.c.id), page).subquery()
+    query = sa.select(*COLUMNS).select_from(SOURCE.join(ids, ids.c.id == sample.c.id)).order_by(sample.c.id)
+    rows, next_marker = AS_STORED.split(connection.execute(query).all(), page)
     return Page([from_row(row) for row in rows], next_marker)

@@ -5,6 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from telemetry.errors import SchemaMismatchError
+from telemetry.storage import versions
 
 # Oldest first. The API does not load alembic to read them from the folder; a test compares both.
 REVISIONS = ("0001",)
@@ -15,18 +16,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def require_head(version: str | None) -> None:
     """Raise SchemaMismatchError, which names the command to run, unless `version` is the one that this code needs."""
-    if version == HEAD:
-        return
-    if version is None:
-        raise SchemaMismatchError("The database has no telemetry schema. Run: telemetry-upgrade")
-    if version in REVISIONS:
-        raise SchemaMismatchError(
-            f"The database schema is {version}, older than {HEAD}, which this release needs. Run: telemetry-upgrade"
-        )
-    raise SchemaMismatchError(
-        f"The database schema is {version}, newer than {HEAD}, the newest that this release knows. "
-        f"Deploy the newer release again, or use its command: telemetry-upgrade --revision {HEAD}"
-    )
+    versions.require(version, HEAD, REVISIONS)
 
 
 def current(connection: sa.Connection) -> str | None:

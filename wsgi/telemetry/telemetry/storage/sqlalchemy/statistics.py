@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import metadata, timestamps
-from telemetry.errors import BadQueryError
 from telemetry.storage.filters import Aggregate, StatisticsRequest
 from telemetry.storage.records import Statistics
 from telemetry.storage.sqlalchemy import conditions
@@ -53,10 +52,13 @@ def statistics(connection: sa.Connection, request: StatisticsRequest) -> list[St
         start = begin
     for unit, keys in units.items():
         statistics_rows.extend(_rows(connection, request, unit, [conditions.of_meters(keys), *where], joins, start))
-    statistics_rows.sort(key=lambda row: (
-        row.period_start if row.period else timestamps.EPOCH,
-        [value or "" for value in (row.groupby or {}).values()], row.unit,
-    ))
+    statistics_rows.sort(
+        key=lambda row: (
+            row.period_start if row.period else timestamps.EPOCH,
+            [value or "" for value in (row.groupby or {}).values()],
+            row.unit,
+        )
+    )
     return statistics_rows
 
 
@@ -90,7 +92,8 @@ def _first_bucket(
     if request.filter.start is not None:
         return timestamps.to_microseconds(request.filter.start)
     first: int | None = connection.scalar(
-        sa.select(sa.func.min(sample.c.timestamp)).select_from(_source(joins))
+        sa.select(sa.func.min(sample.c.timestamp))
+        .select_from(_source(joins))
         .where(sample.c.meter_id.in_(keys), *where)
     )
     return first
@@ -113,7 +116,11 @@ def _group_columns(groupby: Sequence[str], joins: list[Any]) -> list[Any]:
 
 
 def _rows(
-    connection: sa.Connection, request: StatisticsRequest, unit: str, where: list[Any], joins: list[Any],
+    connection: sa.Connection,
+    request: StatisticsRequest,
+    unit: str,
+    where: list[Any],
+    joins: list[Any],
     start: int,
 ) -> list[Statistics]:
     joins = list(joins)
@@ -121,9 +128,7 @@ def _rows(
     groups = _group_columns(request.groupby, joins)
     if span:
         groups.append(whole_quotient(connection, sample.c.timestamp - start, span).label("bucket"))
-    columns: list[Any] = [
-        sa.func.min(sample.c.timestamp).label("first"), sa.func.max(sample.c.timestamp).label("last")
-    ]
+    columns: list[Any] = [sa.func.min(sample.c.timestamp).label("first"), sa.func.max(sample.c.timestamp).label("last")]
     for number, aggregate in enumerate(request.aggregates):
         columns.append(_function(aggregate).label(f"value_{number}"))
     query = sa.select(*groups, *columns).select_from(_source(joins)).where(*where)
@@ -140,17 +145,20 @@ def _rows(
         begin, end = first, last
         if span:
             begin = start + int(row[group_count]) * span
-            end = begin + span
-        try:
-            statistics_rows.append(Statistics(
-                unit=unit, values=dict(zip(keys, values, strict=True)),
-                duration_start=timestamps.from_microseconds(first), duration_end=timestamps.from_microseconds(last),
-                period=request.period, period_start=timestamps.from_microseconds(begin),
+            # The last period of the calendar ends with the calendar.
+            end = min(begin + span, timestamps.LAST)
+        statistics_rows.append(
+            Statistics(
+                unit=unit,
+                values=dict(zip(keys, values, strict=True)),
+                duration_start=timestamps.from_microseconds(first),
+                duration_end=timestamps.from_microseconds(last),
+                period=request.period,
+                period_start=timestamps.from_microseconds(begin),
                 period_end=timestamps.from_microseconds(end),
                 groupby=dict(zip(request.groupby, row, strict=False)) if group_count else None,
-            ))
-        except OverflowError as error:
-            raise BadQueryError(f"Invalid period {request.period}: {error}") from error
+            )
+        )
     return statistics_rows
 
 

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from telemetry import metadata, timestamps
-from telemetry.storage.limits import BIGGEST_INT, NAME_LENGTH
+from telemetry.storage.leaves import typed_leaf
+from telemetry.storage.limits import NAME_LENGTH
 from telemetry.storage.records import Sample, Stored
 from telemetry.storage.sqlalchemy import models
 from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
@@ -17,7 +17,7 @@ from telemetry.storage.sqlalchemy.dialect import chunks, insert_missing, merge
 # Samples in a batch.
 BATCH = 1000
 # json.dumps would make an encoder for every sample.
-ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"))
 MeterKey = tuple[str, str, str]
 
 
@@ -102,7 +102,8 @@ class _Batch:
             span = self._spans({sample.message_id: sample.resource_id for sample in self.samples})
             missing = [
                 {"resource_id": name, "first_timestamp": span[name][0], "last_timestamp": span[name][1]}
-                for name in names if name not in ids
+                for name in names
+                if name not in ids
             ]
             insert_missing(self.connection, table, missing)
             ids = self._lookup(table.c.resource_id, table.c.id, names)
@@ -132,23 +133,25 @@ class _Batch:
         missing = sorted(by_digest.keys() - ids.keys())
         if missing:
             spans = self._spans(digests)
-            insert_missing(self.connection, table, [
-                {
-                    "resource_id": resources[by_digest[digest][0].resource_id],
-                    "user_id": by_digest[digest][0].user_id,
-                    "project_id": by_digest[digest][0].project_id,
-                    "source": by_digest[digest][0].source,
-                    "metadata": by_digest[digest][1],
-                    "digest": digest,
-                    "first_timestamp": spans[digest][0],
-                    "last_timestamp": spans[digest][1],
-                }
-                for digest in missing
-            ])
+            insert_missing(
+                self.connection,
+                table,
+                [
+                    {
+                        "resource_id": resources[by_digest[digest][0].resource_id],
+                        "user_id": by_digest[digest][0].user_id,
+                        "project_id": by_digest[digest][0].project_id,
+                        "source": by_digest[digest][0].source,
+                        "metadata": by_digest[digest][1],
+                        "digest": digest,
+                        "first_timestamp": spans[digest][0],
+                        "last_timestamp": spans[digest][1],
+                    }
+                    for digest in missing
+                ],
+            )
             ids = self._lookup(table.c.digest, table.c.id, by_digest)
-            leaves = [
-                row for digest in missing for row in _leaf_rows(ids[digest], by_digest[digest][0].metadata)
-            ]
+            leaves = [row for digest in missing for row in _leaf_rows(ids[digest], by_digest[digest][0].metadata)]
             insert_missing(self.connection, models.state_metadata, leaves)
         return ids, digests
 
@@ -182,7 +185,11 @@ class _Batch:
             models.resource_state,
             [
                 {
-                    "id": key, "resource_id": owners[key], "metadata": "", "digest": "", "first_timestamp": low,
+                    "id": key,
+                    "resource_id": owners[key],
+                    "metadata": "",
+                    "digest": "",
+                    "first_timestamp": low,
                     "last_timestamp": high,
                 }
                 for key, (low, high) in sorted(spans.items())
@@ -227,15 +234,3 @@ def _leaf_rows(state_id: int, nested: metadata.Metadata) -> list[dict[str, Any]]
         if len(key) <= NAME_LENGTH:
             rows[key] = {"state_id": state_id, "key": key, **typed_leaf(value)}
     return list(rows.values())
-
-
-def typed_leaf(value: Any) -> dict[str, Any]:
-    """Return the columns of a metadata value: its kind, its text, and its number if it is one."""
-    columns: dict[str, Any] = {"kind": "text", "text_value": str(value), "int_value": None, "float_value": None}
-    if isinstance(value, bool):
-        columns.update(kind="bool", int_value=int(value))
-    elif isinstance(value, int) and abs(value) <= BIGGEST_INT:
-        columns.update(kind="int", int_value=value)
-    elif isinstance(value, int | float) and abs(value) <= sys.float_info.max:
-        columns.update(kind="float", float_value=float(value))
-    return columns

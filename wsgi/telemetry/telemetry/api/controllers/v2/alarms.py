@@ -8,7 +8,7 @@ import pecan
 from pecan import rest
 
 from telemetry import timestamps
-from telemetry.api import alarm_actions, alarm_changes, identity, scoping
+from telemetry.api import alarm_actions, alarm_changes, alarm_scope, identity, scoping
 from telemetry.api.errors import ClientSideError, ProjectNotAuthorizedError
 from telemetry.api.expose import expose
 from telemetry.api.types.alarms import Alarm, AlarmChange, State
@@ -47,25 +47,11 @@ def _check_combination(record: records.Alarm) -> None:
     """Raise a 404 for a member alarm that does not exist, a 400 for the alarm itself."""
     if record.type != "combination":
         return
-    project = record.project_id if identity.scope().limited else None
+    project = identity.scope_on_behalf_of(record.project_id).project_id
     for member in record.rule["alarm_ids"]:
         if member == record.alarm_id:
             raise ClientSideError(_("Cannot specify alarm %s itself in combination rule") % member)
         _stored(member, project)
-
-
-def _limit_rule(record: records.Alarm) -> None:
-    """Limit a threshold rule to the samples of its owner, if the owner may not see all samples."""
-    if record.type != "threshold" or record.project_id is None:
-        return
-    own = identity.scope().project_id
-    if own is None and record.project_id == identity.project_id():
-        return
-    if own is None and identity.project_id() is None:
-        return
-    query = record.rule["query"]
-    if not any(item["field"] in ("project", "project_id") for item in query):
-        query.append({"field": "project_id", "op": "eq", "value": record.project_id, "type": ""})
 
 
 def _check_quota(record: records.Alarm) -> None:
@@ -119,7 +105,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
         new = data.record(self._id, owner, timestamps.utcnow())
         alarm_actions.check(new)
         _check_combination(new)
-        _limit_rule(new)
+        alarm_scope.limit_rule(new)
         if new.name != old.name or new.project_id != old.project_id:
             _check_name_free(new.name, new.project_id, _("Alarm with name=%s exists") % new.name, self._id)
         if new.state == old.state:
@@ -143,9 +129,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
         """Return the alarm's history, newest first; an unknown alarm has none."""
         identity.enforce("alarm_history")
         parsed = simple.parse(list(q or []), simple.ALARM_HISTORY)
-        changes = pecan.request.stores.alarm.alarm_changes(
-            parsed.history_filter(self._id, identity.scope().project_id)
-        )
+        changes = pecan.request.stores.alarm.alarm_changes(parsed.history_filter(self._id, identity.scope().project_id))
         return [AlarmChange.from_record(change) for change in changes]
 
     @expose(State, body=State)
@@ -184,7 +168,7 @@ class AlarmsController(rest.RestController):  # type: ignore[misc]
         alarm = data.record(str(uuid.uuid4()), owner, timestamps.utcnow())
         alarm_actions.check(alarm)
         _check_combination(alarm)
-        _limit_rule(alarm)
+        alarm_scope.limit_rule(alarm)
         _check_quota(alarm)
         _check_name_free(alarm.name, alarm.project_id, _("Alarm with name='%s' exists") % alarm.name)
         entry = alarm_changes.change(alarm_changes.CREATION, alarm)

@@ -11,8 +11,11 @@ from telemetry.storage.filters import AGGREGATE_FUNCTIONS
 from telemetry.storage.interface import Driver
 
 METERING = (
-    *(f"{kind}:query:{form}" for kind in ("meters", "resources", "samples", "statistics")
-      for form in ("simple", "metadata", "complex")),
+    *(
+        f"{kind}:query:{form}"
+        for kind in ("meters", "resources", "samples", "statistics")
+        for form in ("simple", "metadata", "complex")
+    ),
     "statistics:groupby",
     "statistics:aggregation:standard",
     *(f"statistics:aggregation:selectable:{name}" for name in AGGREGATE_FUNCTIONS),

@@ -6,7 +6,7 @@ import pecan
 import webob.exc
 from pecan import rest
 
-from telemetry.api import identity, paging
+from telemetry.api import identity, names, paging
 from telemetry.api.errors import ClientSideError, InvalidInput, NotFoundError
 from telemetry.api.expose import expose
 from telemetry.api.types.base import Unset
@@ -18,6 +18,13 @@ from telemetry.storage.filters import EventFilter, PageRequest, TraitTerm
 from telemetry.storage.records import TraitType
 
 OPERATORS = ("lt", "le", "eq", "ne", "ge", "gt")
+# The fields of an event itself, and their operators. With eq, a start or end belongs to the range.
+FIELD_OPERATORS = {
+    "event_type": ("eq",),
+    "message_id": ("eq",),
+    "start_timestamp": ("eq", "ge", "gt"),
+    "end_timestamp": ("eq", "le", "lt"),
+}
 TYPES = ("integer", "float", "string", "datetime")
 
 
@@ -46,6 +53,9 @@ def _filter(queries: list[Query] | None) -> EventFilter:
 
 
 def _add(criteria: EventFilter, query: Query) -> None:
+    operators = FIELD_OPERATORS.get(query.field)
+    if operators is not None and query.op not in operators:
+        raise InvalidInput("op", query.op, _("unimplemented operator for %s") % query.field)
     if query.field in ("event_type", "message_id"):
         setattr(criteria, query.field, query.value)
     elif query.field in ("start_timestamp", "end_timestamp"):
@@ -53,7 +63,10 @@ def _add(criteria: EventFilter, query: Query) -> None:
             time = conversion.convert(query.value, "datetime")
         except conversion.ConversionError:
             raise InvalidInput(query.field, query.value, _("invalid timestamp format")) from None
-        setattr(criteria, "start" if query.field == "start_timestamp" else "end", time)
+        end = query.field.removesuffix("_timestamp")
+        setattr(criteria, end, time)
+        if query.op != "eq":
+            setattr(criteria, f"{end}_op", query.op)
     else:
         kind = query.type or "string"
         try:
@@ -61,8 +74,11 @@ def _add(criteria: EventFilter, query: Query) -> None:
         except conversion.ConversionError as error:
             raise ClientSideError(error.args[0]) from None
         trait_type = TRAIT_TYPES[kind]
-        criteria.traits.append(TraitTerm(query.field, trait_type, query.op, typed(trait_type, query.value)
-                                       if kind != "datetime" else value))
+        criteria.traits.append(
+            TraitTerm(
+                query.field, trait_type, query.op, typed(trait_type, query.value) if kind != "datetime" else value
+            )
+        )
 
 
 class EventsController(rest.RestController):  # type: ignore[misc]
@@ -81,7 +97,7 @@ class EventsController(rest.RestController):  # type: ignore[misc]
         """Return an event."""
         identity.enforce("events:show")
         criteria = _filter(None)
-        criteria.message_id = message_id
+        criteria.message_id = message_id = names.from_path(message_id)
         events = pecan.request.stores.event.events(criteria, PageRequest()).items
         if not events:
             raise NotFoundError("Event", message_id)
@@ -130,7 +146,8 @@ class TraitsController(rest.RestController):  # type: ignore[misc]
     def get_one(self, trait_name: str) -> Any:
         """Return each value that a trait has in events of the type."""
         identity.require_unlimited()
-        return [Trait.from_record(trait) for trait in pecan.request.stores.event.traits(self._event_type, trait_name)]
+        traits = pecan.request.stores.event.traits(self._event_type, names.from_path(trait_name))
+        return [Trait.from_record(trait) for trait in traits]
 
 
 class EventTypeController(rest.RestController):  # type: ignore[misc]
@@ -151,7 +168,7 @@ class EventTypesController(rest.RestController):  # type: ignore[misc]
 
     @pecan.expose()  # type: ignore[untyped-decorator]
     def _lookup(self, event_type: str, *remainder: str) -> tuple[EventTypeController, tuple[str, ...]]:
-        return EventTypeController(event_type), remainder
+        return EventTypeController(names.from_path(event_type)), remainder
 
     @expose([str])
     def get_all(self) -> Any:

@@ -7,7 +7,7 @@ import pecan
 from pecan import rest
 
 from telemetry import metadata, timestamps
-from telemetry.api import identity, paging, posting, scoping
+from telemetry.api import identity, names, paging, posting, scoping
 from telemetry.api.errors import ClientSideError, UnknownArgument
 from telemetry.api.expose import expose
 from telemetry.api.types.base import value_or
@@ -53,7 +53,10 @@ class MeterController(rest.RestController):  # type: ignore[misc]
 
     @expose([Statistics], [Query], [str], int, [Aggregate])
     def statistics(
-        self, q: list[Query] | None = None, groupby: list[str] | None = None, period: int | None = None,
+        self,
+        q: list[Query] | None = None,
+        groupby: list[str] | None = None,
+        period: int | None = None,
         aggregate: list[Aggregate] | None = None,
     ) -> Any:
         """Return statistics of the meter's samples."""
@@ -62,9 +65,14 @@ class MeterController(rest.RestController):  # type: ignore[misc]
         groups = _groups(groupby or [])
         selected = _aggregates(aggregate or [])
         parsed = simple.parse(scoping.limited(q, identity.scope()), simple.SAMPLES)
-        rows = pecan.request.stores.metering.statistics(filters.StatisticsRequest(
-            parsed.sample_filter(meter=self.meter_name), period or 0, groups, selected or filters.STANDARD_AGGREGATES
-        ))
+        rows = pecan.request.stores.metering.statistics(
+            filters.StatisticsRequest(
+                parsed.sample_filter(meter=self.meter_name),
+                period or 0,
+                groups,
+                selected or filters.STANDARD_AGGREGATES,
+            )
+        )
         times = parsed.times
         return [Statistics.from_record(row, bool(selected), times.requested_start, times.requested_end) for row in rows]
 
@@ -74,7 +82,7 @@ class MetersController(rest.RestController):  # type: ignore[misc]
 
     @pecan.expose()  # type: ignore[untyped-decorator]
     def _lookup(self, meter_name: str, *remainder: str) -> tuple[MeterController, tuple[str, ...]]:
-        return MeterController(meter_name), remainder
+        return MeterController(names.from_path(meter_name)), remainder
 
     @expose([Meter], [Query], int, str, str)
     def get_all(
@@ -122,7 +130,7 @@ def _aggregates(requested: list[Aggregate]) -> list[filters.Aggregate]:
     for item in requested:
         if item.func not in filters.AGGREGATE_FUNCTIONS:
             raise ClientSideError(_("Invalid aggregation function: %s") % item.func)
-    parameters = [value_or(item.param, None) for item in requested]
+    parameters = [value_or(item.param, None) or None for item in requested]
     if None in parameters:
         present = iter([parameter for parameter in parameters if parameter is not None])
         parameters = [next(present, None) if item.func == "cardinality" else None for item in requested]

@@ -1,12 +1,11 @@
 """/v2/resources"""
 
 from typing import Any
-from urllib.parse import unquote
 
 import pecan
 from pecan import rest
 
-from telemetry.api import identity, paging, scoping
+from telemetry.api import identity, names, paging, scoping
 from telemetry.api.errors import NotFoundError
 from telemetry.api.expose import expose
 from telemetry.api.types.query import Query
@@ -20,9 +19,9 @@ class ResourcesController(rest.RestController):  # type: ignore[misc]
 
     @expose(Resource, str)
     def get_one(self, resource_id: str) -> Any:
-        """Return a resource. The id is unquoted twice: a client writes `a/b` as a%252Fb."""
+        """Return a resource."""
         identity.enforce("get_resource")
-        name = unquote(resource_id)
+        name = names.from_path(resource_id)
         criteria = SampleFilter(resource=name, project=identity.scope().project_id)
         resources = pecan.request.stores.metering.resources(criteria, PageRequest(), True).items
         if not resources:

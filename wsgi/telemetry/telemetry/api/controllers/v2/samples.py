@@ -5,7 +5,7 @@ from typing import Any
 import pecan
 from pecan import rest
 
-from telemetry.api import bulk, identity, paging, scoping
+from telemetry.api import bulk, identity, names, paging, scoping
 from telemetry.api.errors import NotFoundError
 from telemetry.api.expose import expose
 from telemetry.api.types.query import Query
@@ -30,6 +30,7 @@ class SamplesController(rest.RestController):  # type: ignore[misc]
     def get_one(self, sample_id: str) -> Any:
         """Return a sample."""
         identity.enforce("get_sample")
+        sample_id = names.from_path(sample_id)
         criteria = SampleFilter(message_id=sample_id, project=identity.scope().project_id)
         samples = pecan.request.stores.metering.samples(criteria, PageRequest()).items
         if not samples:

@@ -15,7 +15,8 @@ OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4",
 
 
 def upgrade() -> None:
-    op.create_table("alarm",
+    op.create_table(
+        "alarm",
         sa.Column("alarm_id", sa.String(128), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("name", sa.String(255), nullable=False),
@@ -39,7 +40,8 @@ def upgrade() -> None:
     op.create_index("ix_alarm_project_id", "alarm", ["project_id"])
     op.create_index("ix_alarm_timestamp", "alarm", ["timestamp"])
     op.create_index("ix_alarm_user_id", "alarm", ["user_id"])
-    op.create_table("alarm_history",
+    op.create_table(
+        "alarm_history",
         sa.Column("event_id", sa.String(128), nullable=False),
         sa.Column("alarm_id", sa.String(128), nullable=False),
         sa.Column("on_behalf_of", sa.String(255), nullable=True),
@@ -54,23 +56,28 @@ def upgrade() -> None:
     )
     op.create_index("ix_alarm_history_alarm_id", "alarm_history", ["alarm_id"])
     op.create_index("ix_alarm_history_timestamp", "alarm_history", ["timestamp"])
-    op.create_table("event_type",
+    op.create_table(
+        "event_type",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("description", sa.String(255), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("description"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
-    op.create_table("meter",
+    op.create_table(
+        "meter",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("name", sa.String(255), nullable=False),
         sa.Column("type", sa.String(16), nullable=False),
         sa.Column("unit", sa.String(255), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name", "type", "unit", name="uq_meter"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
-    op.create_table("resource",
+    op.create_table(
+        "resource",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("resource_id", sa.String(255), nullable=False),
         sa.Column("state_id", ID, nullable=True),
@@ -78,9 +85,11 @@ def upgrade() -> None:
         sa.Column("last_timestamp", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("resource_id"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
-    op.create_table("event",
+    op.create_table(
+        "event",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("message_id", sa.String(255), nullable=False),
         sa.Column("event_type_id", ID, nullable=False),
@@ -89,11 +98,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_type_id"], ["event_type.id"], name="fk_event_type"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message_id"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
     op.create_index("ix_event_generated", "event", ["generated"])
     op.create_index("ix_event_type", "event", ["event_type_id", "generated"])
-    op.create_table("event_type_trait",
+    op.create_table(
+        "event_type_trait",
         sa.Column("event_type_id", ID, nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
         sa.Column("type", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -101,7 +112,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_type_id", "key", "type"),
         **OPTIONS,
     )
-    op.create_table("resource_meter",
+    op.create_table(
+        "resource_meter",
         sa.Column("meter_id", ID, nullable=False),
         sa.Column("resource_id", ID, nullable=False),
         sa.Column("state_id", ID, nullable=False),
@@ -111,7 +123,8 @@ def upgrade() -> None:
         **OPTIONS,
     )
     op.create_index("ix_resource_meter_resource_id", "resource_meter", ["resource_id"])
-    op.create_table("resource_state",
+    op.create_table(
+        "resource_state",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("resource_id", ID, nullable=False),
         sa.Column("user_id", sa.String(255), nullable=True),
@@ -124,12 +137,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["resource_id"], ["resource.id"], name="fk_state_resource"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
     op.create_index("ix_resource_state_project_id", "resource_state", ["project_id"])
     op.create_index("ix_resource_state_resource_id", "resource_state", ["resource_id", "last_timestamp"])
     op.create_index("ix_resource_state_user_id", "resource_state", ["user_id"])
-    op.create_table("sample",
+    op.create_table(
+        "sample",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("meter_id", ID, nullable=False),
         sa.Column("resource_id", ID, nullable=False),
@@ -144,13 +159,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["state_id"], ["resource_state.id"], name="fk_sample_state"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message_id"),
-        sqlite_autoincrement=True, **OPTIONS,
+        sqlite_autoincrement=True,
+        **OPTIONS,
     )
     op.create_index("ix_sample_meter", "sample", ["meter_id", "timestamp", "volume", "state_id"])
     op.create_index("ix_sample_resource", "sample", ["resource_id", "timestamp", "meter_id", "volume"])
     op.create_index("ix_sample_state", "sample", ["state_id"])
     op.create_index("ix_sample_timestamp", "sample", ["timestamp"])
-    op.create_table("state_metadata",
+    op.create_table(
+        "state_metadata",
         sa.Column("state_id", ID, nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
         sa.Column("kind", sa.String(5), nullable=False),
@@ -162,7 +179,8 @@ def upgrade() -> None:
         **OPTIONS,
     )
     op.create_index("ix_state_metadata_key", "state_metadata", ["key"])
-    op.create_table("trait",
+    op.create_table(
+        "trait",
         sa.Column("event_id", ID, nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
         sa.Column("type", sa.SmallInteger(), autoincrement=False, nullable=False),
