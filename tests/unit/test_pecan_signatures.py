@@ -22,6 +22,7 @@ import pecan.secure
 import pecan.util
 import pytest
 from grove_runtime import pecan_signatures
+from pecan_controllers import hiding, wrapping
 from webob import Request
 
 upstream = pecan.compat.getargspec
@@ -33,21 +34,6 @@ def _uninstalled() -> Iterator[None]:
     pecan_signatures.uninstall()
     yield
     pecan_signatures.uninstall()
-
-
-def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    return wrapper
-
-
-def hiding(function: Callable[..., Any]) -> Callable[..., Any]:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    return wrapper
 
 
 def announcing(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,20 @@ class Request:
 
 
 def parse_request(line: str, headers: list[str]) -> Request:
-    """Return the request that ``METHOD URL [JSON]`` describes. Raises ValueError with what would be right."""
+    """Return the request that ``METHOD URL [JSON]`` describes. Raises ValueError with what would be right.
+
+    This package is a part of a release. It runs in the application's virtualenv, under the application's Python, with
+    no other code of Grove, and an older release keeps an older copy. ``./grove trace`` therefore has a reader of its
+    own (``switching/traced.py``). ``tests/unit/test_traced.py`` checks that both accept and refuse the same texts.
+    """
     method, _, rest = line.strip().partition(" ")
     url, _, body = rest.strip().partition(" ")
     right = "write METHOD URL, such as 'GET /v2/meters?limit=1', and after a space the JSON body if there is one"
-    if not method.isalpha() or not method.isupper():
+    if not (method.isascii() and method.isalpha() and method.isupper()):
         raise ValueError(f"explain: found the method {method!r}, which is no word of capitals; {right}")
-    parts = urlsplit(url)
-    if not parts.path.startswith("/"):
-        raise ValueError(f"explain: found the URL {url!r}, whose path does not begin with /; {right}")
+    if not url.startswith("/") or not url.isascii() or not url.isprintable():
+        raise ValueError(f"explain: found the URL {url!r}, which is no path from its first / on, in ASCII; {right}")
+    path, _, query = url.partition("#")[0].partition("?")
     body = body.strip()
     if body:
         try:
@@ -137,7 +142,7 @@ def parse_request(line: str, headers: list[str]) -> Request:
         if not colon or not name.strip():
             raise ValueError(f"header: found {header!r}; write NAME: VALUE, such as 'X-Version: 2'")
         pairs.append((name.strip(), value.strip()))
-    return Request(method, unquote(parts.path), parts.query, body, headers=tuple(pairs))
+    return Request(method, unquote(path), query, body, headers=tuple(pairs))
 
 
 def is_wsgify(thing: Any) -> bool:

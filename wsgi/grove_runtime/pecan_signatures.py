@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
+from .pecan_piece import UnknownError, source_hash
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,6 +31,8 @@ class _Computed(NamedTuple):
     code: CodeType
     function_defaults: tuple[Any, ...] | None
     spec: ArgSpec
+    is_complete: bool
+    """Whether Pecan takes this signature as it is, and does not look for one that a decorator hides."""
 
 
 _ATTRIBUTE = "_pecan_signature"
@@ -37,7 +41,13 @@ _ATTRIBUTE = "_pecan_signature"
 _OVERRIDES = {"__signature__", "__partialmethod__", "_partialmethod"}
 """Attributes that make `inspect` read something else than the function's code."""
 
+_new = tuple.__new__
+
+_DRILL = "323937a816e160c0"
+"""The `source_hash` of the version of `pecan.util.getargspec` that `getargspec` replaces."""
+
 _replaced: Callable[[Any], Any] | None = None
+_drill: Callable[[Any], Any] | None = None
 
 
 def signature(function: Any) -> ArgSpec:
@@ -49,12 +59,34 @@ def signature(function: Any) -> ArgSpec:
     plain = function.__func__ if type(function) is MethodType else function
     if type(plain) is not FunctionType or not _OVERRIDES.isdisjoint(plain.__dict__):
         return _compute(function)
-    known = plain.__dict__.get(_ATTRIBUTE)
+    known: _Computed | None = plain.__dict__.get(_ATTRIBUTE)
     if known is None or known.code is not plain.__code__ or known.function_defaults is not plain.__defaults__:
-        known = _Computed(plain.__code__, plain.__defaults__, _compute(function))
+        spec = _compute(function)
+        known = _Computed(plain.__code__, plain.__defaults__, spec, spec.args[:1] == ["self"])
         setattr(plain, _ATTRIBUTE, known)
     args, varargs, keywords, defaults = known.spec
-    return ArgSpec(args.copy(), varargs, keywords, defaults)
+    return _new(ArgSpec, (args.copy(), varargs, keywords, defaults))
+
+
+def getargspec(method: Any) -> Any:
+    """Return what `pecan.util.getargspec` returns, the signature of a function that decorators may hide.
+
+    One call does what takes Pecan two for a method that no decorator hides.
+    """
+    plain = method.__func__ if type(method) is MethodType else method
+    if type(plain) is FunctionType:
+        known: _Computed | None = plain.__dict__.get(_ATTRIBUTE)
+        if (
+            known is not None
+            and known.code is plain.__code__
+            and known.function_defaults is plain.__defaults__
+            and known.is_complete
+            and _OVERRIDES.isdisjoint(plain.__dict__)
+        ):
+            args, varargs, keywords, defaults = known.spec
+            return _new(ArgSpec, (args.copy(), varargs, keywords, defaults))
+    assert _drill is not None
+    return _drill(method)
 
 
 def install() -> bool:
@@ -62,7 +94,7 @@ def install() -> bool:
 
     Logs one warning and changes nothing if Pecan is not installed or does not work as expected.
     """
-    global _replaced
+    global _drill, _replaced
     if _replaced is not None:
         return True
     try:
@@ -81,12 +113,17 @@ def install() -> bool:
         _log.warning("Pecan's signatures are left as they are: this Pecan computes them elsewhere")
         return False
     _replaced = upstream
+    if _is_known(pecan.util.getargspec):
+        _drill = pecan.util.getargspec
+        _replace(_drill, getargspec)
     return True
 
 
 def uninstall() -> None:
     """Undo `install`."""
     global _replaced
+    if _drill is not None:
+        _replace(getargspec, _drill)
     if _replaced is not None:
         _replace(signature, _replaced)
         _replaced = None
@@ -112,6 +149,13 @@ def _is_used_by(getargspec: Any) -> bool:
     try:
         return type(getargspec(_probe)) is ArgSpec
     except Exception:
+        return False
+
+
+def _is_known(drill: Any) -> bool:
+    try:
+        return source_hash(drill) == _DRILL
+    except UnknownError:
         return False
 
 
