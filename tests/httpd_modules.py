@@ -69,6 +69,11 @@ def log_file() -> Path:
     return own_module("mod_grove_log")
 
 
+def metrics_file() -> Path:
+    """Return the module that counts requests."""
+    return own_module("mod_grove_metrics")
+
+
 def own_module(name: str) -> Path:
     """Return a module of Grove's, built as the role ``httpd`` does, with the compiler's warnings as errors."""
     need("/usr/bin/apxs", "apache2-dev")
