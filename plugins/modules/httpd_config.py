@@ -104,6 +104,12 @@ restart_files:
   type: list
   elements: str
   returned: always
+restart_reasons:
+  description: >-
+    On a host that hands over to a new Apache, the settings that need a restart all the same, each with the reason.
+  type: list
+  elements: str
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -13,7 +13,6 @@ import pwd
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Answer, Place
+from child_programs import wait_for
 
 NOBODY = Place("127.0.0.1", 1, "shop.door")
 
@@ -56,10 +56,7 @@ def start() -> Iterator[Start]:
             process = subprocess.Popen([title, "60"], executable="/bin/sleep", pass_fds=handles)
             stack.callback(process.wait)
             stack.callback(process.kill)
-            deadline = time.monotonic() + 10
-            while processes.command_line(process.pid) != f"{title} 60":
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_for(process.pid, f"{title} 60")
             return process.pid
 
         yield start

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import (
     keep_listen_lines,
 )
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.tree import MARK
+from child_programs import wait_for
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "httpd" / "vars" / "main.yml"
 FAMILIES: dict[str, dict[str, Any]] = next(
@@ -45,6 +48,22 @@ def test_listen_lines_are_kept_when_the_file_was_grove_s(family: str, tmp_path: 
     written = Config(ports=content, keep_listening=True).entries(layout).entries[layout.listen_path].content
     assert written == f"# {MARK}\nListen 80\nListen 81\n"
     assert Config(ports=content).entries(layout).entries[layout.listen_path].content == content
+
+
+def test_files_of_a_running_program_that_were_replaced(tmp_path: Path) -> None:
+    """As by an upgrade of a package, which renames a new file over the former one."""
+    program, pid_file = tmp_path / "apache9", tmp_path / "pid"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as running:
+        wait_for(running.pid, f"{program} 60")
+        pid_file.write_text(f"{running.pid}\n")
+        assert parent.replaced(pid_file, "apache9") == []
+        shutil.copy("/bin/sleep", tmp_path / "new")
+        (tmp_path / "new").rename(program)
+        replaced = parent.replaced(pid_file, "apache9")
+        running.kill()
+    assert replaced == ["apache9"]
+    assert parent.replaced(pid_file, "apache9") == []
 
 
 def test_a_layout_that_lacks_a_field() -> None:
@@ -81,6 +100,16 @@ def test_a_pid_file_that_names_no_process(tmp_path: Path, text: str) -> None:
     (tmp_path / "pid").write_text(text)
     assert parent.find(tmp_path / "pid", "apache2") is None
     assert parent.find(tmp_path / "none", "apache2") is None
+
+
+def test_why_apache_is_not_as_it_has_to_be(tmp_path: Path) -> None:
+    own = processes.program(os.getpid())
+    (tmp_path / "pid").write_text(f"{os.getpid()}\n")
+    assert parent.problem(tmp_path / "pid", own) == ""
+    assert parent.problem(tmp_path / "pid", "no-apache") == "Apache does not run"
+    # The parent has died, and another process of the program lives on.
+    (tmp_path / "pid").write_text("4194304\n")
+    assert parent.problem(tmp_path / "pid", own) == parent.ORPHANED
 
 
 def test_a_pid_file_counts_only_for_apache_itself(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from child_programs import wait_for
 
 UNUSED_PID = 1 << 22
 
@@ -22,15 +23,8 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def wait_for(pid: int, program: str) -> None:
-    for _ in range(100):
-        if processes.program(pid) == program:
-            return
-        time.sleep(0.02)
-
-
 def test_a_running_process(child: subprocess.Popen[bytes]) -> None:
-    wait_for(child.pid, "sleep")
+    wait_for(child.pid, "sleep 60")
     assert child.pid in set(processes.pids())
     assert processes.program(child.pid) == "sleep"
     assert processes.command_line(child.pid) == "sleep 60"
@@ -89,7 +83,7 @@ def test_a_program_whose_name_holds_spaces_and_brackets(tmp_path_factory: pytest
     link = tmp_path_factory.mktemp("bin") / "a ) b"
     link.symlink_to("/bin/sleep")
     with subprocess.Popen([link, "60"]) as process:
-        wait_for(process.pid, "a ) b")
+        wait_for(process.pid, f"{link} 60")
         assert processes.program(process.pid) == "a ) b"
         assert processes.parent_of(process.pid) == os.getpid()
         assert processes.start_time(process.pid) > 0

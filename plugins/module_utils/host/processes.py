@@ -39,6 +39,11 @@ def start_time(pid: int) -> int:
     return int(fields[19]) if fields else 0
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether ``pid`` is gone, or waits as a zombie for its parent. It has no open file then."""
+    return _stat(pid)[:1] in ([], [b"Z"], [b"X"])
+
+
 def start_clock(pid: int) -> float:
     """Return when ``pid`` was started, in seconds since the epoch."""
     for line in (PROC / "stat").read_text().splitlines():
@@ -95,6 +100,15 @@ def is_local(pid: int) -> bool:
     return all(len(each) == 1 for each in numbers)
 
 
+def is_in_unit(pid: int, unit: str) -> bool:
+    """Return whether ``pid`` is a process of a unit of systemd, such as ``apache2.service``."""
+    try:
+        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.endswith(f"/{unit}") for line in lines)
+
+
 def socket_inodes(pid: int) -> set[int]:
     """Return the inodes of the sockets that ``pid`` holds; empty when this process may not know."""
     inodes = set()
@@ -140,6 +154,15 @@ def resident(pid: int) -> int:
         return _resident_unshared(pid)
     lines = [line.split() for line in text.splitlines()]
     return sum(int(fields[1]) for fields in lines if fields[0] in ("Private_Clean:", "Private_Dirty:")) * 1024
+
+
+def resident_peak(pid: int) -> int:
+    """Return the most bytes of memory that ``pid`` had since its start, with what it shares; 0 when it is gone."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _resident_unshared(pid: int) -> int:

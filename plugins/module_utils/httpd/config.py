@@ -69,7 +69,8 @@ class Config:
 def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     """Let Apache check the configuration, write it, and note it for the module that loads it.
 
-    Returns the module's result. Raises TreeError when Apache refuses it, or a site is not Grove's, and OSError.
+    Returns the module's result; ``restart_reasons`` names the settings of the unit for which a host with generations of
+    Apache has to restart Apache. Raises TreeError when Apache refuses it, or a site is not Grove's, and OSError.
     """
     expected = config.entries(layout)
     tree.refuse_foreign(expected, list(config.sites))
@@ -84,6 +85,10 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     templates = (layout.conf, layout.module)
     restart_paths = [template.format(name) for name in config.needs_restart for template in templates] + list(units)
     written = {**changed, **changed_units}
+    former = drop_in.current(layout).content
+    reasons = drop_in.restart_reasons(former, config.unit) if changed_units else []
+    # A handover takes what only a restart takes without generations.
+    at_start = set(restart_paths) - (set() if reasons else set(units))
     if not dry:
         if changed:
             tree.apply(layout, changed)
@@ -93,7 +98,8 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     return {
         "changed": bool(written),
         "changed_files": sorted(written),
-        "restart_files": sorted(set(written) & set(restart_paths)),
+        "restart_files": sorted(set(written) & at_start),
+        "restart_reasons": reasons if drop_in.PROGRAM in f"{former}{config.unit}" and former is not None else [],
         "diff": diff,
     }
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import last_good, limits, listening, parent, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import (
+    drop_in,
+    last_good,
+    limits,
+    listening,
+    parent,
+    tree,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 
@@ -41,7 +49,7 @@ def check(layout: Layout) -> None:
 def start(layout: Layout) -> int:
     """Start Apache and return its parent's process id."""
     check(layout)
-    _run(layout, "start")
+    _start(layout)
     return _wait_until_serving(layout)
 
 
@@ -52,6 +60,8 @@ def reload(layout: Layout) -> int:
     old ones, and stops altogether when the kernel refuses that.
     """
     check(layout)
+    if drop_in.hands_over(layout):
+        return _hand_over(layout)
     clashes = listening.clashing(_lines(layout.root, layout), _held(layout), _lines(last_good.KEPT, layout))
     if clashes:
         text = Path(layout.root, layout.listen_path).read_text()
@@ -70,13 +80,14 @@ def restart(layout: Layout) -> int:
     check(layout)
     old = parent_pid(layout)
     started = processes.start_time(old) if old else 0
-    _run(layout, "stop")
+    with _may_be_stopped(layout):
+        _run(layout, "stop")
     deadline = time.monotonic() + limits.STOP_SECONDS
     while old and processes.start_time(old) == started:
         if time.monotonic() > deadline:
             raise ControlError(f"Apache (process {old}) did not stop within {limits.STOP_SECONDS:.0f} s")
         time.sleep(limits.POLL_SECONDS)
-    _run(layout, "start")
+    _start(layout)
     return _wait_until_serving(layout)
 
 
@@ -87,12 +98,18 @@ def recover(layout: Layout) -> str:
     """
     if parent_pid(layout) is not None or not last_good.put_back(layout):
         return ""
-    _run(layout, "start")
+    _start(layout)
     _wait_until_serving(layout)
     return (
         "; Apache had stopped, and was started again with the configuration that it had before"
         f" (the refused one is kept in {last_good.REFUSED})"
     )
+
+
+def read_units() -> None:
+    """Let systemd read its units again, if it runs this host. This restarts nothing."""
+    if has_systemd():
+        _command(["systemctl", "daemon-reload"])
 
 
 def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
@@ -107,11 +124,60 @@ def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
     return True
 
 
+def _start(layout: Layout) -> None:
+    """Start Apache with its tree as it is now."""
+    if drop_in.hands_over(layout):
+        _command([drop_in.PROGRAM, "renew"])
+    elif os.path.islink(layout.pid_file):
+        # A former generation's: Apache would write its process id where the link leads to.
+        os.unlink(layout.pid_file)
+    _run(layout, "start")
+
+
+def _hand_over(layout: Layout) -> int:
+    """Let a new generation of Apache take over, and return its parent's process id."""
+    drop_in.REFUSAL.unlink(missing_ok=True)
+    # The new generation gets the limits and the sandbox that the unit has now.
+    read_units()
+    try:
+        _run(layout, "graceful")
+    except ControlError as error:
+        try:
+            reason = drop_in.REFUSAL.read_text().strip()
+        except OSError:
+            reason = str(error)
+        raise ControlError(
+            f"the new generation of Apache was refused, and the former one serves on: {reason}"
+        ) from error
+    return _wait_until_serving(layout)
+
+
+@contextlib.contextmanager
+def _may_be_stopped(layout: Layout) -> Iterator[None]:
+    """Let systemd stop Apache. The unit of generations refuses that, so that no upgrade of a package restarts it."""
+    if not has_systemd():
+        yield
+        return
+    command = ["systemctl", "show", "--property=RefuseManualStop", "--value", layout.service]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    if shown.stdout.strip() != "yes":
+        yield
+        return
+    permission = drop_in.stop_permission(layout.service)
+    permission.parent.mkdir(parents=True, exist_ok=True)
+    permission.write_text("[Unit]\nRefuseManualStop=no\n")
+    try:
+        _command(["systemctl", "daemon-reload"])
+        yield
+    finally:
+        permission.unlink()
+
+
 def _run(layout: Layout, action: str) -> None:
     if has_systemd():
         if action == "start":
             # The drop-in may have changed, in this run or in one that was killed.
-            _command(["systemctl", "daemon-reload"])
+            read_units()
         _command(["systemctl", {"graceful": "reload"}.get(action, action), layout.service])
     else:
         _command([layout.control, action])

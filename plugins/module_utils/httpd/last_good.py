@@ -44,6 +44,12 @@ def put_drop_in_back(layout: Layout) -> None:
     drop_in.put(layout, tree.current("/", str(KEPT_UNIT)))
 
 
+def needs_restart(layout: Layout) -> bool:
+    """Return whether the drop-in differs from the kept one, with which Apache runs, in what no handover can change."""
+    kept = tree.current("/", str(KEPT_UNIT)).content
+    return bool(drop_in.restart_reasons(kept, drop_in.current(layout).content))
+
+
 def _copy(root: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")

@@ -69,9 +69,9 @@ def pending(parent: int) -> tuple[list[str], bool]:
     return differing, any(path in applied.get("restart", []) for path in differing)
 
 
-def note_loaded(parent: int) -> None:
-    """Note that ``parent`` has read all that was written so far."""
-    applied = _read(APPLIED)
+def note_loaded(parent: int, applied_file: Path | None = None) -> None:
+    """Note that ``parent`` has read all that was written so far, or all that a copy of the note ``APPLIED`` has."""
+    applied = _read(applied_file or APPLIED)
     _write(LOADED, {"parent": [parent, processes.start_time(parent)], "files": applied.get("files", {})})
 
 

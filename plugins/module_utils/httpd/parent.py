@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+
+NOT_RUNNING = "Apache does not run"
+ORPHANED = (
+    "the parent process of Apache has died, and the processes that it has left serve on unwatched: restart Apache"
+)
+
+
+REPLACED = " (deleted)"
+"""What proc_pid_maps(5) adds to a file that was replaced on the disk."""
+LIBRARY = re.compile(r".+\.so(\.[0-9.]+)?")
 
 
 def find(pid_file: Path, program: str) -> int | None:
@@ -18,3 +29,23 @@ def find(pid_file: Path, program: str) -> int | None:
     except (OSError, ValueError):
         return None
     return pid if processes.program(pid) == program and processes.is_local(pid) else None
+
+
+def problem(pid_file: Path, program: str) -> str:
+    """Return why Apache is not as it has to be; empty when its parent process runs."""
+    if find(pid_file, program) is not None:
+        return ""
+    if any(processes.program(pid) == program and processes.is_local(pid) for pid in processes.pids()):
+        return ORPHANED
+    return NOT_RUNNING
+
+
+def replaced(pid_file: Path, program: str) -> list[str]:
+    """Return the names of the program and the libraries that Apache runs with, and that were replaced on the disk.
+
+    So it is after an upgrade of a package. Apache has the former files until the next handover, or a restart.
+    """
+    pid = find(pid_file, program)
+    files = processes.mapped_files(pid) if pid is not None else set()
+    names = {Path(path.removesuffix(REPLACED)).name for path in files if path.endswith(REPLACED)}
+    return sorted(name for name in names if name == program or LIBRARY.fullmatch(name))

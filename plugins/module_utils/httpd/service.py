@@ -37,22 +37,34 @@ def load(
     configuration that it had before. With such problems, it was started again with the drop-in that it had before.
     """
     parent = control.parent_pid(layout)
+    unit = str(drop_in.path_of(layout.service))
     because: list[str] = []
     if parent is None:
         action = "start"
     else:
         because, needs_restart = loaded.pending(parent)
         because += [path for path in unwritten.files if path not in because]
-        action = "restart" if needs_restart or unwritten.restart else "reload" if because else "none"
+        needs_restart = needs_restart or bool(unwritten.restart)
+        if drop_in.hands_over(layout):
+            # A new generation loads modules and sizes anew, and gets the limits and the sandbox of its unit.
+            needs_restart = unit in unwritten.restart
+            needs_restart = needs_restart or (
+                unit in because and unit not in unwritten.files and last_good.needs_restart(layout)
+            )
+        action = "restart" if needs_restart else "reload" if because else "none"
     enabled = control.enable_at_boot(layout, dry=dry)
     if action != "none" and not dry:
         problems: Problems = list
-        if action == "restart" and str(drop_in.path_of(layout.service)) in because:
+        if action == "restart" and unit in because:
             problems = survivors()
         actions = {"start": control.start, "reload": control.reload, "restart": control.restart}
         try:
             parent = actions[action](layout)
         except control.ControlError as error:
+            if action == "reload" and unit in because:
+                # The former generation serves on; a start after a failure has to be that of its sandbox.
+                last_good.put_drop_in_back(layout)
+                control.read_units()
             raise control.ControlError(f"{error}{control.recover(layout)}") from error
         if failed := problems():
             last_good.put_drop_in_back(layout)

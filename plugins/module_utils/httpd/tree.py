@@ -215,7 +215,7 @@ def check_staged(layout: Layout, entries: dict[str, Entry], *, early: bool = Fal
     with tempfile.TemporaryDirectory(prefix="grove-httpd-") as temporary:
         staged = os.path.join(temporary, "tree")
         shutil.copytree(layout.root, staged, symlinks=True)
-        _keep_outside_links(layout.root, staged)
+        keep_outside_links(layout.root, staged)
         for path, entry in entries.items():
             put(staged, path, entry)
         _point_to_copy(layout, staged, list(entries))
@@ -247,7 +247,7 @@ def apply(layout: Layout, entries: dict[str, Entry]) -> None:
         raise
 
 
-def _keep_outside_links(root: str, staged: str) -> None:
+def keep_outside_links(root: str, staged: str) -> None:
     """Make relative links that leave the tree absolute, as ``modules`` and ``run`` are on Red Hat."""
     for folder, subfolders, files in os.walk(staged):
         for name in [*subfolders, *files]:
