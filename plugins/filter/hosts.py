@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
+
 # Facts that the role wsgi_app sets or registers on each host.
 NAMES = "__wsgi_app_names"
 SWITCHED = "__wsgi_app_switched"
+# What the playbooks routes and trace register.
+STATUS = "__status"
 
 
 def hosts_with_app(hosts: Iterable[str], app: str, hostvars: Mapping[str, Any]) -> list[str]:
@@ -23,9 +27,58 @@ def hosts_not_switched(hosts: Iterable[str], play_hosts: Collection[str], hostva
     return [host for host in hosts if host not in play_hosts or hostvars[host].get(SWITCHED) is None]
 
 
+def examinations(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the playbook ``doctor`` has registered on each of ``hosts``, for the action ``doctor_report``.
+
+    A host that was lost on the way lacks the later results.
+    """
+    results = {}
+    for host in hosts:
+        own = hostvars[host]
+        checked = own.get("__wsgi_app_checked") or {}
+        records = "" if checked.get("steps") else own.get("__records")
+        results[host] = {
+            "reached": own.get("__reached"),
+            "examined": own.get("__examined"),
+            "records": records,
+            "address": own.get("ansible_host"),
+        }
+    return results
+
+
+def live_app(hosts: Iterable[str], hostvars: Mapping[str, Any], app: str) -> dict[str, str]:
+    """Return ``host``, the first of ``hosts`` that serves a release of ``app``, or ``problem``, why none does.
+
+    ``hostvars`` has on each host the registered result of M(grove.wsgi.status) as ``__status``.
+    """
+    live: dict[str, list[str]] = {}
+    removed = []
+    for host in hosts:
+        for state in hostvars[host].get(STATUS, {}).get("apps", ()):
+            if state["state"] == REMOVED:
+                removed += [host] if state["app"] == app else []
+            elif state["release"]:
+                live.setdefault(state["app"], []).append(host)
+    if app in live:
+        return {"host": live[app][0], "problem": ""}
+    if not app:
+        reason = "name the app: -e app=NAME"
+    elif removed:
+        reason = f"app {app} was removed from {', '.join(removed)}; its files are kept"
+    else:
+        reason = f"no host has a live app {app}"
+    others = f"the live apps are {', '.join(sorted(live))}" if live else "no app is live"
+    return {"host": "", "problem": f"{reason}; {others}"}
+
+
 class FilterModule:
-    """Filters of the role ``wsgi_app``."""
+    """Filters of the role ``wsgi_app``, and of the playbooks ``doctor``, ``routes`` and ``trace``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"hosts_with_app": hosts_with_app, "hosts_not_switched": hosts_not_switched}
+        return {
+            "hosts_with_app": hosts_with_app,
+            "hosts_not_switched": hosts_not_switched,
+            "examinations": examinations,
+            "live_app": live_app,
+        }

@@ -1,0 +1,76 @@
+"""The load balancers of a fleet, for the playbooks and roles that read the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
+
+VIEWS = "__wsgi_app_views"
+"""The fact of the role wsgi_app with the views of a host's records."""
+
+SWITCHED = "__wsgi_app_switched"
+"""The fact of the role wsgi_app where a run has gone as far as the switch."""
+
+
+def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return the addresses by which the hosts of a fleet reach ``hosts``."""
+    try:
+        return [balancing.host_address(host, hostvars[host]) for host in hosts]
+    except balancing.AddressError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the load balancers in front of ``hosts`` do; the run has checked the records of ``hosts``."""
+    names = list(hosts)
+    apps = {host: {app: view["apache"] for app, view in hostvars[host][VIEWS].items()} for host in names}
+    return balancing.plan(apps, dict(zip(names, host_addresses(names, hostvars), strict=True)))
+
+
+def failure_reason(result: Mapping[str, Any]) -> str:
+    """Return the message of a failed task's result; of a loop, the messages of the items that failed."""
+    items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
+    texts = [str(one.get("msg") or one.get("stderr") or "") for one in items or [result]]
+    return "\n".join(dict.fromkeys(filter(None, texts)))
+
+
+def fleet_state(hosts: Iterable[str], failed: str, hostvars: Mapping[str, Any]) -> str:
+    """Return what the API hosts serve after the change of the host ``failed`` has stopped a run, a line for each."""
+    own = hostvars[failed]
+    serving = {one["item"]: one.get("apps") for one in own["__load_balancer_serving"]["results"]}
+    lines = [f"The run stopped at {failed}. The hosts serve:"]
+    for host in hosts:
+        states = serving.get(host)
+        apps = ", ".join(f"{one['app']} {one['release'] or '(nothing)'}" for one in states or ())
+        if host == failed:
+            note = _traffic(own["__load_balancer_back"]["results"])
+        else:
+            note = "changed by this run" if hostvars[host].get(SWITCHED) is not None else "not changed by this run"
+        lines.append(f"- {host}: {apps or ('unknown' if states is None else 'no app')}; {note}")
+    return "\n".join([*lines, "Run the same command again when the cause is gone: it goes on where this one stopped."])
+
+
+def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return whether a host gets requests, from what each load balancer has answered."""
+    answers = list(results)
+    refusals = [f"{one['item']}: {one['msg']}" for one in answers if one.get("msg")]
+    if not refusals and not any(one.get("backends") for one in answers):
+        return "no load balancer sends it requests yet"
+    return f"out of the traffic, or not well ({'; '.join(refusals)})" if refusals else "well, and in the traffic"
+
+
+class FilterModule:
+    """Filters of the role ``load_balancer``, of the playbooks for a fleet, and of the role ``httpd``."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {
+            "host_addresses": host_addresses,
+            "balancing_problems": balancing.group_problems,
+            "balancing_plan": balancing_plan,
+            "fleet_state": fleet_state,
+            "failure_reason": failure_reason,
+        }

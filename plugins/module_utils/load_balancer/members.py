@@ -1,0 +1,164 @@
+"""An API host as a load balancer sees it: out of the traffic, or back in it once it answers and is up for HAProxy."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.configuration import PLAN
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import DRAIN, READY, Haproxy, Server
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
+
+Value = TypeVar("Value", int, str)
+
+
+class MemberError(OperatorError):
+    """An API host cannot be taken out of the traffic, or put back. ``result`` is for the module's result."""
+
+    def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
+        """Keep the message, and what the module returns beside it."""
+        super().__init__(message)
+        self.result = dict(result or {})
+
+
+@dataclass(frozen=True)
+class Member:
+    """A host in one backend. place: where its app answers. path: of the health request. statuses: of a good answer."""
+
+    backend: str
+    app: str
+    place: Place
+    path: str
+    statuses: Sequence[int] = field(default=(200,))
+
+
+def members_of(host: str, apps: Sequence[str] = (), plan: Path = PLAN) -> list[Member]:
+    """Return the backends that send requests to ``host``, those of ``apps`` alone if any are named.
+
+    A load balancer without a plan has not been set up yet, and sends nothing to anybody.
+    """
+    try:
+        backends = json.loads(plan.read_text())["backends"]
+    except FileNotFoundError:
+        return []
+    return [
+        Member(
+            backend["name"],
+            backend["app"],
+            Place(server["address"], server["port"], backend["host"], headers=backend["headers"]),
+            backend["path"],
+            backend["statuses"],
+        )
+        for backend in backends
+        for server in backend["servers"]
+        if server["name"] == host and (not apps or backend["app"] in apps)
+    ]
+
+
+def take_out(haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float) -> dict[str, Any]:
+    """Send no further request to ``host``, and wait until its sessions have ended, ``seconds`` at most.
+
+    A backend in which ``host`` is the only server keeps it. Raises MemberError, before anything changed, where no other
+    server of a backend is up.
+    """
+    servers = haproxy.servers()
+    own = [_server(servers, member.backend, host) for member in members]
+    leaving = []
+    for server in own:
+        others = [one for one in servers if one.backend == server.backend and one.name != host]
+        if not others:
+            continue
+        if server.up and not any(one.up and one.state == READY for one in others):
+            raise MemberError(
+                f"{host} stays in the traffic: no other server of the backend {server.backend} is up"
+                f" ({', '.join(f'{one.name} is {_state(one)}' for one in others)}); mend these first, and run again"
+            )
+        leaving.append(server)
+    changed = [server for server in leaving if server.state == READY]
+    for server in changed:
+        haproxy.set_state(server.backend, host, DRAIN)
+    backends = {server.backend for server in leaving}
+
+    def busy() -> int:
+        now = [server for server in haproxy.servers() if server.name == host and server.backend in backends]
+        return sum(server.sessions for server in now) or int(bool(backends) and haproxy.has_old_workers())
+
+    started = time.monotonic()
+    left = _wait(busy, seconds)
+    return {
+        "changed": bool(changed),
+        "backends": sorted(backends),
+        "sessions_left": left,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def put_back(haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float) -> dict[str, Any]:
+    """Ask each app of ``host`` from this load balancer, send requests to ``host`` again, and wait for HAProxy's checks.
+
+    Raises MemberError with the backends that are not well after ``seconds``. They stay as they are; the others
+    are back.
+    """
+    deadline = time.monotonic() + seconds
+    problems: list[str] = []
+    changed = []
+    for member in members:
+        if unwell := _unwell(member, deadline):
+            problems.append(f"app {member.app} on {host}: {unwell}")
+            continue
+        if _server(haproxy.servers(), member.backend, host).state != READY:
+            haproxy.set_state(member.backend, host, READY)
+            changed.append(member.backend)
+        state = ""
+
+        def down(member: Member = member) -> str:
+            server = _server(haproxy.servers(), member.backend, host)
+            return "" if server.up and server.state == READY else _state(server)
+
+        if state := _wait(down, max(deadline - time.monotonic(), limits.POLL_SECONDS)):
+            problems.append(f"app {member.app} on {host}: it answers, and for HAProxy the server is {state}")
+    result = {"changed": bool(changed), "backends": [member.backend for member in members], "put_back": changed}
+    if problems:
+        raise MemberError("\n".join(f"{problem}, {seconds:.0f} s after the change" for problem in problems), result)
+    return result
+
+
+def _unwell(member: Member, deadline: float) -> str:
+    """Return what an app answers instead of what it should, when the time is up; empty as soon as it is well."""
+
+    def question() -> str:
+        answer = ask(member.place, member.path, timeout=limits.REQUEST_SECONDS)
+        if answer.status in member.statuses:
+            return ""
+        statuses = " or ".join(map(str, member.statuses))
+        return f"{member.path}, asked from the load balancer, {answer}; it has to answer {statuses}"
+
+    return _wait(question, max(deadline - time.monotonic(), limits.POLL_SECONDS))
+
+
+def _server(servers: Sequence[Server], backend: str, host: str) -> Server:
+    for server in servers:
+        if (server.backend, server.name) == (backend, host):
+            return server
+    raise MemberError(
+        f"HAProxy has no server {host} in the backend {backend}, and {PLAN} says that it has; run ./grove site, which"
+        " writes HAProxy's configuration again"
+    )
+
+
+def _state(server: Server) -> str:
+    return ("up" if server.up else "down") + ("" if server.state == READY else f", in the state {server.state}")
+
+
+def _wait(attempt: Callable[[], Value], seconds: float) -> Value:
+    """Call ``attempt`` until it returns nothing, or the time is up; return its last result."""
+    deadline = time.monotonic() + seconds
+    while (result := attempt()) and time.monotonic() < deadline:
+        time.sleep(limits.POLL_SECONDS)
+    return result

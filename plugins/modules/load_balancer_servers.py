@@ -1,0 +1,94 @@
+"""Take an API host out of a load balancer's traffic, or put it back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: load_balancer_servers
+short_description: An API host is out of a load balancer's traffic, or in it
+description:
+  - Runs on a load balancer. With O(state=out), HAProxy sends no further request to the API host, and the module waits
+    until its sessions have ended. A backend that has no other server keeps the host. Where no other server is up,
+    nothing changes, and the module fails.
+  - With O(state=in), the module asks each app of the API host from the load balancer, lets HAProxy send it requests
+    again, and waits until HAProxy's own checks pass. It does so for a host that was never out, too.
+  - A load balancer that has not been set up yet sends no requests, so there is nothing to do.
+options:
+  host:
+    description: The API host's name in the inventory, which is the name of its server in HAProxy.
+    type: str
+    required: true
+  state:
+    description: Whether the API host gets requests.
+    type: str
+    choices: [out, in]
+    required: true
+  apps:
+    description: The apps that O(state=in) asks; without any, all apps of the host.
+    type: list
+    elements: str
+    default: []
+  seconds:
+    description: How long the module waits for the end of sessions, or for answers and checks.
+    type: int
+    default: 60
+author: The Grove maintainers (@grove)
+"""
+
+EXAMPLES = r"""
+- name: Take the host out of the traffic
+  grove.wsgi.load_balancer_servers:
+    host: api1
+    state: out
+  delegate_to: lb1
+"""
+
+RETURN = r"""
+backends:
+  description: HAProxy's backends that the module has looked at.
+  type: list
+  elements: str
+  returned: success
+sessions_left:
+  description: Sessions that had not ended when the time was up.
+  type: int
+  returned: with state out
+put_back:
+  description: The backends in which the host was out, and gets requests again.
+  type: list
+  elements: str
+  returned: with state in
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import members
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import Haproxy
+from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["out", "in"], "required": True},
+            "apps": {"type": "list", "elements": "str", "default": []},
+            "seconds": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    host, seconds = module.params["host"], module.params["seconds"]
+
+    def work() -> dict[str, Any]:
+        out = module.params["state"] == "out"
+        own = members.members_of(host, () if out else module.params["apps"])
+        if module.check_mode or not own:
+            return {"changed": False, "backends": [member.backend for member in own]}
+        return (members.take_out if out else members.put_back)(Haproxy(), host, own, seconds)
+
+    run_module(module, work)
+
+
+if __name__ == "__main__":
+    main()

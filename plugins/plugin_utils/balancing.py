@@ -1,0 +1,198 @@
+"""What the load balancers of a fleet do, from the records of its API hosts: frontends, backends and health checks.
+
+The plan is made of dictionaries and lists. HAProxy's template gets it, and the load balancer keeps it as a file. A
+later run reads there what it may ask an API host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+BALANCERS, API_HOSTS = "load_balancers", "wsgi"
+"""The groups of the inventory."""
+ADDRESS = "load_balancer_host_address"
+"""The variable with a host's address; without it, the host's ``ansible_host`` counts."""
+EVERY_ADDRESS = ("*", "0.0.0.0", "[::]")
+LEAST_BUFFER = 32_768
+"""Bytes that HAProxy keeps of a request and of an answer. A request's head has to fit in one buffer, without the 1 KiB
+that HAProxy leaves free."""
+HEADS = 4
+"""The buffer holds this many of the longest headers and URLs that a record allows."""
+SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+"""What HAProxy takes as the name of a server."""
+
+View = Mapping[str, Any]
+
+
+class AddressError(Exception):
+    """A host has no address that the others can use. The message is for the operator."""
+
+
+def host_address(host: str, variables: Mapping[str, Any]) -> str:
+    """Return the IP address by which the other hosts reach a host. Raises AddressError where none is known."""
+    text = str(variables.get(ADDRESS) or variables.get("ansible_host") or host).strip("[]")
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        address = None
+    if address is None or address.is_loopback or address.is_unspecified:
+        raise AddressError(
+            f"host {host}: load balancers and API hosts need the address by which they reach each other, and {text} is"
+            f" none; set {ADDRESS} for {host}, such as {ADDRESS}: 192.0.2.11"
+        )
+    return str(address)
+
+
+def group_problems(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with the groups of a fleet and with the addresses of its hosts."""
+    balancers, api_hosts = list(groups.get(BALANCERS, ())), list(groups.get(API_HOSTS, ()))
+    problems = [
+        f"group {group}: it has no host; name one, or remove the group {BALANCERS} from the inventory"
+        for group, hosts in ((BALANCERS, balancers), (API_HOSTS, api_hosts))
+        if not hosts
+    ]
+    problems += [
+        f"host {host}: it is in the groups {BALANCERS} and {API_HOSTS}, so that HAProxy and Apache would listen on the"
+        " same ports; give the load balancer a host of its own"
+        for host in balancers
+        if host in api_hosts
+    ]
+    if len(balancers) > 1:
+        problems.append(
+            f"group {BALANCERS}: found {', '.join(balancers)}; clients need one address that moves between load"
+            " balancers, and Grove does not set up one yet; name one load balancer"
+        )
+    addresses: dict[str, str] = {}
+    for host in dict.fromkeys([*balancers, *api_hosts]):
+        if not SERVER_NAME.fullmatch(host):
+            problems.append(
+                f"host {host}: HAProxy takes letters, digits and _.:- in the name of a server; rename the host"
+            )
+        try:
+            address = host_address(host, hostvars[host])
+        except AddressError as error:
+            problems.append(str(error))
+            continue
+        if address in addresses:
+            problems.append(
+                f"hosts {addresses[address]} and {host}: both have the address {address}; each needs its own"
+            )
+        addresses.setdefault(address, host)
+    return problems
+
+
+def plan(apps: Mapping[str, Mapping[str, View]], addresses: Mapping[str, str]) -> dict[str, Any]:
+    """Return ``frontends``, ``backends``, ``buffer`` in bytes, and ``problems``.
+
+    apps: for each API host, the view of each record for Apache's templates, by the app's name. addresses: of the API
+    hosts.
+    """
+    problems = [text for host, views in apps.items() for view in views.values() for text in _view_problems(host, view)]
+    by_name: dict[str, dict[str, View]] = {}
+    for host, views in apps.items():
+        for name, view in views.items():
+            by_name.setdefault(name, {})[host] = view
+    for name, views in by_name.items():
+        problems += _differences(name, views)
+    first = {name: next(iter(views.values())) for name, views in by_name.items()}
+    ports = sorted({view["port"] for view in first.values()})
+    longest = max((view["max_url"] + view["max_header"] for view in first.values()), default=0)
+    return {
+        "frontends": [_frontend(port, [view for view in first.values() if view["port"] == port]) for port in ports],
+        "backends": [_backend(views, addresses) for _, views in sorted(by_name.items())],
+        "buffer": max(LEAST_BUFFER, HEADS * longest),
+        "problems": problems,
+    }
+
+
+def backend_name(app: str) -> str:
+    """Return the name of an app's backend in HAProxy's configuration."""
+    return f"app-{app}"
+
+
+def _view_problems(host: str, view: View) -> Iterable[str]:
+    name = view["name"]
+    if view["tls"] != "off":
+        yield (
+            f"record {name}, key tls: found {view['tls']} on {host}; load balancers pass plain HTTP on for now: say"
+            " tls: off in a network that you trust, or leave the group load_balancers out"
+        )
+    address = view["address"]
+    if address in EVERY_ADDRESS:
+        return
+    try:
+        loopback = ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        loopback = address == "localhost"
+        if not loopback:
+            yield (
+                f"record {name}, key listen: found {address} on {host}; for a load balancer it has to be a port, or an"
+                " IP address"
+            )
+    if loopback:
+        yield (
+            f"record {name}, key listen: found {address} on {host}, which no load balancer reaches; say the port alone,"
+            ' or set wsgi_app_listen_address to "*"'
+        )
+
+
+def _differences(name: str, views: Mapping[str, View]) -> Iterable[str]:
+    (host, first), *others = views.items()
+    for other, view in others:
+        for key in ("port", "path", "server_name", "server_aliases", "tls"):
+            if view[key] != first[key]:
+                written = "listen" if key == "port" else key
+                yield (
+                    f"record {name}, key {written}: found {first[key]} on {host} and {view[key]} on {other};"
+                    " all API hosts have to answer at the same place"
+                )
+
+
+def _frontend(port: int, views: Sequence[View]) -> dict[str, Any]:
+    """Return a frontend. Its rules stand in the order in which Apache decides: by name first, then the longest path."""
+    ordered = sorted(views, key=lambda view: (not view["server_name"], -len(view["path"]), view["path"], view["name"]))
+    rules = [
+        {"backend": backend_name(view["name"]), "conditions": condition}
+        for view in ordered
+        for condition in _conditions(view)
+        if condition
+    ]
+    # What no rule takes, Apache answers as it does without a load balancer, so any app of the port will do.
+    default = ordered[-1]
+    return {"name": f"port-{port}", "port": port, "rules": rules, "default": backend_name(default["name"])}
+
+
+def _conditions(view: View) -> list[str]:
+    """Return HAProxy's conditions, any of which sends a request to the app's backend."""
+    name = "req.hdr(host),host_only,lower"
+    names = [each.lower() for each in (view["server_name"], *view["server_aliases"]) if each]
+    exact = [each for each in names if not each.startswith("*.")]
+    hosts = [f"{{ {name} -m str -- {' '.join(exact)} }}"] if exact else []
+    hosts += [f"{{ {name} -m end -- {each[1:]} }}" for each in names if each.startswith("*.")]
+    path = view["path"]
+    paths = [] if path == "/" else [f"{{ path -m str -- '{path}' }}", f"{{ path -m beg -- '{path}/' }}"]
+    return [" ".join(filter(None, (host, below))) for host in hosts or [""] for below in paths or [""]]
+
+
+def _backend(views: Mapping[str, View], addresses: Mapping[str, str]) -> dict[str, Any]:
+    first = next(iter(views.values()))
+    health = first["health_check"]
+    return {
+        "name": backend_name(first["name"]),
+        "app": first["name"],
+        "path": first["health_path"],
+        "host": health["host"],
+        "headers": dict(health["headers"]),
+        "statuses": list(health["statuses"]),
+        "servers": [
+            {
+                "name": host,
+                "address": addresses[host] if view["address"] in EVERY_ADDRESS else view["address"].strip("[]"),
+                "port": view["port"],
+            }
+            for host, view in views.items()
+        ],
+    }

@@ -1,0 +1,350 @@
+"""HAProxy's configuration and its runtime sockets, with the real HAProxy in front of two small servers."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration, members, runtime
+from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from record_settings import SETTINGS, SPEC
+
+pytestmark = pytest.mark.debian_packages("haproxy")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TEMPLATES = REPOSITORY / "roles/load_balancer/templates"
+HAPROXY = "/usr/sbin/haproxy"
+ADDRESSES = {"api1": "127.0.0.2", "api2": "127.0.0.3"}
+SECONDS = 60.0
+"""Until HAProxy has noticed something: generous, for a busy machine."""
+
+
+def views(*records: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    written = [{"source": "shop==1", "entry": {"module": "shop:application"}, **one} for one in records]
+    checked = check_records(written, SPEC, SETTINGS)
+    assert [str(problem) for problem in checked.problems] == []
+    return {record.name: apache_view(record) for record in checked.deployed}
+
+
+def plan(*records: dict[str, Any], addresses: dict[str, str] = ADDRESSES) -> dict[str, Any]:
+    return balancing.plan(dict.fromkeys(addresses, views(*records)), addresses)
+
+
+def render(plan: dict[str, Any], folder: Path, statistics: int) -> str:
+    """Return the role's configuration, which listens on the loopback address, with its sockets in ``folder``."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    )
+    environment.filters["comment"] = lambda text: f"# {text}"
+    text = environment.get_template("haproxy.cfg.j2").render(
+        ansible_managed="managed",
+        plan=plan,
+        load_balancer_listen="127.0.0.1",
+        load_balancer_statistics=f"127.0.0.1:{statistics}",
+        load_balancer_max_connections=200,
+    )
+    text, _ = configuration.complete(text)
+    kept = [line for line in text.splitlines() if not re.match(r"\s+(chroot|user|group)\b", line)]
+    return "\n".join(kept).replace("/run/haproxy/", f"{folder}/") + "\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [{"name": "shop", "listen": 8080}],
+        [
+            {"name": "one", "listen": 8080, "server_name": "one.example.org", "server_aliases": ["*.one.example.org"]},
+            {"name": "two", "listen": 8080, "server_name": "two.example.org", "path": "/a.b~_-c"},
+            {"name": "any", "listen": 8080},
+            {"name": "far", "listen": 8081, "health": {"path": "/x-y_z.~", "status": [200, 401], "host": "h:1"}},
+            {"name": "odd", "listen": 8082, "health": {"path": "/", "headers": {"X-A": "a 'b' \"c\" \\ $d #e %f {g}"}}},
+        ],
+    ],
+)
+def test_haproxy_reads_the_configuration_of(records: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(render(plan(*records, addresses={"api1": "192.0.2.1", "api2": "2001:db8::1"}), tmp_path, 9119))
+    done = subprocess.run([HAPROXY, "-c", "-f", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr, done.stderr
+
+
+@dataclass
+class Api:
+    """A small server in the place of an API host. It answers with its name and with what HAProxy has sent."""
+
+    name: str
+    port: int
+    status: int = 200
+    silent: bool = False
+    release: threading.Event = field(default_factory=threading.Event)
+    seen: list[str] = field(default_factory=list)
+    health_headers: dict[str, str] = field(default_factory=dict)
+    server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                self.rfile.read(length)
+                if self.path == "/health":
+                    api.health_headers = dict(self.headers.items())
+                elif api.silent:
+                    api.seen.append(f"{self.command} {self.path}")
+                    self.close_connection = True
+                    return
+                else:
+                    api.seen.append(f"{self.command} {self.path}")
+                if self.path == "/slow":
+                    api.release.wait(SECONDS)
+                text = json.dumps({"name": api.name, "headers": dict(self.headers.items())}).encode()
+                self.send_response(api.status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *_: object) -> None:
+                """Print nothing."""
+
+        self.server = ThreadingHTTPServer((ADDRESSES[self.name], self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+
+@dataclass
+class Fleet:
+    """HAProxy and its two API hosts. ``members`` are those of a host in HAProxy's plan."""
+
+    haproxy: runtime.Haproxy
+    apis: dict[str, Api]
+    port: int
+    statistics: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def members(self, host: str) -> list[members.Member]:
+        return members.members_of(host, plan=self.folder / "plan.json")
+
+    def ask(
+        self, path: str = "/", method: str = "GET", headers: dict[str, str] | None = None, port: int | None = None
+    ) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS)
+        with contextlib.closing(connection):
+            connection.request(method, path, body=b"x" if method == "POST" else None, headers=headers or {})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            return answer.status, json.loads(text) if text.startswith("{") else text
+
+    def names(self, requests: int = 8) -> set[str]:
+        return {self.ask()[1]["name"] for _ in range(requests)}
+
+    def description(self) -> str:
+        """Return the first word of what HAProxy says of itself; nothing while it changes."""
+        try:
+            return self.haproxy.info()["description"].split()[0]
+        except runtime.RuntimeSocketError:
+            return ""
+
+    def state(self, host: str) -> tuple[bool, str]:
+        (server,) = (one for one in self.haproxy.servers() if one.name == host)
+        return server.up, server.state
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    port, statistics = free_port(), free_port()
+    own = plan({"name": "shop", "listen": port, "health": {"path": "/health", "headers": {"X-Probe": 'it\'s "1"'}}})
+    (tmp_path / "plan.json").write_text(json.dumps(own))
+    (tmp_path / "haproxy.cfg").write_text(render(own, tmp_path, statistics))
+    apis = {name: Api(name, port) for name in ADDRESSES}
+    for api in apis.values():
+        api.start()
+    command = [HAPROXY, "-W", "-S", f"{tmp_path}/master.sock", "-f", f"{tmp_path}/haproxy.cfg"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    haproxy = runtime.Haproxy(tmp_path / "admin.sock", tmp_path / "master.sock")
+
+    def is_ready() -> bool:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        try:
+            return haproxy.failed_reloads() == 0 and all(server.up for server in haproxy.servers())
+        except runtime.RuntimeSocketError:
+            return False
+
+    try:
+        wait_for(is_ready, "HAProxy does not start")
+        yield Fleet(haproxy, apis, port, statistics, tmp_path, process)
+    finally:
+        for api in apis.values():
+            api.release.set()
+        process.terminate()
+        process.wait(SECONDS)
+        for api in apis.values():
+            api.stop()
+
+
+def test_both_hosts_get_requests_with_the_clients_address_alone(fleet: Fleet) -> None:
+    assert fleet.names() == {"api1", "api2"}
+    told = {
+        **dict.fromkeys(("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "Forwarded"), "evil"),
+        **dict.fromkeys(("X-Request-ID", "X-Grove-Door", "X-Grove-Slot", "X-Forwarded-Proto"), "evil"),
+    }
+    _, answer = fleet.ask(headers=told)
+    forwarded = {name: value for name, value in answer["headers"].items() if name.lower().startswith(("x-", "forw"))}
+    assert {name.lower(): value for name, value in forwarded.items()} == {
+        "x-forwarded-for": "127.0.0.1",
+        "x-forwarded-proto": "http",
+    }
+    headers = {name.lower(): value for name, value in fleet.apis["api1"].health_headers.items()}
+    assert headers["x-probe"] == 'it\'s "1"'
+    assert headers["host"] == f"127.0.0.1:{fleet.port}"
+
+
+def test_a_host_leaves_after_its_last_request_and_comes_back(fleet: Fleet) -> None:
+    busy = fleet.apis["api1"]
+    slow = [threading.Thread(target=fleet.ask, args=("/slow",)) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+    reached = [api.seen for api in fleet.apis.values()]
+    wait_for(lambda: sum(seen.count("GET /slow") for seen in reached) == len(slow), "not every request reached a host")
+    # HAProxy decides how many of them each host has.
+    own = busy.seen.count("GET /slow")
+    assert own, "no slow request reached api1"
+    result = members.take_out(fleet.haproxy, "api1", fleet.members("api1"), 0.5)
+    assert (result["changed"], result["backends"], result["sessions_left"]) == (True, ["app-shop"], own)
+    for api in fleet.apis.values():
+        api.release.set()
+    result = members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
+    assert (result["changed"], result["sessions_left"]) == (False, 0)
+    for thread in slow:
+        thread.join(SECONDS)
+    assert fleet.names() == {"api2"}
+    result = members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
+    assert (result["changed"], result["put_back"]) == (True, ["app-shop"])
+    assert fleet.names() == {"api1", "api2"}
+    assert not members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)["changed"]
+
+
+def test_the_last_host_that_is_up_stays(fleet: Fleet) -> None:
+    fleet.apis["api2"].status = 500
+    wait_for(lambda: not fleet.state("api2")[0], "api2 is still up")
+    with pytest.raises(members.MemberError, match=r"api1 stays in the traffic: .* app-shop is up \(api2 is down\)"):
+        members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
+    assert fleet.state("api1") == (True, runtime.READY)
+    # The one that is down may leave.
+    assert members.take_out(fleet.haproxy, "api2", fleet.members("api2"), SECONDS)["changed"]
+
+
+def test_a_host_that_is_not_well_stays_out(fleet: Fleet) -> None:
+    members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
+    fleet.apis["api1"].status = 503
+    with pytest.raises(members.MemberError, match=r"app shop on api1: /health, .*answered 503; it has to answer 200"):
+        members.put_back(fleet.haproxy, "api1", fleet.members("api1"), 0.3)
+    assert fleet.state("api1")[1] == runtime.DRAIN
+    assert fleet.names() == {"api2"}
+
+
+def test_a_request_that_changes_nothing_goes_to_another_host_and_no_other_request_is_repeated(fleet: Fleet) -> None:
+    fleet.apis["api1"].silent = True
+    answers = [fleet.ask(f"/{number}") for number in range(6)]
+    assert {status for status, _ in answers} == {200}
+    assert fleet.apis["api1"].seen, "no request reached api1"
+    posted = [fleet.ask(f"/post{number}", "POST")[0] for number in range(4)]
+    reached = [one for api in fleet.apis.values() for one in api.seen if one.startswith("POST")]
+    assert sorted(reached) == sorted(f"POST /post{number}" for number in range(4)), "a request was repeated"
+    assert 502 in posted
+
+
+def test_statistics_and_metrics_answer_on_their_own_address(fleet: Fleet) -> None:
+    assert "Statistics Report" in fleet.ask("/", port=fleet.statistics)[1]
+    assert 'haproxy_server_status{proxy="app-shop",server="api1"' in fleet.ask("/metrics", port=fleet.statistics)[1]
+    assert fleet.ask("/metrics")[1]["name"] in ADDRESSES
+
+
+def test_a_reload_leaves_the_former_process_its_connections(fleet: Fleet) -> None:
+    path = fleet.folder / "haproxy.cfg"
+    assert fleet.haproxy.info()["description"].startswith("grove ")
+    assert not fleet.haproxy.has_old_workers()
+    client = http.client.HTTPConnection("127.0.0.1", fleet.port, timeout=SECONDS)
+    with contextlib.closing(client):
+        client.request("GET", "/")
+        client.getresponse().read()
+        path.write_text(path.read_text().replace("description grove ", "description changed "))
+        fleet.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: fleet.description() == "changed", "HAProxy does not read its new configuration")
+        assert fleet.haproxy.has_old_workers()
+        client.request("GET", "/")
+        assert client.getresponse().status == 200
+    wait_for(lambda: not fleet.haproxy.has_old_workers(), "the former process does not end")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        path.write_text(f"{path.read_text()}\nlisten held\n    bind 127.0.0.1:{holder.getsockname()[1]}\n")
+        fleet.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: fleet.haproxy.failed_reloads() == 1, "HAProxy runs with a port that it cannot have")
+    assert fleet.names() == {"api1", "api2"}
+
+
+def test_what_haproxy_does_not_know_is_named(fleet: Fleet) -> None:
+    with pytest.raises(runtime.RuntimeSocketError, match="set server app-shop/nobody"):
+        fleet.haproxy.set_state("app-shop", "nobody", runtime.DRAIN)
+    with pytest.raises(members.MemberError, match="no server api3 in the backend app-shop"):
+        members.put_back(
+            fleet.haproxy, "api3", [members.Member("app-shop", "shop", fleet.members("api1")[0].place, "/health")], 1
+        )
+
+
+def test_a_port_that_another_program_holds_is_named() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        (problem,) = configuration.held_ports([("*", port)])
+        assert re.fullmatch(rf"port {port}: \S+ \(process \d+\) listens on 127.0.0.1:{port}", problem)
+        assert configuration.held_ports([("127.0.0.9", port)]) == []
+
+
+def test_a_load_balancer_that_is_not_set_up_has_no_members(tmp_path: Path) -> None:
+    assert members.members_of("api1", plan=tmp_path / "none.json") == []

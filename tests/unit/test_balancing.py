@@ -1,0 +1,183 @@
+"""What load balancers do, from groups and records: frontends, backends, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.grove.wsgi.plugins.filter import balancing as filters
+from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
+from record_settings import SETTINGS, SPEC
+
+HOSTS = {"lb1": {"ansible_host": "192.0.2.10"}, "api1": {"ansible_host": "192.0.2.21"}, "api2": {"ansible_host": "::2"}}
+GROUPS = {"load_balancers": ["lb1"], "wsgi": ["api1", "api2"]}
+
+
+def views(*records: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the views of records for Apache's templates, by name."""
+    written = [{"source": "shop==1", "entry": {"module": "shop:application"}, "listen": 8080, **one} for one in records]
+    checked = check_records(written, SPEC, SETTINGS)
+    assert [str(problem) for problem in checked.problems] == []
+    return {record.name: apache_view(record) for record in checked.deployed}
+
+
+def plan(*records: dict[str, Any], **others: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the plan of two API hosts with the same records, or with other views of the hosts named."""
+    apps = {"api1": views(*records), "api2": views(*records), **others}
+    return balancing.plan(apps, {"api1": "192.0.2.21", "api2": "192.0.2.22"})
+
+
+def test_a_fleet_without_faults_has_no_problem() -> None:
+    assert balancing.group_problems(GROUPS, HOSTS) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "hosts", "words"),
+    [
+        ({"load_balancers": []}, {}, ["group load_balancers", "has no host"]),
+        ({"wsgi": []}, {}, ["group wsgi", "has no host"]),
+        ({"load_balancers": ["api1"]}, {}, ["host api1", "load_balancers and wsgi"]),
+        (
+            {"load_balancers": ["lb1", "lb2"]},
+            {"lb2": {"ansible_host": "192.0.2.11"}},
+            ["lb1, lb2", "one load balancer"],
+        ),
+        ({}, {"api1": {"ansible_host": "api1.example.org"}}, ["host api1", "api1.example.org", balancing.ADDRESS]),
+        ({}, {"api1": {}}, ["host api1", balancing.ADDRESS]),
+        ({}, {"api1": {"ansible_host": "127.0.0.1"}}, ["host api1", "127.0.0.1"]),
+        ({}, {"api1": {"ansible_host": "192.0.2.10"}}, ["lb1 and api1", "192.0.2.10"]),
+        ({"wsgi": ["api 1"]}, {"api 1": {"ansible_host": "192.0.2.30"}}, ["host api 1", "rename"]),
+    ],
+)
+def test_groups_and_addresses_that_make_no_fleet(
+    groups: dict[str, Any], hosts: dict[str, Any], words: list[str]
+) -> None:
+    problems = balancing.group_problems({**GROUPS, **groups}, {**HOSTS, **hosts})
+    assert len(problems) == 1, problems
+    assert all(word in problems[0] for word in words), problems
+
+
+def test_the_variable_goes_before_the_name_of_a_host() -> None:
+    variables = {"ansible_host": "api1.example.org", balancing.ADDRESS: "[2001:db8::1]"}
+    assert balancing.host_address("api1", variables) == "2001:db8::1"
+    assert filters.host_addresses(["lb1"], HOSTS) == ["192.0.2.10"]
+    with pytest.raises(AnsibleFilterError, match="host web"):
+        filters.host_addresses(["web"], {"web": {}})
+
+
+def test_each_app_has_a_backend_with_its_own_health_check() -> None:
+    health = {"path": "/up", "status": [200, 204], "headers": {"X-Probe": "a b"}}
+    result = plan({"name": "shop", "path": "/shop", "server_name": "shop.example.org", "health": health})
+    (backend,) = result["backends"]
+    assert result["problems"] == []
+    assert (backend["name"], backend["path"], backend["host"]) == ("app-shop", "/shop/up", "shop.example.org:8080")
+    assert (backend["statuses"], backend["headers"]) == ([200, 204], {"X-Probe": "a b"})
+    assert backend["servers"] == [
+        {"name": "api1", "address": "192.0.2.21", "port": 8080},
+        {"name": "api2", "address": "192.0.2.22", "port": 8080},
+    ]
+
+
+def test_names_and_paths_decide_in_apaches_order() -> None:
+    result = plan(
+        {"name": "any", "path": "/"},
+        {"name": "below", "path": "/a"},
+        {"name": "named", "server_name": "One.example.org", "server_aliases": ["*.one.example.org"]},
+        {"name": "deep", "path": "/a/b"},
+        {"name": "other", "listen": 8081},
+    )
+    first, second = result["frontends"]
+    assert (first["name"], first["default"]) == ("port-8080", "app-any")
+    assert (second["rules"], second["default"]) == ([], "app-other")
+    assert [rule["backend"] for rule in first["rules"]] == [
+        *["app-named"] * 2,
+        *["app-deep"] * 2,
+        *["app-below"] * 2,
+    ]
+    conditions = [rule["conditions"] for rule in first["rules"]]
+    assert "-m str -- one.example.org }" in conditions[0]
+    assert "-m end -- .one.example.org }" in conditions[1]
+    assert conditions[2:4] == ["{ path -m str -- '/a/b' }", "{ path -m beg -- '/a/b/' }"]
+
+
+def test_the_buffer_holds_the_longest_head() -> None:
+    assert plan({"name": "shop"})["buffer"] == 4 * (8190 + 8190)
+    assert plan({"name": "shop", "max_header": 65_000})["buffer"] > 4 * 65_000
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"listen": "127.0.0.1:8080"}, ["key listen", "127.0.0.1"]),
+        ({"listen": "localhost:8080"}, ["key listen", "localhost"]),
+        ({"tls": "private_ca"}, ["key tls", "private_ca"]),
+    ],
+)
+def test_records_that_no_load_balancer_serves(record: dict[str, Any], words: list[str]) -> None:
+    problems = plan({"name": "shop", **record})["problems"]
+    assert [problem.count("record shop") for problem in problems] == [1, 1]
+    for host, problem in zip(("api1", "api2"), problems, strict=True):
+        assert all(word in problem for word in [host, *words]), problem
+
+
+def test_an_address_of_a_record_is_the_servers_address() -> None:
+    (backend,) = plan({"name": "shop", "listen": "192.0.2.99:8080"})["backends"]
+    assert [server["address"] for server in backend["servers"]] == ["192.0.2.99", "192.0.2.99"]
+
+
+def test_api_hosts_have_to_answer_at_the_same_place() -> None:
+    result = plan({"name": "shop"}, api2=views({"name": "shop", "listen": 8081}))
+    (problem,) = result["problems"]
+    assert all(word in problem for word in ("record shop", "key listen", "8080 on api1", "8081 on api2")), problem
+
+
+def test_an_app_of_one_host_has_one_server() -> None:
+    result = plan({"name": "shop"}, api2={})
+    assert [server["name"] for server in result["backends"][0]["servers"]] == ["api1"]
+
+
+def test_a_stopped_run_says_what_each_host_serves() -> None:
+    hostvars = {
+        "api1": {"__wsgi_app_switched": {}},
+        "api2": {
+            "__load_balancer_serving": {
+                "results": [
+                    {"item": "api1", "apps": [{"app": "shop", "release": "aaa"}]},
+                    {"item": "api2", "apps": [{"app": "shop", "release": None}]},
+                ]
+            },
+            "__load_balancer_back": {"results": [{"item": "lb1", "msg": "no answer"}]},
+        },
+        "api3": {},
+    }
+    assert filters.fleet_state(["api1", "api2", "api3"], "api2", hostvars).splitlines() == [
+        "The run stopped at api2. The hosts serve:",
+        "- api1: shop aaa; changed by this run",
+        "- api2: shop (nothing); out of the traffic, or not well (lb1: no answer)",
+        "- api3: unknown; not changed by this run",
+        "Run the same command again when the cause is gone: it goes on where this one stopped.",
+    ]
+
+
+def test_a_run_that_stops_before_there_is_a_load_balancer() -> None:
+    hostvars = {
+        "api1": {
+            "__load_balancer_serving": {"results": [{"item": "api1", "apps": []}]},
+            "__load_balancer_back": {"results": [{"item": "lb1", "backends": []}]},
+        }
+    }
+    lines = filters.fleet_state(["api1"], "api1", hostvars).splitlines()
+    assert lines[1] == "- api1: no app; no load balancer sends it requests yet"
+    hostvars["api1"]["__load_balancer_back"] = {"results": [{"item": "lb1", "backends": ["app-shop"]}]}
+    assert filters.fleet_state(["api1"], "api1", hostvars).splitlines()[1] == "- api1: no app; well, and in the traffic"
+
+
+def test_the_reason_of_a_failed_loop_is_that_of_its_items() -> None:
+    failed = {"failed": True, "msg": "no answer"}
+    assert (
+        filters.failure_reason({"msg": "One or more items failed", "results": [{"msg": "fine"}, failed]}) == "no answer"
+    )
+    assert filters.failure_reason(failed) == "no answer"
