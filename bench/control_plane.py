@@ -76,7 +76,9 @@ def shares(printed: str) -> dict[str, float]:
     the first play, which starts the database, the message bus and the cache; and the rest of the run.
     """
     ran = json.loads(printed[printed.index("{") :])
-    servers_seconds, total_seconds = duration(ran["plays"][0]), sum(duration(play) for play in ran["plays"])
+    # A play without hosts, as those of a fleet, has no end.
+    plays = [play for play in ran["plays"] if "end" in play["play"]["duration"]]
+    servers_seconds, total_seconds = duration(plays[0]), sum(map(duration, plays))
     seconds_of: dict[str, float] = {}
     results = [result for play in ran["plays"] for task in play["tasks"] for result in task["hosts"].values()]
     for item in (item for result in results for item in result.get("results", [])):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import host
 import outages
@@ -14,6 +16,7 @@ pytest_plugins = ["control_plane_fixtures"]
 pytestmark = pytest.mark.timeout(1200)
 # Seconds until an interrupted build is ERROR: nova_build_timeout, and until nova-compute looks again at its builds.
 INTERRUPTED = 720
+INTERRUPTED_BUILDS = Path(__file__).with_name("interrupted_builds.py")
 RABBITMQCTL = ("rabbitmqctl", "--quiet", "-p", "nova-durable")
 
 
@@ -28,18 +31,38 @@ def waiting(control: Host, queue: str) -> int:
     return {name: int(count) for name, count in rows if count.isdigit()}[queue]
 
 
-def lose_messages(control: Host, queue: str) -> None:
-    """Wait until a queue of nova has a message, and remove the messages."""
-    assert wait_for(lambda: "yes" if waiting(control, queue) else "", 60), queue
+def lose_messages(control: Host, queue: str, *servers: str) -> None:
+    """Wait until a queue of nova has a message, and remove the messages. A failure tells of ``servers``."""
+    arrived = wait_for(lambda: "yes" if waiting(control, queue) else "", 180)
+    assert arrived, f"{queue} has no message\n{outages.stuck(control, list(servers))}"
     control.run(*RABBITMQCTL, "purge_queue", queue)
+
+
+def configuration(control: Host) -> str:
+    """Return the folder with nova's configuration."""
+    return f"/srv/wsgi/nova/releases/{control.live('nova')[1]}/etc"
+
+
+def end_lost_builds(control: Host) -> None:
+    """Run the program of the agent lost-builds once, for builds that are some seconds old."""
+    folder = configuration(control)
+    program = f"import sys; sys.path.insert(0, '{folder}'); import lost_builds; lost_builds.AGE = lost_builds.GRACE = 3"
+    control.run("/srv/wsgi/nova/run", "python", "-c", f"{program}; lost_builds.look('{folder}/nova.conf')")
+
+
+def check_counts(result: dict[str, Any]) -> None:
+    """Check that clients were served before and after the outage, and refused in between."""
+    for kind in ("server", "volume"):
+        assert result[kind]["answers"].get("202", 0) > 3, result
+    # A request that was under way when the server went away may wait until it is back.
+    assert sum(result[kind]["answers"].get("503", 0) for kind in ("server", "volume")) > 5, result
 
 
 def test_what_is_acknowledged_has_an_end_while_the_database_is_away(control: Host, admin: Cloud) -> None:
     result = outages.during_outage(outages.clients(admin, "database"), database(control), 20, INTERRUPTED)
-    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
-    for kind in ("server", "volume"):
-        assert result[kind]["answers"]["202"] > 5, result
-        assert result[kind]["answers"]["503"] > 3, result
+    outages.check_ends(control, result)
+    assert result["without_retry_after"] == [], result
+    check_counts(result)
 
 
 def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, admin: Cloud) -> None:
@@ -51,9 +74,11 @@ def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, 
     with clients.creating():
         # The agents of a busy machine need more than a minute.
         assert wait_for(lambda: "yes" if clients.acknowledged("server") > before + 5 else "", 300)
-    result = clients.result(outages.SETTLED)
+    # A volume whose request was cut off may exist, and the agent lost-volumes ends it.
+    result = clients.result(INTERRUPTED)
     # No connection is accepted while the host is down.
-    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
+    outages.check_ends(control, result)
+    assert result["without_retry_after"] == [], result
     assert {line["status"] for line in result["other"]} <= {0}, result
     assert result["server"]["acknowledged"]["ACTIVE"] > 5, result
 
@@ -64,12 +89,11 @@ def test_what_is_acknowledged_has_an_end_while_a_server_is_away_for_a_minute(
 ) -> None:
     clients = outages.clients(admin, f"{unit}-minute")
     result = outages.during_outage(clients, database(control) if unit == "database" else unit, 60, INTERRUPTED)
-    assert (result["missing"], result["building"], result["without_retry_after"]) == ([], [], []), result
+    outages.check_ends(control, result)
+    assert result["without_retry_after"] == [], result
     # A request that was under way may have waited for request_timeout.
     assert {line["status"] for line in result["other"]} <= {504}, result
-    for kind in ("server", "volume"):
-        assert result[kind]["answers"]["202"] > 5, result
-        assert result[kind]["answers"]["503"] > 3, result
+    check_counts(result)
 
 
 def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cloud) -> None:
@@ -80,15 +104,11 @@ def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cl
         queue = "conductor" if agent == "conductor" else f"compute.{control.run('hostname').strip()}"
         control.run("systemctl", "stop", f"grove-nova-{agent}")
         server = admin.show(f"{create} {name}")["id"]
-        lose_messages(control, queue)
+        lose_messages(control, queue, server)
         assert admin.show(f"openstack server show {server}")["status"] == "BUILD"
         if agent == "conductor":
             control.run("systemctl", "start", "grove-nova-conductor")
-    release = f"/srv/wsgi/nova/releases/{control.live('nova')[1]}"
-    program = (
-        f"import sys; sys.path.insert(0, '{release}/etc'); import lost_builds; lost_builds.AGE = lost_builds.GRACE = 3"
-    )
-    control.run("/srv/wsgi/nova/run", "python", "-c", f"{program}; lost_builds.look('{release}/etc/nova.conf')")
+    end_lost_builds(control)
     for name in ("unscheduled", "unbuilt"):
         details = admin.show(f"openstack server show {name}")
         assert (details["status"], "interrupted" in details["fault"]["message"]) == ("ERROR", True), details
@@ -96,3 +116,26 @@ def test_a_build_that_nobody_continues_becomes_an_error(control: Host, admin: Cl
     control.run("systemctl", "start", "grove-nova-compute")
     for name in ("unscheduled", "unbuilt"):
         admin.run(f"openstack server delete --wait {name}")
+
+
+def test_an_interrupted_build_has_an_end_in_every_state_that_an_outage_leaves(control: Host, admin: Cloud) -> None:
+    outages.clients(admin, "states")
+    command = ["/srv/wsgi/nova/run", "python", "-", f"{configuration(control)}/nova.conf"]
+    program = INTERRUPTED_BUILDS.read_text()
+    states = control.run(*command, stdin=program).split()
+    control.run("systemctl", "stop", "grove-nova-conductor")
+    create = "openstack server create --flavor outage --image outage --nic none"
+    servers = {state: admin.show(f"{create} state-{state}")["id"] for state in states}
+    lose_messages(control, "conductor", *servers.values())
+    control.run(*command, *(f"{state}={server}" for state, server in servers.items()), stdin=program)
+    control.run("systemctl", "start", "grove-nova-conductor")
+    time.sleep(3)
+    end_lost_builds(control)
+    listed = {one["ID"]: one["Status"] for one in admin.show("openstack server list")}
+    expected = {**dict.fromkeys(states, "ERROR"), "built": "ACTIVE", "never-acknowledged": None}
+    found = {state: listed.get(server) for state, server in servers.items()}
+    assert found == expected, outages.stuck(control, list(servers.values()))
+    for state in set(states) - {"built", "error-in-cell0", "never-acknowledged"}:
+        assert "interrupted" in admin.show(f"openstack server show {servers[state]}")["fault"]["message"], state
+    del servers["never-acknowledged"]
+    admin.run(f"openstack server delete --wait {' '.join(servers.values())}")

@@ -5,7 +5,8 @@ Usage: outage_clients.py create JOURNAL STOP SETTINGS
 
 SETTINGS is JSON: ``token``, ``flavor``, ``image``, ``network``, ``compute`` and ``volume`` (URLs). ``create`` goes on
 until the file STOP exists; the host may stop at any time. ``result`` waits at most SECONDS until nothing is being
-built, and prints JSON: what was acknowledged and what exists. It names servers and volumes that are lost or stuck.
+built, and prints JSON: what was acknowledged and what exists. It names servers and volumes that are lost or stuck, and
+shows why servers failed.
 """
 
 import collections
@@ -108,6 +109,7 @@ def result() -> dict[str, Any]:
         **counts,
         "missing": missing,
         "building": [one["id"] for one in building],
+        "faults": [str(one["fault"])[-1000:] for one in found["server"].values() if "fault" in one],
         "without_retry_after": [line for line in lines if line["status"] == 503 and not line["retry_after"]][:5],
         "other": refused[:10],
         "others": len(refused),

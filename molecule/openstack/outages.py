@@ -16,9 +16,10 @@ from cloud import Cloud
 from served import Host
 
 CLIENTS = Path(__file__).with_name("outage_clients.py")
+STUCK = Path(__file__).with_name("stuck_servers.py")
 STOP = "/run/outage-clients-stop"
 # Seconds after which nothing may be shown as being built.
-SETTLED = 90
+SETTLED = 180
 QUOTAS = "--instances -1 --cores -1 --ram -1 --ports -1 --volumes -1 --gigabytes -1"
 
 
@@ -96,7 +97,26 @@ def during_outage(clients: Clients, unit: str, seconds: float, settled: float = 
     return clients.result(settled)
 
 
-def check(result: dict[str, Any]) -> None:
+def stuck(control: Host, servers: list[str]) -> str:
+    """Return what nova's databases and the journals of its agents hold about servers; for the message of a check."""
+    if not servers:
+        return ""
+    release = f"/srv/wsgi/nova/releases/{control.live('nova')[1]}"
+    arguments = [f"{release}/etc/nova.conf", *servers]
+    rows = control.try_run("/srv/wsgi/nova/run", "python", "-", *arguments, stdin=STUCK.read_text())
+    pattern = "|".join(servers)
+    journal = control.try_run("journalctl", "--no-pager", "--lines=60", f"--grep={pattern}", "--unit=grove-nova-*")
+    agent = control.try_run("journalctl", "--no-pager", "--lines=40", "--unit=grove-nova-lost-builds")
+    return "\n".join([rows.stdout, rows.stderr[-2000:], journal.stdout, agent.stdout])
+
+
+def check_ends(control: Host, result: dict[str, Any]) -> None:
+    """Check that everything that was acknowledged exists and has an end."""
+    problems = (result["missing"], result["building"])
+    assert problems == ([], []), f"{result}\n{stuck(control, [*result['missing'], *result['building']])}"
+
+
+def check(control: Host, result: dict[str, Any]) -> None:
     """Check that everything that was acknowledged has an end, and that nothing else was answered but 503."""
-    assert (result["missing"], result["building"]) == ([], []), result
+    check_ends(control, result)
     assert (result["without_retry_after"], result["other"]) == ([], []), result

@@ -97,6 +97,24 @@ def test_a_member_makes_a_volume_of_a_private_image(member: Cloud) -> None:
     member.run("openstack image delete own-image")
 
 
+def test_nova_takes_the_news_that_a_volume_in_use_was_extended(server: dict[str, Any], member: Cloud) -> None:
+    """Cinder sends it with its own account, and the server belongs to another project."""
+    volume = member.show("openstack volume create --size 1 data")["id"]
+    member.wait("openstack volume show data", "status", "available")
+    member.run(f"openstack server add volume first {volume}")
+    member.wait("openstack volume show data", "status", "in-use")
+    member.run("openstack --os-volume-api-version 3.42 volume set --size 2 data")
+
+    def taken() -> str:
+        actions = {one["Action"] for one in member.show("openstack server event list first")}
+        return "yes" if "extend_volume" in actions else ""
+
+    assert wait_for(taken, 60)
+    member.run(f"openstack server remove volume first {volume}")
+    member.wait("openstack volume show data", "status", "available")
+    member.run("openstack volume delete data")
+
+
 def test_measures_are_aggregated(admin: Cloud) -> None:
     metric = admin.show("gnocchi metric create --archive-policy-name low visitors")["id"]
     admin.run(f"gnocchi measures add -m 2026-01-01T00:00:00@4 -m 2026-01-01T00:00:01@8 {metric}")
@@ -131,6 +149,27 @@ def test_every_agent_runs(control: Host) -> None:
     agents = [unit for unit in units if "--agent" in control.run("cat", f"/etc/systemd/system/{unit}")]
     assert len(agents) >= 10
     assert control.run("systemctl", "is-active", *agents).split() == ["active"] * len(agents)
+
+
+def process_of(control: Host, agent: str) -> str:
+    """Return the id of an agent's first process."""
+    return control.run("systemctl", "show", "--property=MainPID", "--value", f"grove-{agent}").strip()
+
+
+@pytest.mark.parametrize(
+    "agent", ["nova-conductor", "nova-scheduler", "aodh-evaluator", "aodh-listener", "aodh-notifier"]
+)
+def test_an_agent_with_one_worker_is_one_process(agent: str, control: Host) -> None:
+    process = process_of(control, agent)
+    assert agent in control.run("cat", f"/proc/{process}/cmdline")
+    assert control.try_run("pgrep", "--parent", process).stdout == ""
+
+
+def test_the_workers_of_gnocchi_share_what_its_drivers_need(control: Host) -> None:
+    # The first process uses no database itself.
+    process = process_of(control, "gnocchi-metricd")
+    assert "/sqlalchemy/" in control.run("cat", f"/proc/{process}/maps")
+    assert len(control.run("pgrep", "--parent", process).split()) >= 3
 
 
 def test_mariadb_runs_with_two_pools_of_memory(control: Host) -> None:

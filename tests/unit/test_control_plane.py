@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.filter.control_plane import service_record
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack import secrets
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.addresses import bracketed, parse_address
@@ -425,3 +426,18 @@ def test_values_of_a_wrong_type_count_as_the_default(value: object) -> None:
     assert expected_connections(wrong, {"nova": 1}, 4, 1) == expected_connections({"nova": [{}]}, {"nova": 1}, 4, 1)
     written = {"nova": [{"processes": "3", "threads": "6"}]}
     assert expected_connections(written, {"nova": 1}, 4, 1) == 2 * 18
+
+
+@pytest.mark.parametrize(
+    ("own", "changes", "expected"),
+    [
+        ({}, {}, {"MALLOC_ARENA_MAX": "2"}),
+        ({"A": "1"}, {}, {"A": "1", "MALLOC_ARENA_MAX": "2"}),
+        ({"A": "1"}, {"environment": {"A": "2", "MALLOC_ARENA_MAX": "8"}}, {"A": "2", "MALLOC_ARENA_MAX": "8"}),
+        ({"MALLOC_ARENA_MAX": "4"}, {}, {"MALLOC_ARENA_MAX": "4"}),
+    ],
+)
+def test_a_service_has_two_pools_of_memory_unless_a_record_says_otherwise(
+    own: dict[str, str], changes: dict[str, Any], expected: dict[str, str]
+) -> None:
+    assert service_record({"name": "nova", "environment": own}, changes)["environment"] == expected

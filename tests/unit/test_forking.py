@@ -44,12 +44,22 @@ os.close(up)
 os.waitpid(child, 0)
 print(os.read(down, 100).decode())
 """
+# Tells whether a module was there when it was first asked, and starts another program before it forks a worker.
+SHARED = """
+import gc, os, subprocess, sys
+subprocess.run(["true"], preexec_fn=lambda: None, check=True)
+print("wave" in sys.modules, gc.get_freeze_count())
+child = os.fork()
+if not child:
+    os._exit("wave" not in sys.modules)
+print(os.waitpid(child, 0)[1], "wave" in sys.modules, gc.get_freeze_count() > 1000)
+"""
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """A folder of programs."""
-    for name, program in (("shop-worker", REPORT), ("shop-memory", WORKER)):
+    for name, program in (("shop-worker", REPORT), ("shop-memory", WORKER), ("shop-shared", SHARED)):
         path = tmp_path / name
         path.write_text(SCRIPT.replace("{python}", sys.executable).replace("{program}", program))
         path.chmod(0o755)
@@ -77,7 +87,13 @@ def test_a_worker_shares_the_memory_of_its_parent(programs: Path) -> None:
     assert sharing < plain - 20_000
 
 
-@pytest.mark.parametrize("words", [[], ["no-such-program"]])
+def test_modules_are_imported_before_the_first_worker_is_forked(programs: Path) -> None:
+    done = run(programs, sys.executable, str(FORKING), "--share", "wave,no_such_module", "shop-shared")
+    assert done.stdout.splitlines() == ["False 0", "0 True True"]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("words", [[], ["--share"], ["--share", "wave"], ["no-such-program"]])
 def test_a_program_that_is_not_there(programs: Path, words: list[str]) -> None:
     done = run(programs, sys.executable, str(FORKING), *words)
     assert done.returncode == 1

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 REPEAT = Path(__file__).resolve().parents[2] / "wsgi" / "grove_runtime" / "repeat.py"
+TIMES = ["often 3", "-1 3", "nan 3", "inf 3", "2 0", "2 -1", "2 nan", "2 inf", "2 long"]
+WORDS = [[], ["2"], ["2", "3"], ["2", "true"], *([*times.split(), "true"] for times in TIMES)]
 
 
-def test_a_program_that_fails_is_named_and_runs_again(tmp_path: Path) -> None:
-    script = f"echo run >> {tmp_path}/runs; exit 3"
-    command = [sys.executable, str(REPEAT), "0.01", "sh", "-c", script]
+@pytest.mark.parametrize(
+    ("limit", "end", "message"),
+    [("30", "exit 3", "sh ended with status 3"), ("0.2", "exec sleep 3", "sh was killed after 0.2 seconds")],
+)
+def test_a_program_that_fails_is_named_and_runs_again(tmp_path: Path, limit: str, end: str, message: str) -> None:
+    script = f"echo run >> {tmp_path}/runs; {end}"
+    command = [sys.executable, str(REPEAT), "0.01", limit, "sh", "-c", script]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as repeat:
         deadline = time.monotonic() + 30
         runs = tmp_path / "runs"
@@ -23,17 +29,17 @@ def test_a_program_that_fails_is_named_and_runs_again(tmp_path: Path) -> None:
             time.sleep(0.01)
         repeat.terminate()
         _, errors = repeat.communicate(timeout=30)
-    assert errors.splitlines()[0] == "repeat.py: sh ended with status 3"
+    assert errors.splitlines()[0] == f"repeat.py: {message}"
 
 
-@pytest.mark.parametrize("words", [[], ["2"], ["often", "true"], ["-1", "true"], ["nan", "true"], ["inf", "true"]])
-def test_words_that_are_no_pause_and_program_print_the_usage(words: list[str]) -> None:
+@pytest.mark.parametrize("words", WORDS)
+def test_words_that_are_no_times_and_program_print_the_usage(words: list[str]) -> None:
     result = subprocess.run([sys.executable, str(REPEAT), *words], capture_output=True, text=True, timeout=30)
-    assert (result.returncode, "Usage: repeat.py SECONDS" in result.stderr) == (1, True), result
+    assert (result.returncode, "Usage: repeat.py PAUSE" in result.stderr) == (1, True), result
 
 
 def test_a_program_that_is_not_there_ends_the_repetition() -> None:
-    command = [sys.executable, str(REPEAT), "0", "/no/such/program"]
+    command = [sys.executable, str(REPEAT), "0", "30", "/no/such/program"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
     expected = "repeat.py: /no/such/program cannot be run: No such file or directory\n"
     assert (result.returncode, result.stderr) == (1, expected)

@@ -18,7 +18,8 @@ def stamp(application: WSGIApplication, release: str) -> WSGIApplication:
     """Return ``application`` so that answers to requests through a door have two more headers.
 
     ``release`` is the release's id. Apache sets ``GROVE_DOOR`` for a request through a door, which no client can do;
-    the application does not see it. Other requests and their answers are passed on as they are.
+    the application does not see it. Of such a request, the header ``X-Grove-Trace: NAME`` makes a trace. Other requests
+    and their answers are passed on as they are.
     """
     own_headers = [(RELEASE_HEADER, release), (PROCESS_HEADER, str(os.getpid()))]
 
@@ -33,6 +34,10 @@ def stamp(application: WSGIApplication, release: str) -> WSGIApplication:
         ) -> Any:
             return start_response(status, [*headers, *own_headers], exc_info)
 
+        if (trace := environ.pop("HTTP_X_GROVE_TRACE", None)) is not None:
+            from . import tracing
+
+            return tracing.run(application, environ, start, trace)
         return application(environ, start)
 
     return stamped

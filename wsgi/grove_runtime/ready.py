@@ -1,9 +1,11 @@
 """Run a program that does not tell systemd when it is ready, and tell systemd when one of its functions has returned.
 
-Usage: ready.py MODULE:FUNCTION MODULE:FUNCTION [ARGUMENT...]
+Usage: ready.py [--attempts NUMBER] MODULE:FUNCTION MODULE:FUNCTION [ARGUMENT...]
 
 The first function is the one that makes the program ready, and may be a method of a class (MODULE:CLASS.METHOD). The
 second one is the program itself, as an entry point of its package names it. Without systemd, the program runs alone.
+
+With ``--attempts``, the program makes so many more attempts at a request that a service answers with 503 (retrying.py).
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import contextlib
 import functools
 import importlib
 import os
+import runpy
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -44,10 +48,17 @@ def located(text: str) -> tuple[Any, str, Callable[..., Any]]:
 
 def main(words: list[str]) -> object:
     """Run the program; return what it returns."""
+    attempts = 0
+    if words[:1] == ["--attempts"]:
+        attempts = int(words[1]) if words[1:] and words[1].isdecimal() else sys.exit(__doc__)
+        words = words[2:]
     if len(words) < 2:
         sys.exit(__doc__)
     # A program may have to be imported first, as one that patches modules before others import them.
     _, name, program = located(words[1])
+    if attempts:
+        # The folder of this file is not where the program's modules are looked for.
+        runpy.run_path(str(Path(__file__).with_name("retrying.py")))["ask_again"](attempts)
     holder, attribute, function = located(words[0])
 
     @functools.wraps(function)

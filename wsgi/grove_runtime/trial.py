@@ -4,14 +4,14 @@ Usage: trial.py RELEASE <REQUEST
 
 REQUEST is JSON. Its ``environ`` holds the variables that Apache would set for the request and that are texts,
 ``multithread`` is that of WSGI, and ``statuses`` are the statuses that the answer may have. ``locale`` is that of the
-daemon processes.
+daemon processes. After ``alarm`` seconds, where it is given, the program prints where it is, and goes on.
 
 The launcher runs this with the virtualenv's Python, as the application's account. The exit code is
-* 0 when the answer had one of the statuses,
-* 1 when the release cannot be imported,
-* 3 when it can be imported but is not healthy: it answered something else, or failed while it was loaded, as it may
-  without its database.
-The reason stands on standard error.
+* ``HEALTHY`` when the answer had one of the statuses,
+* ``BROKEN`` when the release cannot be imported,
+* ``UNHEALTHY`` when it can be imported but is not healthy: it answered something else, or failed while it was loaded,
+  as it may without its database.
+The reason stands on standard error. With any other exit code, the application has ended the process itself.
 """
 
 from __future__ import annotations
@@ -23,15 +23,47 @@ import io
 import json
 import locale
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 from wsgiref.util import FileWrapper
 
-HEALTHY, BROKEN, UNHEALTHY = 0, 1, 3
+HEALTHY, BROKEN, UNHEALTHY = 91, 92, 93
+"""Exit codes with which no application ends the process: the usual ones are 0 to 3, 64 to 78, and 120 and up."""
 SHOWN_BYTES = 1500
 """Bytes from the end of a bad answer's body that are printed: a message and a short page fit."""
+
+# Frames that tell nothing about an application: those of imports, and of this file.
+NOT_SHOWN = ("<frozen importlib", os.path.join("importlib", "__init__.py"), os.path.abspath(__file__))
+
+
+def print_error(error: BaseException) -> None:
+    """Print a traceback, and those of its causes, without what only makes it longer: a message has few lines."""
+    shown = traceback.TracebackException.from_exception(error)
+    chain: list[traceback.TracebackException | None] = [shown]
+    for one in chain:
+        if one is not None:
+            _shorten(one.stack)
+            chain += [one.__cause__, one.__context__]
+    print("".join(shown.format()), file=sys.stderr, end="")
+
+
+def _shorten(stack: traceback.StackSummary) -> None:
+    stack[:] = [frame for frame in stack if not any(part in frame.filename for part in NOT_SHOWN)]
+    for frame in stack:
+        # Without columns there are no lines that only mark a part of the line above.
+        if hasattr(frame, "colno"):
+            frame.colno = frame.end_colno = None
+
+
+def print_place(_number: int, frame: FrameType | None) -> None:
+    """Print where the program is: the handler of SIGALRM."""
+    stack = traceback.extract_stack(frame)
+    _shorten(stack)
+    print("It was here:\n" + "".join(stack.format()), file=sys.stderr, end="", flush=True)
 
 
 def load(release: str) -> Any:
@@ -98,18 +130,21 @@ def main() -> int:
         locale.setlocale(locale.LC_ALL, request["locale"])
     # Python puts this file's folder into the path, where a daemon process does not have it.
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
+    if "alarm" in request:
+        signal.signal(signal.SIGALRM, print_place)
+        signal.setitimer(signal.ITIMER_REAL, request["alarm"])
     try:
         application = load(release)
-    except (ImportError, SyntaxError, NameError, AttributeError):
-        traceback.print_exc()
+    except (ImportError, SyntaxError, NameError, AttributeError) as error:
+        print_error(error)
         return BROKEN
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        print_error(error)
         return UNHEALTHY
     try:
         status, headers, content = ask(application, environ_of(request))
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        print_error(error)
         return UNHEALTHY
     if status[:3] not in map(str, request["statuses"]):
         target = "".join(f" with a redirect to {value}" for name, value in headers if name.lower() == "location")
