@@ -220,7 +220,7 @@ def test_one_changes_returns_and_goes(reader: Reader) -> None:
 
 
 def test_the_record_of_the_readme(reader: Reader) -> None:
-    """README's record and command, with a project of ``pecan create``."""
+    """README's record and commands, with a project of ``pecan create``."""
     files = reader.inventory / "files"
     page.run("uvx pecan@1.8.0 create bookstore", files)
     (files / "templates").mkdir()
@@ -228,8 +228,11 @@ def test_the_record_of_the_readme(reader: Reader) -> None:
     (files / "bookstore" / "requirements.lock").write_text((files / "shelf.lock").read_text())
     reader.more = records_of_readme()
     reader.write()
-    [command] = re.findall(r"Then run `(\./grove [^`]+)`", page.README.read_text())
-    reader.grove(command)
+    [sentence] = re.findall(r"Then run `\./grove doctor.*?\.\s", page.README.read_text(), re.DOTALL)
+    commands = re.findall(r"`(\./grove [^`]+)`", sentence)
+    assert [command.split()[1] for command in commands] == ["doctor", "site"]
+    for command in commands:
+        reader.grove(command)
     [record] = reader.more
     assert "Welcome to Pecan!" in Host("web1", reader.host.container, [record]).ask("bookstore", "/").text
 

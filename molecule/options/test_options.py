@@ -134,7 +134,18 @@ def test_wheels_are_enough(web2: Host) -> None:
 @pytest.mark.parametrize("port", [8088, 8089])
 def test_the_operators_own_sites_are_served(web2: Host, port: int) -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in web2.ask(port, "/GPL-3").text
-    assert web2.listeners() == {"0.0.0.0:8080", "*:8081", "*:8088", "*:8089", "127.0.0.1:9080"}
+    grove = {"0.0.0.0:8080", "*:8081", "127.0.0.1:8084", "127.0.0.1:9080"}
+    assert web2.listeners() == {*grove, "*:8088", "*:8089"}
+
+
+def test_each_host_prepares_before_one_migrates_for_both(web1: Host, web2: Host) -> None:
+    """Two runs have deployed the application by now."""
+    prepared = [host.run("cat", "/var/lib/pair/prepared").split() for host in (web1, web2)]
+    assert [len(times) for times in prepared] == [1, 1]
+    migrated = web1.run("cat", "/var/lib/pair/migrated").split()
+    assert len(migrated) == 1
+    assert web2.try_run("test", "-e", "/var/lib/pair/migrated").returncode == 1
+    assert max(float(times[0]) for times in prepared) < float(migrated[0])
 
 
 def test_changes(web1: Host, tmp_path: Path) -> None:
@@ -144,14 +155,16 @@ def test_changes(web1: Host, tmp_path: Path) -> None:
     (source / "static" / "style.css").write_text("body { color: green }\n")
     apps = [{**record, "source": str(source)} if record["name"] == "cart" else record for record in web1.apps]
     apps = [record for record in apps if record["name"] not in ("desk", "licences")]
-    before = {name: web1.live(name)[1] for name in ("shop", "cart", "plain", "greeter")}
+    before = {name: web1.live(name)[1] for name in ("shop", "cart", "plain", "pair", "greeter")}
     web1.run("touch", "/var/lib/desk/kept")
 
     outcome = main_job.run(web1, apps, echo_word="second")
     assert (outcome.status, outcome.messages) == (0, [])
 
     after = {name: web1.live(name)[1] for name in before}
-    assert {name for name in before if before[name] != after[name]} == {"shop", "cart", "plain"}
+    assert {name for name in before if before[name] != after[name]} == {"shop", "cart", "plain", "pair"}
+    # The host remembers that it has prepared; a new release migrates.
+    assert [web1.run("wc", "--lines", f"/var/lib/pair/{file}")[0] for file in ("prepared", "migrated")] == ["1", "2"]
     for place, path in ((8443, "/"), (8443, "/cart/")):
         answer = web1.ask(place, path, headers={"Host": "shop.test:8443"}, authority=AUTHORITY)
         assert json.loads(answer.text)["config"] == "second"
@@ -167,6 +180,7 @@ def test_changes(web1: Host, tmp_path: Path) -> None:
     virtual_hosts = web1.run("apache2ctl", "-S")
     assert not [name for name in ("desk", "licences") if name in virtual_hosts]
     assert not [process for process in web1.processes() if process.account in ("desk", "licences")]
-    assert web1.listeners() == {"*:8080", "*:8082", "*:8083", "*:8443", "*:8444", "127.0.0.1:9080"}
+    all_addresses = {"*:8080", "*:8082", "*:8083", "*:8443", "*:8444"}
+    assert web1.listeners() == {*all_addresses, "127.0.0.1:8084", "127.0.0.1:9080"}
     web1.run("test", "-e", "/var/lib/desk/kept", "-a", "-d", "/srv/wsgi/desk/releases", "-a", "-d", "/var/log/desk")
     assert main_job.run(web1, apps, echo_word="second").changed == 0

@@ -19,6 +19,7 @@ BUNDLE = "/usr/local/share/grove-ca.crt"
 # The first process of a host without systemd only reaps children, and a policy forbids packages to start
 # services.
 PLAIN_INIT = ("python3", "-c", "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nwhile True: s.pause()")
+MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
@@ -46,6 +47,8 @@ def create(name: str, release: str, *, systemd: bool = True, mounts: bool = Fals
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
         *(f"--volume={volume}" for volume in volumes),
+        # A handover of Apache sets this where it may; a container may not.
+        *(("--sysctl=net.ipv4.tcp_migrate_req=1",) if MIGRATE.exists() else ()),
         # SYS_PTRACE: root enters the view of a unit.
         *(("--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt=unmask=ALL") if mounts else ()),
         *(("--systemd=always", source) if systemd else ("--systemd=false", source, *PLAIN_INIT)),

@@ -121,18 +121,28 @@ class SwitchHost(Host):
         return {pid for colour in ("blue", "green") for pid in self.daemons(APP, colour)}
 
     @contextmanager
-    def load(self, part: str, *, may_fail: int = 0) -> Iterator[RunFolder]:
+    def load(
+        self,
+        part: str,
+        *,
+        may_fail: int = 0,
+        slowest_fails: float = SLOWEST_FAST_FAILS,
+        options: tuple[str, ...] = (),
+    ) -> Iterator[RunFolder]:
         """Put load on the application during the block; then report the answers of its clients, and check them.
 
-        ``part`` names the run in the report and, with hyphens, its folder. Fails when more than ``may_fail`` requests
-        failed, when an answer was made of two releases, or when a fast request took too long.
+        ``part`` names the run in the report and, with hyphens, its folder. ``options`` are further ones of the client.
+        Fails when more than ``may_fail`` requests failed, when an answer was made of two releases, or when a fast
+        request took longer than ``slowest_fails`` seconds.
         """
         folder = self.folder / part.replace(" ", "-").replace("'", "")
-        with under_load(self.url, folder, *LOAD) as run:
+        with under_load(self.url, folder, *LOAD, *options) as run:
             yield run
-        self.check_summary(part, summary.summarize(run), may_fail)
+        self.check_summary(part, summary.summarize(run), may_fail, slowest_fails)
 
-    def check_summary(self, part: str, result: summary.Summary, may_fail: int = 0) -> None:
+    def check_summary(
+        self, part: str, result: summary.Summary, may_fail: int = 0, slowest_fails: float = SLOWEST_FAST_FAILS
+    ) -> None:
         """Report and check the answers of the clients of a run; fails in the same cases as ``load``."""
         total, slowest = result.total, result.total.slowest_fast or 0.0
         rows = [(part, total, result.seconds), *((f"  {w.label}", w.figures, w.seconds) for w in result.windows)]
@@ -148,7 +158,7 @@ class SwitchHost(Host):
             )
         assert total.mixed == 0, f"{part}: {total.mixed} answers were made of two releases"
         assert total.failed <= may_fail, f"{part}: {total.failed} requests failed, {may_fail} may: {total.by_outcome}"
-        assert slowest <= SLOWEST_FAST_FAILS, f"{part}: a fast request took {slowest:.1f} s"
+        assert slowest <= slowest_fails, f"{part}: a fast request took {slowest:.1f} s"
 
 
 def playbook_command(folder: Path, playbook: str, *options: str, **variables: object) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 import machine
 import main_job
 import pytest
-from served import Host
+from served import Host, wait_for
 
 PROJECTS = Path(__file__).parent / "projects"
 Record = dict[str, Any]
@@ -228,19 +229,54 @@ def test_a_full_disk(host: Host, client: Client) -> None:
         subprocess.run(["nsenter", "--target", pid, "--mount", "umount", folder], check=True)
 
 
+# What a run has to do for an application before it can serve, and what a dry run cannot do.
+DEMANDING: Record = {
+    "requirements": ["idna"],
+    "build": "sh -c 'mkdir src/made && echo made >src/made/file'",
+    "prepare": "mkdir -p {state}/media",
+    "migrate": "sh -c 'test -d {state}/media && touch {state}/migrated'",
+    "static": {"/made": "made", "/media": "{state}/media"},
+    "exclude": ["/tests"],
+    "max_log": 1048576,
+    "log_days": 3,
+    "health": {"path": "/", "status": [200, 401]},
+}
+
+
+def everything(host: Host) -> str:
+    """Return what a dry run must not change: files, accounts and processes, without what programs write meanwhile."""
+    program = """
+find /srv/wsgi /etc /opt/grove /var/lib/grove -printf '%p %y %m %u %g %s %T@ %l\\n' | sort
+ls -l --time-style=full-iso /var/lib
+getent passwd
+ps -C apache2 -o pid=,lstart=,args=
+"""
+    return host.run("sh", "-c", program)
+
+
+def started_from_outside(host: Host) -> list[str]:
+    """Return the programs that the controller has started on the host and that still run."""
+    processes = [line.split() for line in host.run("ps", "-e", "-o", "pid=,ppid=,comm=").splitlines()]
+    return [program for pid, parent, program in processes if parent == "0" and pid != "1" and program != "ps"]
+
+
 @pytest.mark.parametrize(
     ("task", "sent"),
     [
+        ("Make each application's account", signal.SIGKILL),
         ("Build the release of each application", signal.SIGKILL),
         ("Write Apache's whole configuration", signal.SIGINT),
         ("Switch the traffic of each application", signal.SIGKILL),
     ],
-    ids=["building", "declaring", "switching"],
+    ids=["accounts", "building", "declaring", "switching"],
 )
 def test_an_interrupted_run_is_finished_by_the_next(host: Host, task: str, sent: signal.Signals) -> None:
-    """With a change of Apache's configuration and of the release, and one app more each time."""
+    """With a change of Apache's configuration and of the release, and one app more each time.
+
+    A dry run between the two says what is left to do, and changes nothing.
+    """
     word = f"w{uuid.uuid4().hex[:8]}"
-    apps = [steady(host, max_body=int(word[1:], 16)), steady(host, name=word, listen=8090)]
+    apps = [steady(host, max_body=int(word[1:], 16)), steady(host, name=word, listen=8090, **DEMANDING)]
     process = main_job.start(host, apps, echo_word=word)
     assert process.stdout is not None
     for line in process.stdout:
@@ -251,12 +287,29 @@ def test_an_interrupted_run_is_finished_by_the_next(host: Host, task: str, sent:
     process.stdout.read()
     assert process.wait() != 0
     assert host.ask("steady", "/").status == 200
+    if sent == signal.SIGKILL:
+        examined = subprocess.run(
+            main_job.command(host, apps, playbook="playbooks/doctor.yml", echo_word=word),
+            cwd=main_job.REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(r"warning +app steady +a run was interrupted: ", examined.stdout), examined.stdout
 
-    for options in (("--check",), ()):
-        outcome = main_job.run(host, apps, options=options, echo_word=word)
-        assert (outcome.messages, outcome.status) == ([], 0), options
+    # The host goes on with the task that the killed run had begun there.
+    assert wait_for(lambda: "" if started_from_outside(host) else "all have ended", seconds=120)
+    before = everything(host)
+    outcome = main_job.run(host, apps, options=("--check", "--diff"), echo_word=word)
+    assert (outcome.messages, outcome.status) == ([], 0)
+    assert outcome.changed > 0
+    assert everything(host) == before
+    outcome = main_job.run(host, apps, echo_word=word)
+    assert (outcome.messages, outcome.status) == ([], 0)
     for port in (8080, 8090):
         assert json.loads(host.ask(port, "/").text)["config"] == word
+    assert host.ask(8090, "/made/file").text == "made\n"
+    host.run("test", "-d", f"/var/lib/{word}/media", "-a", "-e", f"/var/lib/{word}/migrated")
     remains = ("-path", "*/releases/.*", "-o", "-path", "*/venvs/.*", "-o", "-name", "*.tmp")
     assert host.run("find", "/srv/wsgi", "/etc/apache2", "-maxdepth", "3", *remains) == ""
     again = main_job.run(host, apps, echo_word=word)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.grove.wsgi.plugins.plugin_utils.reaching import PROGRAMS, address_remedy
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import PROBLEMS_SHOWN
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import ALL, Problems, plain, template_fault
 from ansible_collections.grove.wsgi.plugins.plugin_utils.variables import check_variables
@@ -37,6 +39,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     remedy = "define what it reads, or correct it"
                     problems.add(ALL, name, f"a template that fails ({template_fault(error)})", remedy)
         check_variables(options, values, problems)
+        address = self._address(task_vars or {})
+        if remedy := address_remedy(address):
+            problems.add(ALL, "ansible_host", repr(address), remedy)
         if not problems:
             return {**result, "changed": False}
         lines = [f"- {problem}" for problem in problems[:PROBLEMS_SHOWN]]
@@ -44,6 +49,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lines += [f"- and {more} more; mend these first, and run again"] if more else []
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return {**result, "failed": True, "msg": "\n".join([f"{count} in variables, nothing was changed:", *lines])}
+
+    def _address(self, variables: dict[str, Any]) -> str:
+        """Return the address by which OpenSSH reaches the host; empty where another program does."""
+        connection = variables.get("ansible_connection", constants.DEFAULT_TRANSPORT)
+        if self._templar.template(connection) not in PROGRAMS:
+            return ""
+        return str(self._templar.template(variables.get("ansible_host", "")))
 
 
 def options_of(roles: Iterable[str]) -> dict[str, Mapping[str, Any]]:

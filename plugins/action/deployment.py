@@ -3,32 +3,74 @@
 from __future__ import annotations
 
 import getpass
+import multiprocessing
 import os
 import platform
 import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 MODULE = "grove.wsgi.deployment"
 
 
+PROC = Path("/proc")
+TICK = ", tick "
+
+
 def started(pid: int) -> str:
-    """Return when a process of this machine was started, as ps prints it; empty when there is no such process."""
+    """Return when a process of this machine was started, for a person; empty when there is no such process.
+
+    Linux tells in ticks since its own start, field 22 of proc_pid_stat(5). They stand at the end, since the time of the
+    clock may be corrected. Other systems have no such file, and a small Linux has no ps.
+    """
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return "" if (PROC / "self" / "stat").exists() else started_by_ps(pid)
+    state, *fields = text.rpartition(")")[2].split()
+    ticks = int(fields[18])
+    booted = next(int(line[6:]) for line in (PROC / "stat").read_text().splitlines() if line.startswith("btime "))
+    return "" if state == "Z" else f"{time.ctime(booted + ticks / os.sysconf('SC_CLK_TCK'))}{TICK}{ticks}"
+
+
+def started_by_ps(pid: int) -> str:
+    """Return the same as ps prints it. An older Grove has noted it like that."""
     command = ["ps", "-o", "lstart=", "-p", str(pid)]
-    done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
     return done.stdout.strip()
 
 
 def this_run() -> dict[str, Any]:
-    """Describe the process of ansible-playbook; actions run in a child of it."""
-    pid = os.getppid()
-    return {"controller": platform.node(), "pid": pid, "started": started(pid), "user": getpass.getuser()}
+    """Describe the process of ansible-playbook; actions run in a child of it.
+
+    The child outlives a killed ansible-playbook, and has another parent then: process 1, which never ends. Raises
+    AnsibleActionFail when ansible-playbook has ended, since nobody would end what the child begins.
+    """
+    parent = multiprocessing.parent_process()
+    pid = os.getppid() if parent is None or parent.pid is None else parent.pid
+    moment = started(pid)
+    if not moment:
+        raise AnsibleActionFail("this run has ended, and begins no deployment")
+    return {"controller": platform.node(), "pid": pid, "started": moment, "user": getpass.getuser()}
 
 
 def is_gone(run: dict[str, Any]) -> bool:
     """Return whether a run was started on this controller and has ended."""
-    return bool(run["controller"] == platform.node() and started(int(run["pid"])) != run["started"])
+    if run["controller"] != platform.node():
+        return False
+    noted = str(run["started"])
+    if not noted:
+        # An older Grove could note a run that had ended.
+        return True
+    now = started(int(run["pid"])) if TICK in noted else started_by_ps(int(run["pid"]))
+    return now.rpartition(TICK)[2] != noted.rpartition(TICK)[2]
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.grove.wsgi.plugins.module_utils.host import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.host import limits, package_locks
 
 MODULE = "grove.wsgi.package_lock"
 
@@ -23,30 +23,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, variables)
         host = variables["inventory_hostname"]
         end = time.monotonic() + limits.PACKAGE_LOCK_SECONDS
-        named, seconds = "", 0.0
+        named, seconds = None, 0.0
         while True:
             result: dict[str, Any] = self._execute_module(MODULE, module_args={"seconds": seconds}, task_vars=variables)
             if result.get("failed") or not result["holder"] or self._task.check_mode:
                 return result
-            who = holder_text(result["holder"])
+            holder = package_locks.Holder(**result["holder"])
             left = end - time.monotonic()
             if left <= 0:
-                return {**result, "failed": True, "msg": timeout_text(host, result["holder"])}
-            if who != named:
-                self._display.display(f"{host}: waiting for {who}, at most {left:.0f} s")
-            named, seconds = who, min(left, limits.PACKAGE_LOCK_CALL_SECONDS)
-
-
-def holder_text(holder: dict[str, Any]) -> str:
-    """Return who holds which lock."""
-    process = f"{holder['program']} (process {holder['pid']})" if holder["pid"] else "a program outside the host"
-    return f"{process}, which holds {holder['path']}"
-
-
-def timeout_text(host: str, holder: dict[str, Any]) -> str:
-    """Return the message of a run that has waited in vain."""
-    look = f" look at what it does (ps -o pid,etime,args -p {holder['pid']}), and" if holder["pid"] else ""
-    return (
-        f"no package was installed on {host}: {limits.PACKAGE_LOCK_SECONDS} s passed in waiting for"
-        f" {holder_text(holder)};{look} run again when it has ended"
-    )
+                return {**result, "failed": True, "msg": package_locks.timeout_text(host, holder)}
+            if holder != named:
+                self._display.display(f"{host}: waiting for {holder}, at most {left:.0f} s")
+            named, seconds = holder, min(left, limits.PACKAGE_LOCK_CALL_SECONDS)

@@ -21,7 +21,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.copies import MODE, decoded
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.mod_wsgi_options import DEFAULTS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.placeholders import IN_STATE, fill, variables_of
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, needs_of
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs, is_package, needs_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.sections import render
 from ansible_collections.grove.wsgi.plugins.plugin_utils.templates import render as render_template
 from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
@@ -88,6 +88,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         payload = Payload(inventories=inventory_paths())
         payload.add_source(record["source"], record["exclude"])
         needs = needs_of_record(record)
+        if not builds(record) and any(member.name == "src/pyproject.toml" for member in payload.members):
+            # Grove used to build a package of such a folder.
+            payload.inputs["package"] = False
         if needs.lock is not None:
             payload.add_file("lock.txt", needs.lock, "lock")
         if record["requirements"] and not record["lock"]:
@@ -198,6 +201,8 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     if (umask := record["daemon_options"]["umask"]) != DEFAULTS["umask"]:
         content["umask"] = umask
     content["timers"] = {name: timer["command"] for name, timer in record["timers"].items()}
+    if record["after"] and record["after_on"] != "deployment":
+        content["after_on"] = record["after_on"]
     if record["agents"]:
         content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
     return content
@@ -234,8 +239,15 @@ def needs_of_record(record: dict[str, Any]) -> Needs:
     if record["lock"]:
         lock = Path(record["lock"])
         return Needs(lock.name, lock=lock.read_text(encoding="utf-8"))
-    needs = needs_of(Path(record["source"]["path"])) if record["source"]["kind"] == "folder" else Needs()
+    source = record["source"]
+    needs = needs_of(Path(source["path"]), record["exclude"]) if source["kind"] == "folder" else Needs()
     return needs.with_requirements(record["requirements"]) if record["requirements"] else needs
+
+
+def builds(record: dict[str, Any]) -> bool:
+    """Return whether a release holds a package that is built of its source. Raises ProjectError."""
+    source = record["source"]
+    return source["kind"] != "folder" or is_package(Path(source["path"]), record["exclude"])
 
 
 def build_plan(
@@ -263,6 +275,7 @@ def build_plan(
         "constraints": needs.constraints,
         "script_name": record["path"],
         "migrates": bool(record["migrate"] or record["prepare"]),
+        "builds": builds(record),
         "expanded": sorted(
             target
             for target, template in record["config"].items()

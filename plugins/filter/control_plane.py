@@ -11,16 +11,24 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.connections i
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import shown
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
 
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
+"""Variables of each service's programs.
+
+The C library keeps up to eight pools of memory for each core. Threads that share Python's lock need no more than two.
+"""
+
 
 def service_record(record: Mapping[str, Any], changes: object) -> dict[str, Any]:
     """Return a service's record with what an operator's NAME_record changes.
 
     Dictionaries are merged key by key at every depth. Everything else, lists too, is replaced. Changes that are no
-    dictionary make a record that the check of records refuses.
+    dictionary make a record that the check of records refuses. The environment has ``ENVIRONMENT``, unless a record
+    says otherwise.
     """
     if not isinstance(changes, Mapping):
         return {**record, FAILED_TEMPLATES: {WHOLE_RECORD: f"the changes of a service are {shown(changes)}"}}
-    merged: dict[str, Any] = merge_hash(record, changes, recursive=True, list_merge="replace")
+    complete = {**record, "environment": {**ENVIRONMENT, **record.get("environment", {})}}
+    merged: dict[str, Any] = merge_hash(complete, changes, recursive=True, list_merge="replace")
     return merged
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.logs.entries import utc
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT
 
 DOCUMENTATION = r"""
 name: log_lines
@@ -65,6 +66,8 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for host, result in results.items():
         if result["left_out"]:
             lines.append(f"{host}: {result['left_out']} older entries are left out; -e last=N shows more")
+        if result.get("state") == REMOVED:
+            lines.append(f"{host}: the app was {REMOVED_TEXT}")
         lines += [f"{host}: {shown(problem)}" for problem in result["problems"]]
     if not any(result["entries"] for result in results.values()):
         lines.append("there are no entries in this time; -e since=1d goes back a day")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends
+
 DOCUMENTATION = r"""
 name: status_table
 short_description: States of applications as lines of text
@@ -25,6 +27,8 @@ _value:
   elements: str
 """
 
+FILES_SHOWN = 4
+"""Names of files that one line shows: those of an upgrade of Apache, and not all of its modules."""
 HEAD = ("host", "app", "slot", "release", "made", "from", "health", "processes", "idle", "last switch", "disk")
 
 
@@ -44,6 +48,12 @@ def _processes(slot: Mapping[str, Any]) -> str:
     return f"{pids} ({megabytes(sum(process['memory'] for process in processes))})" if processes else "none"
 
 
+def _health(state: Mapping[str, Any]) -> str:
+    if state["state"] == "removed":
+        return "removed, files kept"
+    return "healthy" if state["healthy"] else str(state["health"])
+
+
 def _row(host: str, state: Mapping[str, Any]) -> tuple[str, ...]:
     live = state.get("slots", {}).get(state["live"] or "", {})
     idle: Mapping[str, Any] = next(
@@ -58,7 +68,7 @@ def _row(host: str, state: Mapping[str, Any]) -> tuple[str, ...]:
         state["release"] or "-",
         moment(state.get("made_at")),
         str(state.get("made_from") or "-"),
-        "healthy" if state["healthy"] else state["health"],
+        _health(state),
         _processes(live),
         f"{idle.get('release') or '-'} {state['idle_kind']}{share}, {_processes(idle)}",
         f"{moment(last.get('at'))} {last.get('what', '')}".strip(),
@@ -72,6 +82,9 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
         lines.append(f"{host} {state['app']}: PROBLEM: {state['problem']}")
     if state["deployment"]:
         lines.append(f"{host} {state['app']}: a deployment is at work: {state['deployment']}")
+    if state["ended"]:
+        look = f"./grove logs -e app={state['app']} -e since=1d"
+        lines.append(f"{host} {state['app']}: {ends.words(state['ended'])}; see {look}")
     for agent in state.get("agents", []):
         prefix = f"{host} {state['app']}: agent {agent['agent']}"
         if not agent["running"]:
@@ -88,12 +101,29 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _server_notes(host: str, states: list[Mapping[str, Any]]) -> list[str]:
+    """Return what is to be said of the host's Apache, which all applications share."""
+    replaced = sorted({name for state in states for name in state.get("replaced", ())})
+    if not replaced:
+        return []
+    shown = ", ".join(replaced[:FILES_SHOWN]) + (
+        f" and {len(replaced) - FILES_SHOWN} more" if len(replaced) > FILES_SHOWN else ""
+    )
+    remedy = (
+        "until the next handover; systemctl reload apache2 hands over"
+        if any(state.get("hands_over") for state in states)
+        else "until it is restarted, which cuts requests"
+    )
+    return [f"{host}: Apache runs with files that are older than the installed ones ({shown}), {remedy}"]
+
+
 def status_table(states: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
     """Return a table of the states of each host's applications, and below it problems, agents and last events."""
     rows = [HEAD, *(_row(host, state) for host in states for state in states[host])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    notes = [line for host in states for state in states[host] for line in _notes(host, state)]
+    notes = [line for host in states for line in _server_notes(host, states[host])]
+    notes += [line for host in states for state in states[host] for line in _notes(host, state)]
     return [*table, "", *notes] if notes else table
 
 

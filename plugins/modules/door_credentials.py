@@ -37,9 +37,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.module_result import ru
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"status_group": {"type": "str", "default": ""}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"status_group": {"type": "str", "default": ""}}, supports_check_mode=True)
     run_module(module, lambda: credentials.ensure(module.params["status_group"], dry=module.check_mode))
 
 

@@ -76,7 +76,8 @@ host:
     C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(call_filters)
     (whether systemd can filter the system calls of a unit with an account), C(units) (files by which systemd and cron
     run commands of applications), C(timers) (those that run), C(systemd), C(package_lists) (whether apt knows any
-    package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials).
+    package), C(waf) (whether ModSecurity is installed), C(doors) (the hashes of the doors' credentials),
+    C(handover_obstacle) (why the kernel does not allow a handover of Apache, empty if it does).
   type: dict
   returned: always
 """
@@ -86,6 +87,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.generation import kernel
 from ansible_collections.grove.wsgi.plugins.module_utils.host import info, packages, processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
@@ -137,6 +139,7 @@ def main() -> None:
             "systemd": os.path.isdir("/run/systemd/system"),
             "package_lists": info.has_package_lists(),
             "doors": credentials.describe(),
+            "handover_obstacle": kernel.obstacle(dry=True),
         }
         return {"changed": False, "host": host}
 

@@ -43,6 +43,10 @@ deployed:
   description: Whether the application was deployed on this host.
   type: bool
   returned: success
+state:
+  description: C(served), or C(removed) where the application has left the inventory and its files are kept.
+  type: str
+  returned: when the application was deployed on this host
 apps:
   description: The applications that were deployed on this host.
   type: list
@@ -73,6 +77,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.logs import entries, limits, places, reading
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import presence
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 
@@ -99,6 +104,7 @@ def main() -> None:
             return {**result, "entries": [], "left_out": 0, "problems": []}
         app, _ = app_file.read(base, params["app"])
         found = places.places(app.folder, app.apache.program)
+        result["state"] = presence(app)
         return {**result, **reading.read(params["app"], found, app.account, start, params["last"])}
 
     run_module(module, work)

@@ -58,7 +58,8 @@ summaries:
   type: dict
   returned: success
 after:
-  description: The applications whose hook C(after) is due. Those of C(switched) are always among them.
+  description: The applications whose hook C(after) is due. Those of C(switched) are among them, unless their
+    C(after_on) is C(migration) and nothing was migrated.
   type: list
   elements: str
   returned: success

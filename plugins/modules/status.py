@@ -32,7 +32,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 apps:
-  description: The state of each application.
+  description: >-
+    The state of each application. C(state) is C(served), or C(removed) where the application has left the inventory and
+    its files are kept.
   type: list
   elements: dict
   returned: success

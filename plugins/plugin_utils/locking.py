@@ -21,7 +21,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from . import lock_text
-from .records.project import needs_of
+from .records.project import is_package, needs_of
 from .source_files import SourceFiles
 
 PROJECT_FILES = ("pyproject.toml", "setup.py")
@@ -139,7 +139,7 @@ class Workspace:
         self.arguments.insert(0, "wanted.txt")
 
     def _add_folder(self, folder: Path, lock: Path) -> None:
-        needs = needs_of(folder)
+        needs = needs_of(folder, self.wanted.exclude)
         if needs.file and lock == (folder / needs.file).resolve():
             raise LockError(
                 f"record {self.wanted.name}, key lock: found {self.wanted.lock}, from which the lock would be made;"
@@ -159,7 +159,7 @@ class Workspace:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file.origin, target)
         project = next((name for name in PROJECT_FILES if (self.folder / "src" / name).is_file()), None)
-        if project:
+        if project and is_package(folder, self.wanted.exclude):
             self.arguments.append(f"src/{project}")
             self.lines += build_requirements(self.folder / "src")
 

@@ -34,8 +34,9 @@ class SourceFiles:
     """Reads ``folder`` without what the patterns ``exclude`` match; see ``matches``.
 
     ``inventories`` are the real paths of inventories, which may hold secrets: they are left out, also where a link
-    leads to them. Links are followed inside the folder. Links that lead out of it are left out. After ``read``,
-    ``excluded``, ``of_inventories`` and ``leading_out`` hold the paths of what was left out for these three reasons.
+    leads to them. Links are followed inside the folder. Links that lead out of it are left out, and so are links that
+    lead nowhere, sockets, pipes and devices. After ``read``, ``excluded``, ``of_inventories``, ``leading_out`` and
+    ``no_files`` hold the paths of what was left out for these four reasons.
     """
 
     folder: Path
@@ -44,15 +45,22 @@ class SourceFiles:
     excluded: list[str] = field(default_factory=list)
     of_inventories: list[str] = field(default_factory=list)
     leading_out: list[str] = field(default_factory=list)
+    no_files: list[str] = field(default_factory=list)
 
     def read(self) -> Iterator[File]:
-        """Yield the files. Raises ValueError for a link that leads round in a circle, and OSError."""
+        """Yield the files.
+
+        Raises ValueError for a link that leads round in a circle and for a name that is not UTF-8, and OSError.
+        """
         top = self.folder.resolve()
         for current, folders, files in os.walk(top, followlinks=True, onerror=_raised):
             folders[:] = sorted(name for name in folders if self._is_wanted(Path(current, name), top))
             for name in sorted(files):
                 path = Path(current, name)
-                if not name.endswith((".pyc", ".pyo")) and self._is_wanted(path, top) and path.is_file():
+                if not name.endswith((".pyc", ".pyo")) and self._is_wanted(path, top):
+                    if not path.is_file():
+                        self.no_files.append(path.relative_to(top).as_posix())
+                        continue
                     executable = bool(path.stat().st_mode & stat.S_IXUSR)
                     yield File(path.relative_to(top).as_posix(), path, executable)
 
@@ -65,6 +73,9 @@ class SourceFiles:
             yield f"left out of the source, because it belongs to the inventory, which may hold secrets: {names}"
         if self.leading_out:
             yield f"left out of the source, because these links lead out of it: {_shown(self.leading_out)}"
+        if self.no_files:
+            names = _shown(self.no_files)
+            yield f"left out of the source, because these are links to nothing, sockets, pipes or devices: {names}"
 
     def _is_wanted(self, path: Path, top: Path) -> bool:
         name = path.relative_to(top).as_posix()
@@ -74,6 +85,12 @@ class SourceFiles:
         if any(matches(name, pattern) for pattern in self.exclude):
             self.excluded.append(name)
             return False
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+            remedy = "rename it, or leave it out with the key exclude"
+            raise ValueError(f"a file called {shown}, whose name is not UTF-8; {remedy}") from None
         if any(top in inventory.parents and path.resolve().is_relative_to(inventory) for inventory in inventories):
             self.of_inventories.append(name)
             return False

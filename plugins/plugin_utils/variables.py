@@ -23,6 +23,7 @@ ACCOUNT_HOST = re.compile(r"[A-Za-z0-9.:/%_-]+")
 OPTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.$-]*")
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 CLOUD = re.compile(r"[A-Za-z0-9_.-]+")
+ROLE = re.compile(r"[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*){0,2}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -66,6 +67,7 @@ version = matching(VERSION, "it has to be a version such as 6.1.1")
 TEXTS: Mapping[str, Callable[[str], str]] = {
     "httpd_server_name": listening,
     "httpd_trusted_proxies": syntax.network,
+    "httpd_load_balancers": syntax.address,
     "httpd_host_pythons": syntax.plain_path,
     "httpd_modules_folder": syntax.plain_path,
     "httpd_status_group": empty_or(account),
@@ -87,6 +89,12 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "message_bus_listen": listening,
     "message_bus_absent_users": vhost,
     "cache_listen": listening,
+    "load_balancer_host_address": empty_or(syntax.address),
+    "load_balancer_listen": either(matching(re.compile(r"\*"), "it has to be *"), syntax.address),
+    "load_balancer_statistics": matching(
+        re.compile(r"([0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}"), "it has to be an address and a port such as 127.0.0.1:9119"
+    ),
+    "wsgi_app_traffic_role": empty_or(matching(ROLE, "it has to be the name of a role, such as my.own.role")),
 }
 # The check of the fields of each dictionary in a list. Passwords may be any line of text.
 FIELDS: Mapping[str, Mapping[str, Callable[[str], str]]] = {

@@ -128,9 +128,7 @@ def test_a_security_update_names_who_uses_the_package(host: Host, database: Data
 
 def test_every_live_release_has_a_bill_of_materials(host: Host, tmp_path: Path) -> None:
     command = main_job.command(host, playbook="playbooks/sbom.yml", to=str(tmp_path))
-    done = subprocess.run(
-        command, cwd=main_job.REPOSITORY, env=os.environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=main_job.REPOSITORY, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     for record in host.apps:
         text = (tmp_path / f"{host.name}-{record['name']}.cdx.json").read_text()

@@ -137,8 +137,14 @@ def is_contracted(events: Iterable[Mapping[str, Any]], release: str) -> bool:
     return any(event["what"] == "contracted" and event.get("release") == release for event in events)
 
 
-def is_after_due(events: list[Event], release: str) -> bool:
-    """Return whether the release went live by a deployment, and its hook ``after`` has not been run since."""
+def is_after_due(events: list[Event], release: str, *, on_migration: bool = False) -> bool:
+    """Return whether the release went live by a deployment, and its hook ``after`` has not been run since.
+
+    With ``on_migration``, the hook is not due either if nothing has been migrated since that of any release was run.
+    """
+    whats = [event["what"] for event in events if event["what"] in ("migrated", "after")]
+    if on_migration and whats[-1:] == ["after"]:
+        return False
     live = [number for number, event in enumerate(events) if event["what"] in MADE_LIVE]
     if not live or events[live[-1]].get("release") != release or events[live[-1]]["what"] == "rolled_back":
         return False

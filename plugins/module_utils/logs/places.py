@@ -20,13 +20,17 @@ PIPED = re.compile(r"^\s*(ErrorLog|CustomLog) .* -L (\S+) ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Places:
-    """The current files of an application's logs, and its units. ``is_own`` says whether nobody shares ``access``."""
+    """The current files of an application's logs, and its units. ``is_own`` says whether nobody shares ``access``.
+
+    ``server`` is the error log of the whole server.
+    """
 
     access: Path
     error: Path
     output: Path
     units: tuple[str, ...]
     is_own: bool
+    server: Path
 
 
 def places(folder: AppFolder, program: str, sites: Path | None = None) -> Places:
@@ -36,7 +40,7 @@ def places(folder: AppFolder, program: str, sites: Path | None = None) -> Places
     access, error = logs / f"{name}-access.log", logs / f"{name}-error.log"
     for text in _texts((sites or SITES.get(program, SITES["apache2"])).glob("*wsgi-*.conf")):
         piped = PIPED.findall(text)
-        if re.search(rf"^\s*RewriteMap {re.escape(name)} ", text, re.MULTILINE):
+        if _mounts(text, name):
             access = next((Path(path) for kind, path in piped if kind == "CustomLog"), access)
         if re.search(rf"^WSGIDaemonProcess {re.escape(name)}-blue ", text, re.MULTILINE):
             error = next((Path(path) for kind, path in piped if kind == "ErrorLog"), error)
@@ -44,7 +48,22 @@ def places(folder: AppFolder, program: str, sites: Path | None = None) -> Places
     output = Path(str(commands.get("logs") or LOGS / name)) / OUTPUT
     programs = sorted({*commands.get("agents", {}), *commands.get("timers", {})})
     units = tuple(f"grove-{name}-{program}.service" for program in programs)
-    return Places(access, error, output, units, access.name == f"{name}-access.log")
+    return Places(access, error, output, units, access.name == f"{name}-access.log", server_log(program))
+
+
+def server_log(program: str) -> Path:
+    """Return the error log of the whole server."""
+    return LOGS / program / "error.log"
+
+
+def is_mounted(name: str, program: str, sites: Path | None = None) -> bool:
+    """Return whether a site of Apache has the application ``name``."""
+    texts = _texts((sites or SITES.get(program, SITES["apache2"])).glob("*wsgi-*.conf"))
+    return any(_mounts(text, name) for text in texts)
+
+
+def _mounts(text: str, name: str) -> bool:
+    return re.search(rf"^\s*RewriteMap {re.escape(name)} ", text, re.MULTILINE) is not None
 
 
 def live_commands(folder: AppFolder) -> Mapping[str, Any]:

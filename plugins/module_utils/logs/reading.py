@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.logs import entries, limits
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends, entries, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.logs.places import Places
 
 
@@ -24,7 +24,13 @@ def read(app: str, places: Places, account: str, start: float, last: int) -> dic
     problems: list[str] = []
     found = [
         *entries.access_entries(lines(places.access, start, problems), app, is_own=places.is_own),
-        *entries.error_entries(lines(places.error, start, problems)),
+        # mod_wsgi's lines about each start and stop of a process would hide the others.
+        *(
+            entry
+            for entry in entries.error_entries(lines(places.error, start, problems))
+            if not entry.text.startswith("[wsgi:info] ")
+        ),
+        *(end.entry() for end in ends.ends(lines(places.server, start, problems), app)),
         *entries.own_entries(lines(places.output, start, problems, account)),
         *entries.journal_entries(journal(places.units, start, last, problems)),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tarfile
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import account_of
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.release import (
@@ -41,6 +42,8 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
     """
     seconds: dict[str, float] = {}
     account = account_of(account_name)
+    if folder.release(release_id).exists():
+        raise BuildError(_incomplete(folder, release_id, account_name))
     former_virtualenvs = set(folder.virtualenvs.glob("*"))
     permissions.make_folders(folder, account.pw_gid)
     _remove_leftovers(folder)
@@ -89,6 +92,20 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
         if not published and shared is not None and shared not in former_virtualenvs:
             shutil.rmtree(shared, ignore_errors=True)
     return seconds
+
+
+def _incomplete(folder: AppFolder, release_id: str, account_name: str) -> str:
+    """Return what to do about a release that is there, and whose RELEASE.json is not."""
+    path = folder.release(release_id)
+    used = {folder.release_of(colour) for colour in COLOURS} | set(folder.agent_releases().values())
+    fault = f"{path}/RELEASE.json is not there or cannot be read, and Grove publishes no release without that file."
+    if release_id not in used:
+        return f"{fault} No slot has this release: rm -r {path} removes it. Then run again"
+    content = json.dumps({"id": release_id})
+    return (
+        f"{fault} A slot or an agent has this release. If nothing else of it is gone, run again after this command:"
+        f"\necho '{content}' | install -g {account_name} -m 640 /dev/stdin {path}/RELEASE.json"
+    )
 
 
 def _is_full(path: Path) -> bool:

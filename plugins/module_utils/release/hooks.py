@@ -18,7 +18,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host.accounts import without_passwords
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
-from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits, missing, prepared
+from ansible_collections.grove.wsgi.plugins.module_utils.release import launching, limits, prepared, remedies
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines
 from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, try_release
 
@@ -49,7 +49,7 @@ def is_due(folder: AppFolder, release_id: str, hook: str) -> bool:
     """Return whether a release has a hook that still has to be run.
 
     A command of ``prepare`` is run once on a host, and a migration once for a release. The two others belong to the
-    live release, and ``after`` to each time that it was deployed.
+    live release, and ``after`` to each time that it was deployed, or to the migration before.
     """
     lines = lines_of(folder, release_id, hook)
     if not lines:
@@ -64,7 +64,7 @@ def is_due(folder: AppFolder, release_id: str, hook: str) -> bool:
         return False
     if hook == "contract":
         return not history.is_contracted(events, release_id)
-    return history.is_after_due(events, release_id)
+    return history.is_after_due(events, release_id, on_migration=follows_migrations(folder, release_id))
 
 
 def shared_migration(folder: AppFolder, release_id: str) -> str | None:
@@ -74,6 +74,14 @@ def shared_migration(folder: AppFolder, release_id: str) -> str | None:
     """
     migration: str | None = launching.commands_of(folder.release(release_id)).get("migration")
     return migration
+
+
+def follows_migrations(folder: AppFolder, release_id: str) -> bool:
+    """Return whether a release's ``after`` is only run when something was migrated since it was last run.
+
+    Raises OSError and ValueError when the release's commands cannot be read.
+    """
+    return bool(launching.commands_of(folder.release(release_id)).get("after_on") == "migration")
 
 
 def note(folder: AppFolder, release_id: str, hook: str, **more: Any) -> None:
@@ -129,7 +137,7 @@ def try_after_migration(folder: AppFolder, release_id: str, account: pwd.struct_
         raise HookError(
             "the release does not work after its preparation and migration either: as the application's account,"
             f" outside Apache, it was loaded and asked for {trial.health}:\n{verdict.output}"
-            f"{missing.hint(folder.release(release_id), verdict.output)}"
+            f"{remedies.of_release(folder.release(release_id), verdict.output)}"
         )
 
 
@@ -186,7 +194,7 @@ def run_line(release: Release, path: Path, key: str, command: list[str], account
         ending = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
         raise HookError(
             f"key {key}: {os.path.basename(program)} failed ({ending}) after {seconds} s:\n{output}"
-            f"{missing.hint(path, output)}"
+            f"{remedies.of_release(path, output)}"
         )
     return output
 

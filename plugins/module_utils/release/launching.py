@@ -5,11 +5,15 @@ The launcher is ``wsgi/grove_runtime/launch.py``. It builds the environment and 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
 import pwd
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,20 +77,36 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a release as its account; ``stdout`` of the result holds both outputs.
 
-    Placeholders in ``command`` are expanded. ``timeout`` is in seconds. ``text`` is what the command can read from its
-    standard input. Raises OSError, and subprocess.TimeoutExpired.
+    Placeholders in ``command`` are expanded. ``text`` is what the command can read from its standard input. ``timeout``
+    is in seconds; with it, the processes that the command has started end with it. Raises OSError, and
+    subprocess.TimeoutExpired with the output so far.
     """
-    given: dict[str, Any] = {"input": text} if text else {"stdin": subprocess.DEVNULL}
     launcher = [sys.executable, "-I", str(launcher_of(release)), account.pw_name, str(release), "--"]
-    return subprocess.run(
-        [*launcher, *command],
-        env={},
-        cwd="/",
-        **given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-    )
+    # With a pipe for the output, this would wait for every process that the command leaves behind.
+    with tempfile.TemporaryFile() as output:
+
+        def written() -> str:
+            output.seek(0)
+            return output.read().decode(errors="replace")
+
+        process = subprocess.Popen(
+            [*launcher, *command],
+            env={},
+            cwd="/",
+            stdin=subprocess.PIPE if text else subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=timeout is not None,
+        )
+        try:
+            process.communicate(text.encode() if text else None, timeout)
+        except subprocess.TimeoutExpired as error:
+            raise subprocess.TimeoutExpired(error.cmd, error.timeout, written()) from None
+        finally:
+            if timeout is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            elif process.returncode is None:
+                process.kill()
+            process.wait()
+        return subprocess.CompletedProcess(process.args, process.returncode, written())

@@ -77,6 +77,17 @@ DISTRIBUTIONS = {
 SHARED_FOLDERS = {"azure": "-", "google": "-", "jaraco": ".", "repoze": ".", "ruamel": ".", "zope": "."}
 # Folders of a source in which packages usually lie.
 TOPS = ("", "src", "lib")
+# Files that name packages, and that Grove does not read.
+UNREAD = (
+    *(
+        "requirements/prod*.txt",
+        "requirements/base.txt",
+        "requirements/*.txt",
+        "requirements*.txt",
+        "*requirements.txt",
+    ),
+    *("requirements.in", "environment.yml", "environment.yaml", "conda.yaml", "setup.cfg"),
+)
 MOST_FILES = 20_000
 """Files of a source among which a module is looked for; the largest applications have fewer."""
 
@@ -87,10 +98,12 @@ def hint(release: Path, output: str) -> str:
     if not modules and not packages:
         return ""
     record = _written(release)
+    unread = _unread(release / "src", record)
     if not modules:
-        return f"\nThe virtualenv has no package {packages[-1]}.{_addition(packages[-1], record)}"
+        return f"{unread}\nThe virtualenv has no package {packages[-1]}.{_addition(packages[-1], record)}"
     module = modules[-1].strip(".")
-    return f"\n{_own_module(release, module, record) or _foreign_module(release, module, record)}"
+    own = _own_module(release, module, record)
+    return f"\n{own}" if own else f"{unread}\n{_foreign_module(release, module, record)}"
 
 
 def distribution(module: str) -> tuple[str, bool]:
@@ -109,10 +122,49 @@ def distribution(module: str) -> tuple[str, bool]:
 def _written(release: Path) -> Mapping[str, Any]:
     """Return what the record says of its packages; empty for a release of an older Grove."""
     try:
-        content = json.loads((release / FILE).read_text(encoding="utf-8")).get("record")
+        plan = json.loads((release / FILE).read_text(encoding="utf-8"))
+        content = plan.get("record")
     except (OSError, ValueError, AttributeError):
         return {}
-    return content if isinstance(content, Mapping) else {}
+    return {**content, "builds": plan.get("builds", True)} if isinstance(content, Mapping) else {}
+
+
+def _unread(source: Path, record: Mapping[str, Any]) -> str:
+    """Return which file of the source names packages and is not read, where no other file does; empty without one."""
+    if record.get("lock") or record.get("source_lock") or (source / "requirements.txt").is_file():
+        return ""
+    if (source / "Pipfile").is_file():
+        return "\nThe source has a Pipfile and no Pipfile.lock, which pipenv lock writes and Grove reads."
+    paths = sorted(path for pattern in UNREAD for path in source.glob(pattern) if path.is_file())
+    if not paths:
+        return ""
+    name = paths[0].relative_to(source).as_posix()
+    if not name.endswith((".txt", ".in")):
+        return f"\nThe source has {name}, which Grove does not read: name its packages in requirements.txt."
+    remedy = f"put a file requirements.txt into the source, with the line -r {name}"
+    return f"\nThe source has {name}, which Grove does not read: {remedy}."
+
+
+def not_packaged(release: Path, path: str) -> str:
+    """Return what is the matter with a file that the source has and the package built of it lacks; else empty.
+
+    ``path`` is what the file's own path in the source ends with.
+    """
+    source, installed = release / "src", list(release.glob("venv/lib/python3*/site-packages"))
+    project = _project(source, _written(release))
+    name = next((name for name in _files(source) if f"/{name}".endswith(f"/{path}")), "")
+    if not project or not name or any(f"/{one}".endswith(f"/{path}") for top in installed for one in _files(top)):
+        return ""
+    return (
+        f"The source has {name}, but the package that {project} builds lacks it: let the build include it (with"
+        " setuptools: package-data in pyproject.toml, or MANIFEST.in and include-package-data)"
+    )
+
+
+def _project(source: Path, record: Mapping[str, Any]) -> str:
+    """Return the file that says how the package of the source is built; empty where none is built."""
+    names = ("pyproject.toml", "setup.py") if record.get("builds", True) else ()
+    return next((name for name in names if (source / name).is_file()), "")
 
 
 def _own_module(release: Path, module: str, record: Mapping[str, Any]) -> str:
@@ -133,7 +185,7 @@ def _own_module(release: Path, module: str, record: Mapping[str, Any]) -> str:
     entry = str(record.get("entry") or "")
     is_entry = bool(entry) and (entry == module or entry.startswith(f"{module}."))
     place = _in_source(source, path, anywhere=is_entry or "." in module)
-    project = next((name for name in ("pyproject.toml", "setup.py") if (source / name).is_file()), "")
+    project = _project(source, record)
     if place and project:
         return (
             f"The source has {place}, but the package that {project} builds lacks it: let the build include it (with"
@@ -143,7 +195,9 @@ def _own_module(release: Path, module: str, record: Mapping[str, Any]) -> str:
         return f"The source has {place}, which is not at its top: name the folder of {Path(place).name} as the source"
     if is_entry:
         close = difflib.get_close_matches(module, sorted(_top_names(source)), 1)
-        remedy = f"; did you mean {close[0]}?" if close else f".{_addition(distribution(module)[0], record)}"
+        package, is_known = distribution(module)
+        other = "." if is_known else ". Correct the entry; only if another package brings the module:"
+        remedy = f"; did you mean {close[0]}?" if close else f"{other}{_addition(package, record)}"
         return f"The key entry names the module {module}, which neither the source nor the virtualenv has{remedy}"
     return ""
 

@@ -26,7 +26,7 @@ class Plan:
     """How a release is built.
 
     ``requirement`` is the text of the source. ``requirements`` are installed beside it, where no lock lists everything,
-    within ``constraints``.
+    within ``constraints``. ``builds`` is false for a folder whose pyproject.toml describes no package.
     ``static`` gives a folder of the application by its URL path. ``script_name`` is the URL path below which the
     application is mounted, and ``health`` the path below that which is tried, for ``start_timeout`` seconds;
     ``request`` is the request itself, as ``plugin_utils/trial_request.py`` makes it. In the files of ``etc`` that
@@ -56,6 +56,7 @@ class Plan:
     places: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    builds: bool = True
 
     @classmethod
     def read(cls, folder: Path) -> Plan:

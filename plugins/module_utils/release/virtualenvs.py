@@ -13,11 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.module_utils.release import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.release import limits, remedies
 from ansible_collections.grove.wsgi.plugins.module_utils.release.output import last_lines, without_account
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import BuildError, Plan
 
 LOCK = "lock.txt"
+PROJECT_FILES = ("pyproject.toml", "setup.py")
+# Setuptools' message for a project with several packages at its top, which it does not choose from.
+DISCOVERY = re.compile("rely on automatic discovery|Multiple top-level")
+NO_PACKAGE_HINT = (
+    "\nIf the source is a folder of modules and no package, write into pyproject.toml:"
+    "\n    [tool.uv]\n    package = false"
+)
 DEPENDENCIES = "dependencies"
 RESOLVED = "resolved.txt"
 """What a release without a lock was made of: versions, commits, and the hashes that the index gave for each file."""
@@ -52,7 +59,8 @@ class Tools:
         finally:
             close_uv_locks(os.environ.get("UV_CACHE_DIR", ""))
         if done.returncode:
-            raise BuildError(f"{step} failed: {without_account(last_lines(done.stdout, limits.OUTPUT_LINES))}")
+            output = without_account(last_lines(done.stdout, limits.OUTPUT_LINES))
+            raise BuildError(f"{step} failed: {output}{remedies.of_build(done.stdout)}")
 
     @property
     def sources(self) -> list[str]:
@@ -101,7 +109,8 @@ def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> Non
         line = f"import site; site.addsitedir({str(site_packages(shared))!r})\n"
         (site_packages(virtualenv) / "_grove_dependencies.pth").write_text(line)
     source = release / "src"
-    if plan.source_kind == "folder" and not any((source / name).exists() for name in ("pyproject.toml", "setup.py")):
+    is_package = plan.builds and any((source / name).exists() for name in PROJECT_FILES)
+    if plan.source_kind == "folder" and not is_package:
         (site_packages(virtualenv) / "_grove_source.pth").write_text("../../../../src\n")
         if shared is None and plan.requirements:
             _install_resolved(release, virtualenv, [], plan, tools)
@@ -217,12 +226,17 @@ def _forget_files(resolved: Path, release: Path) -> None:
 def _build_wheel(release: Path, shared: Path | None, python: str, tools: Tools) -> str:
     """Build the project's wheel; with the build backend of the lock where the lock has one, which pins that too."""
     has_backend = shared is not None and any(site_packages(shared).glob("setuptools/build_meta.py"))
-    tools.run(
-        *("build", "--wheel", "--python", f"{shared}/bin/python" if has_backend else python),
-        *(["--no-build-isolation"] if has_backend else []),
-        *(*tools.sources, "--out-dir", str(release / "wheel"), "--", str(release / "src")),
-        step="building the application's wheel",
-    )
+    try:
+        tools.run(
+            *("build", "--wheel", "--python", f"{shared}/bin/python" if has_backend else python),
+            *(["--no-build-isolation"] if has_backend else []),
+            *(*tools.sources, "--out-dir", str(release / "wheel"), "--", str(release / "src")),
+            step="building the application's wheel",
+        )
+    except BuildError as error:
+        if DISCOVERY.search(str(error)):
+            raise BuildError(f"{error}{NO_PACKAGE_HINT}") from error
+        raise
     return str(next(iter((release / "wheel").glob("*.whl"))))
 
 

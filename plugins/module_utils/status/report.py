@@ -13,8 +13,12 @@ from ansible_collections.grove.wsgi.plugins.module_utils.agents import state as 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import units
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lease
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import COLOURS, AppFolder, FolderError, other_than
+from ansible_collections.grove.wsgi.plugins.module_utils.generation import state as generations
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends, places, reading
 from ansible_collections.grove.wsgi.plugins.module_utils.status import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT, presence
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -45,14 +49,17 @@ def reports(applications: Iterable[tuple[App, dict[str, Any]]], last: int = limi
 def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[str, Any]:
     """Return the application's state as plain data; ``last`` is how many events of its history are in it.
 
-    Sizes are in bytes, times in UTC, ages in seconds. Values that cannot be told are None. ``problem`` says what is
-    wrong with the application.
+    Sizes are in bytes, times in UTC, ages in seconds. Values that cannot be told are None. ``state`` is that of
+    ``presence``, and ``problem`` says what is wrong with the application. A removed application has no problem: it need
+    not answer, and its address may be another one's. ``replaced`` are the files that Apache runs with although others
+    were installed in their place, and ``hands_over`` is whether a reload takes those.
     """
     folder = app.folder
     events = history.read(folder)
     deployment = lease.blocking(folder, None)
     state: dict[str, Any] = {
         "app": folder.name,
+        "state": presence(app),
         "url": record["url"],
         "problem": None,
         "live": None,
@@ -66,8 +73,16 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         "last_switch": history.last_made_live(events),
         "history": events[-last:] if last else [],
         "deployment": str(deployment) if deployment else None,
+        "replaced": [],
+        "hands_over": (generations.FOLDER / generations.SETTINGS).exists(),
+        "ended": None,
         "disk_used": disk_used(folder.path),
     }
+    if state["state"] == REMOVED:
+        return {**state, "healthy": False, "health": REMOVED_TEXT}
+    log = places.server_log(app.apache.program)
+    lines = reading.lines(log, time.time() - limits.ENDS_SECONDS, [])
+    state["ended"] = ends.by_signal(ends.ends(lines, folder.name))
     answer = ask(app.front, app.health_path, timeout=limits.REQUEST_SECONDS)
     state["healthy"], state["health"] = app.is_well(answer), str(answer)
     try:
@@ -78,7 +93,13 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         return {**state, "problem": "it was never deployed on this host"}
     try:
         pids = daemons.by_slot(app)
-        if state["healthy"] and not any(pids.values()):
+        stopped = parent.problem(app.apache.pid_file, app.apache.program)
+        if stopped == parent.NOT_RUNNING and state["healthy"]:
+            stopped += f"; another program answers at {record['url']}"
+            state["healthy"], state["health"] = False, "another program answers"
+        if stopped:
+            state["problem"] = stopped
+        elif state["healthy"] and not any(pids.values()):
             text = f"Apache has no process of {folder.name}; another application answers at {record['url']}"
             state["healthy"], state["health"], state["problem"] = False, "another application answers", text
     except SwitchError as error:
@@ -99,6 +120,7 @@ def report(app: App, record: dict[str, Any], last: int = limits.EVENTS) -> dict[
         state["problem"] = f"slot {live} points to release {serving['release']}, which is not there or not complete"
     return {
         **state,
+        "replaced": parent.replaced(app.apache.pid_file, app.apache.program),
         "live": live,
         "release": serving["release"],
         "made_at": serving["made_at"],

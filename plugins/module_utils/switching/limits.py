@@ -39,3 +39,10 @@ DRAIN_POLL_SECONDS = 0.05
 CLOCK_SECONDS = 2.0
 """How far the start time of a process may be off, compared with the time of a file: the kernel gives the boot time in
 whole seconds."""
+
+TRACE_SECONDS = 10.0
+"""Until the trace of an answered request stands in the application's log. The process writes it when it closes the
+answer, which is a moment after the client has got the last byte."""
+
+TRACE_PAUSE = 0.2
+"""Pause between two looks for a trace."""

@@ -60,8 +60,14 @@ class Answer:
         return f"answered {self.status}" + (f" with a redirect to {self.location}" if self.location else "")
 
 
-def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Answer:
-    """Send one GET on a connection of its own, and never raise."""
+def ask(
+    place: Place,
+    path: str,
+    timeout: float = limits.REQUEST_SECONDS,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> Answer:
+    """Send one request on a connection of its own, and never raise. A ``body`` is JSON."""
     connection = http.client.HTTPConnection(place.address, place.port, timeout=timeout)
     own = {"Host": place.host, "Connection": "close"}
     headers = {"User-Agent": "grove", **place.headers, **own, **({SLOT_HEADER: place.slot} if place.slot else {})}
@@ -74,7 +80,9 @@ def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Ans
             headers[credentials.HEADER] = place.credential
         if place.tls:
             connection.sock = _tls(place, timeout)
-        connection.request("GET", path, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         response.read()
         process = response.getheader(PROCESS_HEADER, "0")
@@ -85,9 +93,19 @@ def ask(place: Place, path: str, timeout: float = limits.REQUEST_SECONDS) -> Ans
             location=response.getheader("Location", "") if response.status // 100 == 3 else "",
         )
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(0, error=f"{type(error).__name__}: {error}")
+        reason = error.strerror if isinstance(error, OSError) and error.errno else ""
+        return Answer(0, error=reason or f"{type(error).__name__}: {error}")
     finally:
         connection.close()
+
+
+def shown_certificate(place: Place, timeout: float = limits.REQUEST_SECONDS) -> bytes:
+    """Return the certificate that the server of a place shows, in the form DER. Raises OSError without one."""
+    with _tls(place, timeout) as connection:
+        content = connection.getpeercert(binary_form=True)
+    if not content:
+        raise OSError(0, "the server has no certificate")
+    return content
 
 
 def _tls(place: Place, timeout: float) -> ssl.SSLSocket:

@@ -33,14 +33,16 @@ def verify(handovers: Sequence[Handover], switched: Collection[str]) -> dict[str
     return {
         "changed": bool(changed),
         "summaries": {name: outcome["summary"] for name, outcome in outcomes.items()},
-        "after": [name for one in handovers if (name := str(one.record["name"])) in switched or _is_after_due(one)],
+        "after": [str(one.record["name"]) for one in handovers if _is_after_due(one, switched)],
         "diff": [outcome["diff"] for outcome in changed.values()],
     }
 
 
-def _is_after_due(handover: Handover) -> bool:
+def _is_after_due(handover: Handover, switched: Collection[str]) -> bool:
     folder = app_file.app_of(handover.record, handover.apache).folder
     try:
+        if handover.record["name"] in switched and not hooks.follows_migrations(folder, handover.release):
+            return True
         return folder.describe(handover.release) is not None and hooks.is_due(folder, handover.release, "after")
     except (OperatorError, OSError):
         # The step itself reports what is wrong, and notes it in the application's history.

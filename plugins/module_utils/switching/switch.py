@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, other_than
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted
+from ansible_collections.grove.wsgi.plugins.module_utils.generation.state import no_handover
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
@@ -40,6 +41,7 @@ class Outcome:
     percent: float = 0.0
 
 
+@no_handover()
 def switch_to(
     app: App,
     release: str,
@@ -108,6 +110,7 @@ def switch_to(
     return Outcome(True, idle, seconds, left=drained.left)
 
 
+@no_handover()
 def withdraw(app: App) -> Outcome:
     """Let the live slot serve everything again, drain the canary, and stop it where idle slots are cold."""
     live = app.folder.live()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import lock_text
 from ..inventory import read_as_inventory
-from ..source_files import excluding
+from ..source_files import SourceFiles, excluding
 from . import syntax
 from .completing import ENTRY_KINDS, find
 from .copies import check_copy, is_copy
@@ -142,7 +142,7 @@ def _check_requirements(record: Record, problems: Problems) -> None:
             problems.add(record.name, "requirements", shown(text), remedy)
     if not record.keys.install.lock and record.source.kind == "folder" and record.source.path:
         try:
-            needs_of(Path(record.source.path))
+            needs_of(Path(record.source.path), record.keys.install.exclude)
         except ProjectError as error:
             problems.add(record.name, "source", f"in its file {error.file} {error.actual}", error.remedy)
 
@@ -204,6 +204,8 @@ def _check_source(record: Record, settings: Settings, searched: str, problems: P
             problems.add(record.name, "source", f"{quoted(source.text)}, the folder of the inventory", remedy)
         elif source.kind == "wheel" and (remedy := syntax.wheel_name(source.path)):
             problems.add(record.name, "source", shown(source.text), remedy)
+        elif source.kind == "folder":
+            _check_source_files(record, source.path, problems)
         return
     exists = find(source.text, settings.folders) is not None
     fault = f"is no {source.kind}" if exists else "is not there"
@@ -211,6 +213,24 @@ def _check_source(record: Record, settings: Settings, searched: str, problems: P
     if not exists and source.kind == "folder":
         remedy += "; a requirement has no slash in it"
     problems.add(record.name, "source", f"{quoted(source.text)}, which {fault}", remedy)
+
+
+def _check_source_files(record: Record, folder: str, problems: Problems) -> None:
+    """Check that a release can get the files of the source folder, and that there are some."""
+    files = SourceFiles(Path(folder), record.keys.install.exclude)
+    try:
+        count = sum(1 for _ in files.read())
+    except OSError as error:
+        actual = f"{quoted(record.source.text)}, in which {error.filename} cannot be read ({error.strerror})"
+        problems.add(record.name, "source", actual, "it has to be a folder that this account can read")
+    except ValueError as error:
+        actual, _, remedy = str(error).partition("; ")
+        problems.add(record.name, "source", f"in {quoted(record.source.text)} {actual}", remedy)
+    else:
+        if not count:
+            fault = "of which exclude leaves out every file" if files.excluded else "which holds no file"
+            actual = f"{quoted(record.source.text)}, {fault} ({folder})"
+            problems.add(record.name, "source", actual, "it has to be the folder of the application")
 
 
 def _check_file(record: Record, key: str, text: str, path: str | None, searched: str, problems: Problems) -> None:

@@ -163,7 +163,7 @@ def _check_certificate(record: Record, host: Mapping[str, Any], problems: Proble
 
 def _check_ports(records: Sequence[Record], settings: Settings, host: Mapping[str, Any], problems: Problems) -> None:
     sockets = [(record.name, "listen", record.address, record.port) for record in records]
-    sockets.append((ALL, "wsgi_app_door", settings.door_address, settings.door_port))
+    sockets += [(ALL, key, address, port) for key, _, address, port in settings.every_door]
     for name, key, address, port in sockets:
         for listener in host["listeners"]:
             if listener["port"] != port or listener["program"] == settings.httpd_program:

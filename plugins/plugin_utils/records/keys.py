@@ -53,7 +53,12 @@ class Make:
     build: Any
     argv: tuple[str, ...]
     home: str | None
+    pecan_pieces: bool
     pecan_signatures: bool
+    pecan_requests: bool
+    pecan_routing: bool
+    pecan_accept: bool
+    pecan_responses: bool
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class Replace:
     migrate_reads: Mapping[str, Any]
     contract: Any
     after: Any
+    after_on: str
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ RANGES_OF_VARIABLES = {
     "httpd_max_header_for_applications": RANGES["max_header"],
     "httpd_log_days": Range(1, 36_500),
     "httpd_apt_valid_time": Range(0, 31_536_000),
+    # Connections, hosts, and seconds: an hour at most.
+    "load_balancer_max_connections": Range(10, 1_000_000),
+    "load_balancer_serial": Range(1, 10_000),
+    "load_balancer_drain": Range(1, 3600),
+    "load_balancer_wait": Range(1, 3600),
     # Connections, and megabytes: a terabyte is more than a host has.
     "database_max_connections": Range(1, 100_000),
     "database_expected_connections": Range(0, 100_000),

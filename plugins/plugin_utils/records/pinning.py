@@ -34,6 +34,7 @@ def unlocked(record: Record) -> Iterator[Problem]:
     has_lock = bool(record.keys.install.lock)
     if not has_lock and record.source.kind == "folder" and record.source.path:
         with contextlib.suppress(ProjectError):  # which the check of the source has reported
-            has_lock = needs_of(Path(record.source.path)).lock is not None and not record.keys.install.requirements
+            needs = needs_of(Path(record.source.path), record.keys.install.exclude)
+            has_lock = needs.lock is not None and not record.keys.install.requirements
     if not has_lock:
         yield Problem(record.name, "lock", "nothing", LOCK_REMEDY.format(record.name))

@@ -15,6 +15,8 @@ from .record import Record
 from .settings import Settings
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]*")
+# Two Apaches run during a handover.
+HANDOVER_DOORS = 2
 # Grove keeps Apache's former configuration in its own folder of this name.
 RESERVED_NAMES = ("grove",)
 
@@ -79,10 +81,16 @@ def check_authority(records: Sequence[Record], settings: Settings, problems: Pro
 def check_addresses(settings: Settings, problems: Problems) -> bool:
     """Check the variables on which all records' addresses depend; return whether they can be used."""
     known = len(problems)
-    door = ip_address(settings.door_address)
-    if door is None or not door.is_loopback or not settings.door_port or syntax.address(settings.door_host):
-        remedy = "it has to be a loopback address and a port such as 127.0.0.1:9080"
-        problems.add(ALL, "wsgi_app_door", shown(settings.door), remedy)
+    written = (settings.door, *settings.handover_doors)
+    for (key, host, address, number), text in zip(settings.every_door, written, strict=True):
+        door = ip_address(address)
+        if door is None or not door.is_loopback or not number or syntax.address(host):
+            example = "127.0.0.1:9080" if key == "wsgi_app_door" else "127.0.0.1:9078"
+            remedy = f"it has to be a loopback address and a port such as {example}"
+            problems.add(ALL, key, shown(text), remedy)
+    if len(settings.handover_doors) not in (0, HANDOVER_DOORS):
+        remedy = "it has to be a list of two addresses: a generation of Apache has one, and the next one the other"
+        problems.add(ALL, "httpd_handover_doors", shown(list(settings.handover_doors)), remedy)
     if settings.listen_address != "*" and syntax.address(settings.listen_address):
         remedy = "it has to be an address of the host, or * for every one"
         problems.add(ALL, "wsgi_app_listen_address", shown(settings.listen_address), remedy)
@@ -100,7 +108,18 @@ def check_addresses(settings: Settings, problems: Problems) -> bool:
         if not usable or (host not in ("", "*") and syntax.address(host)):
             remedy = "it has to be a port, or an address and a port such as 127.0.0.1:8080"
             problems.add(ALL, "wsgi_app_extra_listen", shown(line), remedy)
+    if len(problems) == known:
+        _check_doors(settings, problems)
     return len(problems) == known
+
+
+def _check_doors(settings: Settings, problems: Problems) -> None:
+    """Check that no door of a handover has the port of another door, or of a further address."""
+    taken = {int(line.rpartition(":")[2]): "wsgi_app_extra_listen" for line in settings.httpd_listen}
+    for key, _, _, port in settings.every_door:
+        if key == "httpd_handover_doors" and port in taken:
+            problems.add(ALL, key, f"port {port}", f"{taken[port]} uses that port; choose another for one of them")
+        taken.setdefault(port, key)
 
 
 def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -2,24 +2,27 @@
 
 The locks of uv, Poetry, PDM and pipenv, and pylock.toml (PEP 751), become requirements with hashes, as a record's own
 ``lock`` has them. A requirements.txt in which each requirement has a hash is such a lock already. Another
-requirements.txt says what to resolve when the release is built.
+requirements.txt says what to resolve when the release is built, and so does a pyproject.toml that describes no package.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.release.output import without_account
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from ..source_files import excluding
 from .limits import REQUIREMENTS_FILES
 
 LOCK_REMEDY = "name a file of requirements with hashes with the key lock"
@@ -27,8 +30,17 @@ LOCK_REMEDY = "name a file of requirements with hashes with the key lock"
 MOST_ALTERNATIVES = 16
 UNCONDITIONAL: frozenset[str] = frozenset()
 REQUIREMENTS = "requirements.txt"
+PYPROJECT = "pyproject.toml"
 INCLUDE = re.compile(r"(?:-r|--requirement|(?P<constraint>-c|--constraint))[ =]?\s*(?P<file>\S+)$")
-THE_PROJECT = re.compile(r"(?:(?:-e|--editable)[ =]?\s*)?\.{1,1}/?(?:\[[^\]]*\])?$")
+EDITABLE = re.compile(r"(?:-e|--editable)[ =]?\s*")
+THE_PROJECT = re.compile(r"\./?(?:\[[^\]]*\])?$")
+# pip's older form of NAME @ ADDRESS, which it still writes.
+EGG = re.compile(r"(?P<address>\S+?)#(?P<before>\S*&)?egg=(?P<name>[\w.-]+(?:\[[^\]]*\])?)(?P<after>&\S+)?$")
+ADDRESS = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-z]+://\S+")
+WHEEL_ADDRESS = re.compile(r"https?://\S+/(?P<file>[^/#?\s]+\.whl)(?:#\S*)?")
+INDEX_OPTION = re.compile(r"(?:-i|--index-url|--extra-index-url|--no-index|-f|--find-links|--trusted-\w+)\b")
+# What pip takes for the encoding of such a file. Windows writes the latter two.
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 class ProjectError(ValueError):
@@ -74,8 +86,41 @@ class Package:
     needs: list[tuple[str, str]] = field(default_factory=list)
 
 
-def needs_of(folder: Path) -> Needs:
-    """Return what the source in ``folder`` needs, from the first of its files that says so. Raises ProjectError."""
+def is_package(folder: Path, exclude: Collection[str] = ()) -> bool:
+    """Return whether the source in ``folder`` is a package that a build makes, and not a folder of modules.
+
+    ``exclude`` has the patterns of what the release does not get. Many a pyproject.toml has settings of tools alone.
+    Others say that there is no package, with a key of uv, Poetry or PDM. Raises ProjectError.
+    """
+    if (folder / "setup.py").is_file() and not excluding("setup.py", exclude):
+        return True
+    content = _pyproject(folder, exclude)
+    tools = content.get("tool", {})
+    switches = (("uv", "package"), ("poetry", "package-mode"), ("pdm", "distribution"))
+    if any(tools.get(tool, {}).get(key) is False for tool, key in switches):
+        return False
+    if "project" in content or "build-system" in content or tools.get("poetry", {}).get("name"):
+        return True
+    return bool(content) and (folder / "setup.cfg").is_file() and "[metadata]" in _decoded(folder / "setup.cfg")
+
+
+def _pyproject(folder: Path, exclude: Collection[str]) -> dict[str, Any]:
+    """Return the content of pyproject.toml; empty where the release has no such file. Raises ProjectError."""
+    path = folder / PYPROJECT
+    if not path.is_file() or excluding(PYPROJECT, exclude):
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProjectError(PYPROJECT, f"a file that cannot be read ({error})", "correct it, or remove it") from error
+
+
+def needs_of(folder: Path, exclude: Collection[str] = ()) -> Needs:
+    """Return what the source in ``folder`` needs, from the first of its files that says so. Raises ProjectError.
+
+    ``exclude`` has the patterns of what the release does not get.
+    """
+    content = _pyproject(folder, exclude)
     for name, read in READERS.items():
         if (path := folder / name).is_file():
             try:
@@ -84,7 +129,20 @@ def needs_of(folder: Path) -> Needs:
                 if isinstance(error, ProjectError):
                     raise
                 raise ProjectError(name, f"a file that cannot be read ({type(error).__name__}: {error})") from error
-    return _requirements(folder) if (folder / REQUIREMENTS).is_file() else Needs()
+    if (folder / REQUIREMENTS).is_file():
+        return _requirements(folder)
+    # The build of a package reads the package's own dependencies.
+    return Needs() if not content or is_package(folder, exclude) else _own_dependencies(content)
+
+
+def _own_dependencies(content: Mapping[str, Any]) -> Needs:
+    """Return what the pyproject.toml of no package names. Raises ProjectError."""
+    if set(content.get("tool", {}).get("poetry", {}).get("dependencies", {})) - {"python"}:
+        remedy = "poetry lock writes poetry.lock, which Grove reads; or name the packages in requirements.txt"
+        raise ProjectError(PYPROJECT, "package-mode = false, and no poetry.lock", remedy)
+    names = content.get("project", {}).get("dependencies", [])
+    requirements = tuple(_requirement(str(text), PYPROJECT) for text in names)
+    return Needs(PYPROJECT, requirements=requirements) if requirements else Needs()
 
 
 def _text(packages: Iterable[tuple[Package, str]]) -> str:
@@ -269,14 +327,14 @@ def _requirements(folder: Path) -> Needs:
                 is_lock = False
                 inner = constraints if include["constraint"] or target is constraints else requirements
                 waiting.append((path.parent / include["file"], inner))
-            elif THE_PROJECT.match(line):
+            elif THE_PROJECT.match(line := EDITABLE.sub("", line, count=1)):
                 is_lock = False
             else:
                 text, *hashes = re.split(r"\s+--hash[= ]", line)
                 is_lock = is_lock and bool(hashes)
                 target.append(_requirement(text.strip(), name))
     if is_lock and requirements:
-        return Needs(REQUIREMENTS, lock=(folder / REQUIREMENTS).read_text(encoding="utf-8"))
+        return Needs(REQUIREMENTS, lock=_decoded(folder / REQUIREMENTS))
     return Needs(REQUIREMENTS, requirements=tuple(requirements), constraints=tuple(constraints))
 
 
@@ -284,18 +342,48 @@ def _lines(path: Path, name: str, folder: Path) -> Iterator[str]:
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise ProjectError(REQUIREMENTS, f"the file {name}, which is not in the source")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _decoded(path)
     except (OSError, UnicodeError) as error:
-        raise ProjectError(name, f"a file that cannot be read ({error})") from error
-    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        raise ProjectError(name, f"a file that cannot be read ({error})", "save it as UTF-8") from error
+    for line in re.sub(r"\\\n", " ", text).splitlines():
         if stripped := re.sub(r"(^|\s+)#.*$", "", line).strip():
             yield stripped
 
 
+def _decoded(path: Path) -> str:
+    """Return the text of a file with the line ends of Unix, whatever mark of an encoding it begins with."""
+    content = path.read_bytes()
+    encoding = next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), "utf-8")
+    return content.decode(encoding).replace("\r\n", "\n").removeprefix("\ufeff")
+
+
 def _requirement(text: str, file: str) -> str:
+    """Return a requirement as PEP 508 has it, also where a line names it in a way of pip's. Raises ProjectError."""
     try:
-        return str(Requirement(text))
+        return str(Requirement(_named(text)))
     except (InvalidRequirement, InvalidMarker) as error:
         kind = "the option" if text.startswith("-") else "the line"
-        remedy = "it has to have requirements such as flask==3.0, -r FILE or -c FILE in each line; or " + LOCK_REMEDY
-        raise ProjectError(file, f"{kind} {text[:60]!r}", remedy) from error
+        raise ProjectError(file, f"{kind} {without_account(text)[:60]!r}", _remedy(text)) from error
+
+
+def _named(text: str) -> str:
+    """Return an address with its package's name before it, where the address says the name."""
+    if egg := EGG.fullmatch(text):
+        fragment = ((egg["before"] or "") + (egg["after"] or "").removeprefix("&")).removesuffix("&")
+        return f"{egg['name']} @ {egg['address']}{f'#{fragment}' if fragment else ''}"
+    if wheel := WHEEL_ADDRESS.fullmatch(text):
+        try:
+            return f"{parse_wheel_filename(wheel['file'])[0]} @ {text}"
+        except InvalidWheelFilename:
+            return text
+    return text
+
+
+def _remedy(text: str) -> str:
+    if INDEX_OPTION.match(text):
+        return "remove it, and set the index for the host with uv_environment (UV_DEFAULT_INDEX); or " + LOCK_REMEDY
+    if ADDRESS.fullmatch(text):
+        return "write the package's name before the address: NAME @ ADDRESS"
+    if text.startswith(("./", "../", "/", "file:")):
+        return "remove it, and name the folder of that Python package with the key extras; or " + LOCK_REMEDY
+    return "it has to have requirements such as flask==3.0, -r FILE or -c FILE in each line; or " + LOCK_REMEDY

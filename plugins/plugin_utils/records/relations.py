@@ -23,10 +23,11 @@ def check_relations(records: Sequence[Record], settings: Settings, problems: Pro
             problems.add(record.name, "name", actual, "every record has a name of its own")
         seen.add(record.name)
     listening = [record for record in records if record.port]
+    doors = {port: key for key, _, _, port in reversed(settings.every_door)}
     for record in listening:
-        if record.port == settings.door_port:
-            remedy = "wsgi_app_door uses that port; choose another for one of them"
-            problems.add(record.name, "listen", f"port {settings.door_port}", remedy)
+        if record.port in doors:
+            remedy = f"{doors[record.port]} uses that port; choose another for one of them"
+            problems.add(record.name, "listen", f"port {record.port}", remedy)
     _check_units(records, problems)
     _check_host_names(listening, settings.only, problems)
     by_port: dict[int, list[Record]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from ..mpm import Machine, Mpm
 from .limits import PORT_DIGITS, PORTS
 
-TEXT_LISTS = ("folders", "httpd_listen", "only", "trusted_proxies")
+TEXT_LISTS = ("folders", "handover_doors", "httpd_listen", "only", "trusted_proxies")
 NUMBERS = ("servers", "workers_per_server", "processes")
 
 
@@ -28,6 +28,7 @@ class Settings:
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
     trusted_proxies: the proxies in front of the host whose headers Apache believes.
+    handover_doors: two further addresses of doors, one for each of two Apaches; none where a change is a reload.
     sandbox: the directives of Apache's unit that the operator has changed.
     only: names of the records that are deployed; empty for all.
     host_name: the host's name in the inventory.
@@ -53,6 +54,7 @@ class Settings:
     httpd_program: str = "apache2"
     tls_ca_dir: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    handover_doors: tuple[str, ...] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     host_name: str = "localhost"
@@ -68,6 +70,16 @@ class Settings:
         return cls(**{**variables, **texts, **numbers})
 
     @property
+    def every_door(self) -> list[tuple[str, str, str, int]]:
+        """The addresses of all doors: the variable, the address as it was written and without brackets, and the port.
+
+        The port is 0 where it cannot be used.
+        """
+        doors = [("wsgi_app_door", self.door), *(("httpd_handover_doors", door) for door in self.handover_doors)]
+        parts = [(name, door.rpartition(":")) for name, door in doors]
+        return [(name, host, host.strip("[]"), _port(port)) for name, (host, _, port) in parts]
+
+    @property
     def door_address(self) -> str:
         """The address of the doors, without brackets."""
         return self.door.rpartition(":")[0].strip("[]")
@@ -80,11 +92,15 @@ class Settings:
     @property
     def door_port(self) -> int:
         """The port of the doors; 0 where the variable has none that can be used."""
-        port = self.door.rpartition(":")[2]
-        if not port.isascii() or not port.isdigit() or len(port) > PORT_DIGITS:
-            return 0
-        return int(port) if int(port) in PORTS else 0
+        return _port(self.door.rpartition(":")[2])
 
     def mpm(self, machine: Machine) -> Mpm:
         """Return the MPM of a host; raises MpmError as ``Mpm.sized`` does."""
         return Mpm.sized(self.servers, self.workers_per_server, machine)
+
+
+def _port(text: str) -> int:
+    """Return the port that a text is; 0 if it is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > PORT_DIGITS:
+        return 0
+    return int(text) if int(text) in PORTS else 0

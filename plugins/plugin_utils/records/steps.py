@@ -34,7 +34,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "accounts": [account for record in deployed if (account := _account(record)) != _present(record, host)],
         "system_packages": _unique(package for record in deployed for package in record.keys.install.system_packages),
         "folders": [record.state for record in deployed] + [record.logs for record in deployed],
-        "ports": _unique([*(record.port for record in deployed), settings.door_port]),
+        "ports": _unique([*(record.port for record in deployed), *(port for *_, port in settings.every_door)]),
         "listen": sorted({*(record.listen_line for record in deployed), settings.door, *settings.httpd_listen}),
         "tls": any(record.tls != "off" for record in checked.written),
         "max_url": largest(checked.written, "max_url"),

@@ -31,7 +31,7 @@ SERVING = (
     *("name", "folder", "account", "processes", "health_path", "health_check"),
     *("address", "port", "server_name", "tls", "url", "door", "doors"),
 )
-COMMANDS = ("prepare", "migrate", "migrate_on", "migrate_reads", "contract", "after")
+COMMANDS = ("prepare", "migrate", "migrate_on", "migrate_reads", "contract", "after", "after_on")
 
 
 def views(record: Record) -> dict[str, dict[str, Any]]:
