@@ -21,6 +21,7 @@ ROLES = (
     "mod_wsgi",
     "httpd",
     "uv",
+    "metrics",
     "audit",
     "telemetry",
     "openstack",
@@ -36,6 +37,7 @@ ROLES = (
     "database",
     "message_bus",
     "cache",
+    "load_balancer",
     "debian_packages",
 )
 HEAD = """# Reference
@@ -159,9 +161,7 @@ def class_text(name: str, about: str, fields: list[str]) -> str:
 
 def keys_module() -> str:
     """Return the module with a class for each group of keys, and one for all groups."""
-    groups = {
-        name.removeprefix(RECORD): point for name, point in specs("wsgi_app").items() if name.startswith(RECORD)
-    }
+    groups = {name.removeprefix(RECORD): point for name, point in specs("wsgi_app").items() if name.startswith(RECORD)}
     parts = [KEYS_HEAD]
     for group, point in groups.items():
         parts += classes(group.title(), point["short_description"], point["options"])

@@ -40,13 +40,13 @@ class OpenFiles:
         """
         held = self.by_process[pid]
         log = self.log_pipes().get(error_log)
-        others = {
-            target for other, files in self.by_process.items() if other != pid for target in files.values()
-        }
+        others = {target for other, files in self.by_process.items() if other != pid for target in files.values()}
         sockets = _unix_sockets(pid)
+        # What the process reads about itself for a moment, as the thread does that tells the metrics.
+        own_proc = tuple(f"/proc/{number}/" for number in _own_numbers(pid))
 
         def explained(number: int, target: str) -> bool:
-            if target == "/dev/null" or target.startswith(folders):
+            if target == "/dev/null" or target.startswith((*folders, *own_proc)):
                 return True
             if target.endswith(" (deleted)") and target.startswith(TEMPORARY) and target not in others:
                 # A temporary file without a name, as for a large body: the account made it.
@@ -86,6 +86,16 @@ def _owner(pid: int, number: int) -> int | None:
         return os.stat(PROC / str(pid) / "fd" / str(number)).st_uid
     except OSError:
         return None
+
+
+def _own_numbers(pid: int) -> list[str]:
+    """Return the process's ids, in this namespace and in those below it."""
+    try:
+        status = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return []
+    match = re.search(r"(?m)^NSpid:\s+(.*)$", status)
+    return match.group(1).split() if match else []
 
 
 def _command_line(pid: int) -> list[str]:

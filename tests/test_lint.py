@@ -46,6 +46,10 @@ def test_ruff() -> None:
     run("ruff", "check", *sources(".py"))
 
 
+def test_ruff_format() -> None:
+    run("ruff", "format", "--check", *sources(".py"))
+
+
 def test_mypy() -> None:
     modules = [path for path in sources(".py") if not path.startswith("plugins/")]
     assert re.search(r"no issues found in [1-9]", run("mypy", "--strict", *modules))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
 from typing import IO
 
 import pytest
+from runner.failures import failure
 from runner.parts import COSTS, LOGS, REPOSITORY, Cost
 
 TIME_LIMIT = 3000
@@ -46,9 +46,12 @@ def test_scenario(scenario: str) -> None:
     """Run molecule's whole sequence; its output is in a log that can be followed."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{scenario}.log"
+    checks = LOGS / f"{scenario}-checks.log"
+    checks.unlink(missing_ok=True)
     status = run_molecule(scenario, log)
     if status:
-        pytest.fail(f"molecule test -s {scenario}: {status}\n{failure(log.read_text())}", pytrace=False)
+        shown = failure(log.read_text(), checks.read_text() if checks.exists() else "")
+        pytest.fail(f"molecule test -s {scenario}: {status}\n{shown}", pytrace=False)
 
 
 def run_molecule(scenario: str, log: Path) -> str:
@@ -83,12 +86,3 @@ def start_molecule(verb: str, scenario: str, output: IO[str]) -> subprocess.Pope
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-
-
-def failure(text: str) -> str:
-    """Return the part of molecule's output that shows the failure: the last failing task and what follows it."""
-    lines = text.splitlines()
-    failed = [number for number, line in enumerate(lines) if re.search(r"fatal:|FAILED!|ERROR|CRITICAL", line)]
-    tasks = [number for number, line in enumerate(lines) if "TASK [" in line and failed and number < failed[0]]
-    start = tasks[-1] if tasks else max(0, (failed or [len(lines)])[0] - 20)
-    return "\n".join(lines[start : start + 60])

@@ -27,7 +27,17 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--keep-alive", type=int, default=defaults.keep_alive, metavar="CLIENTS")
     run.add_argument("--fresh", type=int, default=defaults.fresh, metavar="CLIENTS")
     run.add_argument("--slow", type=int, default=defaults.slow_clients, metavar="CLIENTS")
-    run.add_argument("--slow-seconds", type=float, nargs=2, default=defaults.slow, metavar=("LEAST", "MOST"))
+    run.add_argument("--streams", type=int, default=defaults.streams, metavar="CLIENTS")
+    run.add_argument("--uploads", type=int, default=defaults.uploads, metavar="CLIENTS")
+    run.add_argument("--waiting", type=int, default=defaults.waiting, metavar="CLIENTS")
+    run.add_argument(
+        "--slow-seconds",
+        type=float,
+        nargs=2,
+        default=defaults.slow,
+        metavar=("LEAST", "MOST"),
+        help="of a slow answer, of a stream, of an upload, and of the wait between connection and request",
+    )
     run.add_argument("--pause", type=float, default=defaults.pause, help="seconds between two requests of a client")
     run.add_argument("--timeout", type=float, default=defaults.timeout, help="seconds")
     run.add_argument("--seconds", type=float, default=defaults.seconds, help="the longest that the run takes")
@@ -76,6 +86,9 @@ def main() -> int:
                     keep_alive=arguments.keep_alive,
                     fresh=arguments.fresh,
                     slow_clients=arguments.slow,
+                    streams=arguments.streams,
+                    uploads=arguments.uploads,
+                    waiting=arguments.waiting,
                     pause=arguments.pause,
                     timeout=arguments.timeout,
                     slow=tuple(arguments.slow_seconds),

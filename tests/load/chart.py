@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
-from .run_folder import OK, SLOW, Mark, Sample
+from .run_folder import FAST_KINDS, OK, SLOW_KINDS, Mark, Sample
 from .shown import shown
 from .summary import Summary
 
@@ -75,8 +75,8 @@ class Chart:
         self.start = summary.run.begun
         self.seconds = max(summary.seconds, 0.1)
         self.notes = [mark for mark in marks if mark.edge == "at"]
-        self.fast = [sample for sample in samples if sample.kind != SLOW]
-        self.slow = [sample for sample in samples if sample.kind == SLOW]
+        self.fast = [sample for sample in samples if sample.kind in FAST_KINDS]
+        self.slow = [sample for sample in samples if sample.kind in SLOW_KINDS]
         releases = dict.fromkeys(sample.release for sample in samples if sample.outcome == OK)
         self.colours = {name: RELEASE_COLOURS[at % len(RELEASE_COLOURS)] for at, name in enumerate(releases)}
         self.tooltips: dict[str, str] = {}
@@ -221,13 +221,13 @@ class Chart:
 
     def _slow(self, axes: Axes, lanes: Sequence[int]) -> None:
         """Draw each slow request from its beginning to its end, in the colour of the release that answered it."""
-        axes.set_title("Slow requests, one row a client, from beginning to answer")
+        axes.set_title("Slow requests, one row a client, from beginning to end")
         axes.set_ylim(len(lanes), 0)
         axes.set_yticks([])
         for sample in self.slow:
             answered = sample.outcome == OK
             result = f"release {sample.release}" if answered else f"{sample.outcome}: {sample.detail}"
-            words = f"asked for {sample.sleep:.1f} s, took {sample.seconds:.3f} s, {result}"
+            words = f"{sample.kind}: {sample.sleep:.1f} s at least, took {sample.seconds:.3f} s, {result}"
             axes.broken_barh(
                 [(self._at(sample.begun), sample.seconds)],
                 (lanes.index(sample.client) + 0.15, 0.7),

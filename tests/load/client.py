@@ -1,4 +1,4 @@
-"""The clients: keep-alive, one connection a request, and slow requests, all at once."""
+"""The clients: keep-alive, one connection a request, and several kinds of slow requests, all at once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,31 @@ from typing import IO
 import h11
 
 from .http1 import MALFORMED, Answer, Connection, ExchangeError, Target
-from .run_folder import FRESH, KEEP_ALIVE, MIXED, OK, SLOW, STATUS, TIMEOUT, Connections, Run, RunFolder, Sample
+from .run_folder import (
+    FRESH,
+    KEEP_ALIVE,
+    MIXED,
+    OK,
+    SLOW,
+    SLOW_KINDS,
+    STATUS,
+    STREAM,
+    TIMEOUT,
+    UPLOAD,
+    WAITING,
+    Connections,
+    Run,
+    RunFolder,
+    Sample,
+)
 
 PLACES = ("code", "virtualenv", "configuration", "late")
 """The four places in which an answer of the application names its release."""
 AFTER_FAILURE = 0.1
 """Seconds that a client waits after a failure, so that it does not ask a server that is down in a tight loop."""
+UPLOAD_PIECE = b"x" * 8192
+UPLOAD_PAUSE = 0.25
+"""Seconds between two pieces of an upload."""
 FIRST_RETRIES = 50
 """The run's data names the idle seconds before this many retries."""
 
@@ -30,13 +49,17 @@ class Settings:
     """How much load to put on the target: the clients of each kind, their pause, and the limits of the whole run.
 
     ``pause`` is in seconds, between two requests of one client. ``timeout`` is in seconds, from connecting to the last
-    byte of the answer. A slow request asks the application to sleep for between ``slow[0]`` and ``slow[1]`` seconds;
-    these seconds are added to its ``timeout``.
+    byte of the answer. A slow request asks the application to sleep for between ``slow[0]`` and ``slow[1]`` seconds. An
+    answer to ``streams`` and the body of ``uploads`` take so long, and ``waiting`` clients wait so long between
+    connection and request. These seconds are added to the ``timeout``.
     """
 
     keep_alive: int = 4
     fresh: int = 4
     slow_clients: int = 8
+    streams: int = 0
+    uploads: int = 0
+    waiting: int = 0
     pause: float = 0.02
     timeout: float = 30.0
     slow: tuple[float, float] = (1.0, 8.0)
@@ -47,11 +70,12 @@ class Settings:
 
 @dataclass
 class _Exchange:
-    """The result of one request before ``assess`` has read the answer."""
+    """The result of one request before ``assess`` has read the answer. ``sent`` is the length of the request's body."""
 
     answer: Answer | None = None
     error: ExchangeError | None = None
     retried: bool = False
+    sent: int | None = None
 
 
 @dataclass
@@ -93,7 +117,14 @@ class Load:
         timer = loop.call_later(settings.seconds, self.stop, "time")
         with self.folder.samples.open("w", buffering=1 << 16) as self._output:
             watch = asyncio.create_task(self._watch_delay())
-            counts = {KEEP_ALIVE: settings.keep_alive, FRESH: settings.fresh, SLOW: settings.slow_clients}
+            counts = {
+                KEEP_ALIVE: settings.keep_alive,
+                FRESH: settings.fresh,
+                SLOW: settings.slow_clients,
+                STREAM: settings.streams,
+                UPLOAD: settings.uploads,
+                WAITING: settings.waiting,
+            }
             kinds = [kind for kind, count in counts.items() for _ in range(count)]
             try:
                 async with asyncio.TaskGroup() as group:
@@ -138,7 +169,7 @@ class Load:
                 self.stop("requests")
                 break
             self._remaining -= 1
-            sleep = round(generator.uniform(*self.settings.slow), 3) if kind == SLOW else 0.0
+            sleep = round(generator.uniform(*self.settings.slow), 3) if kind in SLOW_KINDS else 0.0
             sample, connection = await self._send(kind, number, sleep, connection)
             assert self._output is not None
             self._output.write(json.dumps(vars(sample)) + "\n")
@@ -150,7 +181,7 @@ class Load:
         self, kind: str, number: int, sleep: float, connection: Connection | None
     ) -> tuple[Sample, Connection | None]:
         """Send one request; return its sample, and the connection when it may be used again."""
-        path = f"/slow?seconds={sleep}" if kind == SLOW else "/"
+        path = f"/{kind}?seconds={sleep}" if kind in (SLOW, STREAM) else "/"
         begun, wall = time.monotonic(), time.time()
         exchange = _Exchange()
         sample = Sample(kind, number, round(begun, 6), round(wall, 6), 0.0, OK, sleep=sleep)
@@ -159,7 +190,7 @@ class Load:
                 if kind == KEEP_ALIVE:
                     connection = await self._exchange_kept(path, connection, exchange)
                 else:
-                    await self._exchange_fresh(path, exchange)
+                    await self._exchange_fresh(kind, path, sleep, exchange)
         except TimeoutError:
             connection = None
             sample = replace(sample, outcome=TIMEOUT, detail=f"no answer in {self.settings.timeout + sleep:.1f} s")
@@ -167,13 +198,21 @@ class Load:
         if exchange.error:
             sample = replace(sample, outcome=exchange.error.kind, detail=exchange.error.detail)
         elif exchange.answer:
-            sample = assess(sample, exchange.answer)
+            sample = assess(sample, exchange.answer, exchange.sent)
         return sample, connection
 
-    async def _exchange_fresh(self, path: str, exchange: _Exchange) -> None:
+    async def _exchange_fresh(self, kind: str, path: str, sleep: float, exchange: _Exchange) -> None:
         connection: Connection | None = None
         try:
             connection = await Connection.open(self.target)
+            if kind == UPLOAD:
+                body = [UPLOAD_PIECE] * max(1, round(sleep / UPLOAD_PAUSE))
+                exchange.sent = sum(map(len, body))
+                request = self.target.request(path, keep=False, length=exchange.sent)
+                exchange.answer = await connection.exchange(request, body, sleep / len(body))
+                return
+            if kind == WAITING:
+                await asyncio.sleep(sleep)
             exchange.answer = await connection.exchange(self._request(path, keep=False))
         except ExchangeError as error:
             exchange.error = error
@@ -234,8 +273,8 @@ class Load:
         self._connections = replace(now, **changes)
 
 
-def assess(sample: Sample, answer: Answer) -> Sample:
-    """Return the sample with the outcome and the release that the answer shows."""
+def assess(sample: Sample, answer: Answer, sent: int | None = None) -> Sample:
+    """Return the sample with the outcome and the release that the answer shows. ``sent`` bytes have to have arrived."""
     sample = replace(sample, status=answer.status)
     try:
         content = json.loads(answer.body)
@@ -248,6 +287,8 @@ def assess(sample: Sample, answer: Answer) -> Sample:
         return replace(sample, outcome=STATUS, detail=f"{answer.status} {detail}")
     if not releases:
         return replace(sample, outcome=MALFORMED, detail=detail)
+    if content.get("received") != sent:
+        return replace(sample, outcome=MALFORMED, detail=f"{content.get('received')} of {sent} bytes have arrived")
     if len(set(releases)) > 1:
         return replace(sample, outcome=MIXED, detail=f"process {sample.process}: {detail}")
     return sample

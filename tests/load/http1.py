@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -56,12 +57,18 @@ class Target:
         port = parts.port or (443 if tls else 80)
         return cls(parts.hostname, port, host or parts.netloc, parts.path.rstrip("/"), tls)
 
-    def request(self, path: str, *, keep: bool) -> h11.Request:
-        """Return a GET; without ``keep`` it asks the server to close the connection after the answer."""
+    def request(self, path: str, *, keep: bool, length: int | None = None) -> h11.Request:
+        """Return a GET, or the POST of a body of ``length`` bytes.
+
+        Without ``keep`` it asks the server to close the connection after the answer.
+        """
         fields = [("Host", self.host), ("User-Agent", "grove-load"), ("Accept", "*/*")]
         if not keep:
             fields.append(("Connection", "close"))
-        return h11.Request(method="GET", target=self.base + path, headers=fields)
+        if length is not None:
+            fields.append(("Content-Length", str(length)))
+        method = "GET" if length is None else "POST"
+        return h11.Request(method=method, target=self.base + path, headers=fields)
 
 
 class Connection(asyncio.Protocol):
@@ -126,13 +133,18 @@ class Connection(asyncio.Protocol):
         if self._transport:
             self._transport.close()
 
-    async def exchange(self, request: h11.Request) -> Answer:
+    async def exchange(self, request: h11.Request, pieces: Sequence[bytes] = (), pause: float = 0.0) -> Answer:
         """Send a request and return its answer; interim answers (1xx) are skipped.
 
-        Raises ExchangeError; the connection is of no use then.
+        The pieces of the request's body are sent with a pause of so many seconds after each. No further piece is sent
+        once the server has answered, or has closed the connection. Raises ExchangeError; the connection is of no use
+        then.
         """
         assert self._transport is not None
-        self._transport.write(self._http.send(request) + self._http.send(h11.EndOfMessage()))
+        if pieces:
+            await self._send_slowly(request, pieces, pause)
+        else:
+            self._transport.write(self._http.send(request) + self._http.send(h11.EndOfMessage()))
         status, body = 0, bytearray()
         while not isinstance(event := await self._next_event(), h11.EndOfMessage):
             match event:
@@ -148,6 +160,16 @@ class Connection(asyncio.Protocol):
         if keeps_open:
             self._http.start_next_cycle()
         return Answer(status, bytes(body), keeps_open)
+
+    async def _send_slowly(self, request: h11.Request, pieces: Sequence[bytes], pause: float) -> None:
+        assert self._transport is not None
+        self._transport.write(self._http.send(request))
+        for piece in pieces:
+            if self.unusable:
+                return
+            self._transport.write(self._http.send(h11.Data(data=piece)))
+            await asyncio.sleep(pause)
+        self._http.send(h11.EndOfMessage())
 
     async def _next_event(self) -> h11.Event:
         """Return the next part of the answer, as soon as its bytes are there; raises ExchangeError."""

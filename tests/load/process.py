@@ -14,7 +14,7 @@ from . import report
 from .run_folder import RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 """How long the client may take until it sends the first request."""
 DRAIN_SECONDS = 120.0
 """How long the client may take to end after SIGTERM, with the requests that are under way."""

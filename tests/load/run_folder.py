@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-KEEP_ALIVE, FRESH, SLOW = "keep-alive", "fresh", "slow"
-CLIENT_KINDS = (KEEP_ALIVE, FRESH, SLOW)
+KEEP_ALIVE, FRESH = "keep-alive", "fresh"
+SLOW, STREAM, UPLOAD, WAITING = "slow", "stream", "upload", "waiting"
+FAST_KINDS = (KEEP_ALIVE, FRESH)
+SLOW_KINDS = (SLOW, STREAM, UPLOAD, WAITING)
+CLIENT_KINDS = FAST_KINDS + SLOW_KINDS
 MARK_KINDS = ("switch", "rollback", "fault", "reload", "note")
 OK, MIXED, STATUS, TIMEOUT = "ok", "mixed", "status", "timeout"
 
@@ -22,7 +25,7 @@ class Sample:
 
     ``begun`` is in seconds of the monotonic clock, ``wall`` in seconds since 1970. ``outcome`` is ok, mixed, status,
     timeout or a kind of ExchangeError. ``release`` is the release that the answer named; several are joined by /.
-    ``sleep`` is the number of seconds that the application was asked to sleep.
+    ``sleep`` is the number of seconds that the request takes at least, because the application or the client waits.
     """
 
     kind: str

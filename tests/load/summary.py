@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from .run_folder import CLIENT_KINDS, MIXED, OK, SLOW, Mark, Run, RunFolder, Sample
+from .run_folder import CLIENT_KINDS, FAST_KINDS, MIXED, OK, SLOW_KINDS, Mark, Run, RunFolder, Sample
 
 FIRST_FAILURES = 50
 
@@ -20,8 +20,8 @@ class Figures:
     """The figures of a set of requests. Times are in seconds, and None when the set has no such request.
 
     ``failed`` counts every request whose answer is not a 200 that names one release; ``mixed`` is a part of it. The
-    latencies are those of fast requests that did not fail. ``slow_overhead`` is the longest time that a slow request
-    took beyond the sleep that it asked for.
+    latencies are those of fast requests that did not fail. ``slow_overhead`` is the longest time that a request of the
+    other kinds took beyond the seconds that it takes at least.
     """
 
     requests: int
@@ -37,8 +37,9 @@ class Figures:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Figures:
-        fast = sorted(sample.seconds for sample in samples if sample.kind != SLOW and sample.outcome == OK)
-        slow = [sample.seconds - sample.sleep for sample in samples if sample.kind == SLOW and sample.outcome == OK]
+        well = [sample for sample in samples if sample.outcome == OK]
+        fast = sorted(sample.seconds for sample in well if sample.kind in FAST_KINDS)
+        slow = [sample.seconds - sample.sleep for sample in well if sample.kind in SLOW_KINDS]
         outcomes = Counter(sample.outcome for sample in samples if sample.outcome != OK)
         return cls(
             requests=len(samples),
@@ -112,7 +113,7 @@ def summarize(folder: RunFolder) -> Summary:
     """Compute the figures of the run in ``folder`` and write them to its summary.json."""
     run, samples, marks = folder.read_run(), folder.read_samples(), folder.read_marks()
     marked = spans(marks, run)
-    fast = [sample for sample in samples if sample.kind != SLOW and sample.outcome == OK]
+    fast = [sample for sample in samples if sample.kind in FAST_KINDS and sample.outcome == OK]
     windows = []
     inside: set[int] = set()
     for number, (mark, end) in enumerate(marked):

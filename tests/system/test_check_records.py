@@ -175,6 +175,57 @@ def test_the_role_says_in_its_own_words_what_is_broken(
     assert [line.partition(": ")[0] for line in deploy(tmp_path, variables)] == keys
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb:/db/telemetry",
+        "mongodb://telemetry:wonder/ful@db/telemetry",
+        "mongodb://telemetry:wonder@ful@db/telemetry",
+        "mongodb://db:270170/telemetry",
+        "mongodb://db,/telemetry",
+        "mongodb://db/tele metry",
+        "mongodb+srv://cluster.example.org:27017/telemetry",
+        "mongodb+srv://cluster/telemetry",
+        "mongo://db/telemetry",
+        "hbase://db/telemetry",
+    ],
+)
+def test_a_database_that_telemetry_cannot_use_is_refused(tmp_path: Path, url: str) -> None:
+    output = checked_telemetry(tmp_path, url)
+    assert "telemetry_database_connection " in output
+    assert "mongodb" in output
+    assert "wonder" not in output.partition("fatal: ")[2]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://db",
+        "mongodb://db/",
+        "mongodb://telemetry:won%2Fder@db1:27017,[fd00::1]:27018,db3/telemetry?replicaSet=rs0&tls=true",
+        "mongodb://%2Frun%2Fmongodb.sock/?authSource=admin",
+        "mongodb+srv://telemetry:wonder@cluster.example.org/telemetry?retryWrites=true",
+        "mysql+pymysql://telemetry:wonder@db/telemetry",
+        "",
+    ],
+)
+def test_a_database_that_telemetry_can_use(tmp_path: Path, url: str) -> None:
+    assert "fatal: " not in checked_telemetry(tmp_path, url)
+
+
+def checked_telemetry(folder: Path, url: str) -> str:
+    """Return what Ansible prints when telemetry checks the URL of its database."""
+    role = {"name": "grove.wsgi.telemetry", "tasks_from": "check.yml"}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
+    (folder / "play.yml").write_text(yaml.safe_dump([play]))
+    variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url}
+    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
+    completed = subprocess.run(
+        [*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    return completed.stdout + completed.stderr
+
+
 def test_thousands_of_broken_records_have_fifty_messages(tmp_path: Path) -> None:
     records = [{"name": f"shop{number}", "source": "--x", "entry": {}, "path": "/../"} for number in range(2000)]
     lines = deploy(tmp_path, {"wsgi_apps": records})

@@ -83,7 +83,7 @@ def test_a_key_that_is_added_as_the_page_says_reaches_apache(copied: Path, tmp_p
         {"grove.wsgi.check_records": checks, "register": "checked"},
         {"ansible.builtin.copy": {"content": f"{{{{ {rendered} | to_json }}}}", "dest": f"{tmp_path}/sites.json"}},
     ]
-    common = {"layout": LAYOUT, "mod_wsgi": {"python_home": "/usr"}}
+    common = {"layout": LAYOUT, "mod_wsgi": {"python_home": "/usr"}, "metrics": False, "only_from": []}
     variables = {"template": f"{copied}/httpd/app.conf.j2", "common": common}
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))

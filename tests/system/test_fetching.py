@@ -176,9 +176,7 @@ def test_the_tools_of_the_controller_are_checked(tmp_path: Path, index: Index) -
     (copy / "playbooks" / "status.yml").write_text("[]\n")
     (copy / "requirements.lock").write_text(lock("uv", "9.9", genuine))
     environment = os.environ | {"PIP_INDEX_URL": index.simple, "PIP_NO_CACHE_DIR": "1"}
-    done = subprocess.run(
-        [copy / "grove", "status"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([copy / "grove", "status"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert not (copy / ".venv" / "locks-closed").exists()

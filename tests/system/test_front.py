@@ -38,6 +38,8 @@ def openssl(*words: object, stdin: str = "") -> str:
     command = ["openssl", *map(str, words)]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20, check=False)
     return done.stdout + done.stderr
+
+
 # What opens the doors, in the place of a random credential.
 DOOR = f"{credentials.HEADER}: root"
 

@@ -127,6 +127,18 @@ def test_when_hooks_are_due(folder: AppFolder) -> None:
     assert not hooks.is_due(folder, "one", "contract")
 
 
+def test_an_after_that_follows_migrations_is_not_run_for_a_release_that_needed_none(folder: AppFolder) -> None:
+    write_commands(folder, migrate="true", migration="m", after="true", after_on="migration")
+    hooks.run(folder, "one", "migrate", ACCOUNT)
+    history.append(folder, "switched", "one")
+    assert hooks.is_due(folder, "one", "after")
+    hooks.run(folder, "one", "after", ACCOUNT)
+    history.append(folder, "switched", "one")
+    assert not hooks.is_due(folder, "one", "after")
+    hooks.note(folder, "one", "migrate")
+    assert hooks.is_due(folder, "one", "after")
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"migrate": "true"}'])
 def test_hooks_that_cannot_be_read(folder: AppFolder, text: str) -> None:
     (folder.release("one") / "commands.json").write_text(text)

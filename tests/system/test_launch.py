@@ -321,11 +321,15 @@ def test_a_release_without_a_required_key(tmp_path: Path) -> None:
         launch.Release.read(str(tmp_path))
 
 
+PIECES = ("signatures", "requests", "routing", "accept", "responses")
+
+
 def rendered(**record: Any) -> str:
     record = {
         "name": "shop",
         "request_timeout": 60,
-        "pecan_signatures": True,
+        "pecan_pieces": True,
+        **{f"pecan_{piece}": True for piece in PIECES},
         "servers": {"config": None, "queues": []},
         **record,
     }
@@ -362,7 +366,7 @@ for name, module in former[0].items():
         code = stubs + rendered(kind=kind, entry=entry).partition('"""\n')[2] + restore
         exec(compile(code, "app.wsgi", "exec"), {"__file__": "/release/app.wsgi", "calls": calls})
     path = f"/release/etc/{name}"
-    options = {"request_timeout": 60, "pecan_signatures": True}
+    options = {"request_timeout": 60, "pecan_pieces": PIECES}
     assert calls == [path, options, path, (f"config:{path}", name), options]
 
 
@@ -373,10 +377,12 @@ def test_the_file_shows_how_the_application_is_made() -> None:
     assert "config = RELEASE + '/etc/api.ini'" in paste
     assert "application = loadapp(\"config:\" + config, name='main')" in paste
     entry = {"module": "shop.web:api.wsgi"}
-    module = rendered(kind="module", call=None, entry=entry, request_timeout=0, pecan_signatures=False)
+    module = rendered(kind="module", call=None, entry=entry, request_timeout=0, pecan_pieces=False)
     assert "application = import_module('shop.web').api.wsgi" in module.splitlines()
-    assert "    request_timeout=0,\n    pecan_signatures=False,\n" in module
+    assert "    request_timeout=0,\n    pecan_pieces=(),\n" in module
     assert len(module.splitlines()) < 30
+    slower = rendered(kind="module", call=None, entry=entry, pecan_requests=False, pecan_accept=False)
+    assert "    pecan_pieces=('signatures', 'routing', 'responses', ),\n" in slower
     needed = {"config": "sh'op.conf", "queues": ["orders"]}
     needing = rendered(kind="module", call=None, entry={"module": "shop:app"}, servers=needed)
     assert needing.index("servers.wait_for_databases()") < needing.index("import_module('shop')")

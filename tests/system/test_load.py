@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 import pytest
 from load import chart, client, http1, releases, report, run_folder, summary
 from load.process import under_load
-from load.run_folder import FRESH, KEEP_ALIVE, SLOW, RunFolder, Sample
+from load.run_folder import FRESH, KEEP_ALIVE, SLOW, SLOW_KINDS, WAITING, RunFolder, Sample
 from load.shown import shown
 from load.summary import Summary
 
@@ -292,6 +292,34 @@ def test_time_outs(tmp_path: Path) -> None:
     assert measured.total.by_outcome == {"timeout": 3}
     durations = {sample.kind: sample.seconds for sample in measured.failures}
     assert all(limit <= durations[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
+
+
+def test_an_upload_that_arrives_in_part_is_a_failure(tmp_path: Path) -> None:
+    async def early(request: Request) -> None:
+        named = json.loads(content())
+        await request.answer(json.dumps({**named, "received": 100}).encode())
+
+    _, measured = run(early, tmp_path, replace(NONE, uploads=1, slow=(1.0, 1.0), requests=1))
+    assert measured.total.by_outcome == {"malformed": 1}
+    assert measured.failures[0].detail == "100 of 32768 bytes have arrived"
+
+
+def test_a_connection_that_is_closed_while_its_client_waits_is_a_failure(tmp_path: Path) -> None:
+    """The server closes connections that have not sent a request in a moment."""
+
+    async def impatient() -> None:
+        async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        listening = await asyncio.start_server(close, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        settings = replace(NONE, waiting=1, slow=(0.2, 0.2), requests=1)
+        await client.Load(http1.Target.of(f"http://127.0.0.1:{port}/"), RunFolder(tmp_path), settings).run()
+        listening.close()
+
+    asyncio.run(impatient())
+    measured = summary.summarize(RunFolder(tmp_path))
+    assert measured.by_client[WAITING].failed == measured.total.requests == 1
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -640,6 +668,25 @@ def test_a_block_under_load(tmp_path: Path) -> None:
     assert figures.total.requests >= figures.windows[0].figures.requests > 10
     assert (figures.total.failed, figures.total.releases) == (0, {"4": figures.total.requests})
     assert load.report.stat().st_size > 5000
+
+
+def test_streams_uploads_and_clients_that_wait(tmp_path: Path) -> None:
+    """Each kind of slow client gets whole answers of the load app, and takes the seconds that it names."""
+    options = ["--keep-alive", "1", "--fresh", "1", "--slow", "1", "--streams", "1", "--uploads", "1", "--waiting", "1"]
+    with (
+        served(releases.make(tmp_path / "release", 4)) as port,
+        under_load(f"http://127.0.0.1:{port}", tmp_path, *options, "--slow-seconds", "0.1", "0.6") as load,
+    ):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            counts = Counter(json.loads(line)["kind"] for line in load.samples.read_text().splitlines()[:-1])
+            if all(counts[kind] >= 2 for kind in SLOW_KINDS):
+                break
+            time.sleep(0.1)
+    measured = summary.summarize(load)
+    assert (measured.total.failed, measured.total.by_outcome) == (0, {})
+    assert {kind for kind in SLOW_KINDS if measured.by_client[kind].requests >= 2} == set(SLOW_KINDS)
+    assert all(0.1 <= sample.sleep <= sample.seconds for sample in load.read_samples() if sample.kind in SLOW_KINDS)
 
 
 def test_a_block_that_ends_while_the_client_ends(tmp_path: Path) -> None:

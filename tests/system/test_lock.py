@@ -159,7 +159,8 @@ def test_a_commit_is_not_in_its_lock(inventory: Inventory) -> None:
 @pytest.mark.parametrize(
     ("files", "record", "message"),
     [
-        ({}, {}, "record shop, key source: found no requirement to lock"),
+        ({"shop.py": ""}, {}, "record shop, key source: found no requirement to lock"),
+        ({}, {}, "record shop, key source: "),
         ({"requirements.txt": "nowhere\n"}, {}, "Because nowhere was not found in the package registry"),
         ({"requirements.txt": "--x\n"}, {}, "record shop, key source: found in its file requirements.txt the option"),
         (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
 import pwd
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -19,6 +21,7 @@ from typing import Any
 
 import front_server
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends
 from front_server import Front, running
 from httpd_modules import REPOSITORY
 from system.test_templates import ONE, TWO, app, make_certificate, mod_wsgi
@@ -201,9 +204,9 @@ def test_processes_of_both_slots_write_one_log(front: Front) -> None:
     assert len(written) > before
     pattern = r"(?m)^\S+Z (blue|green)/\d+ \S+ ([bg]\d) (\d+) (y{9000}) end$"
     found = re.findall(pattern, written)
-    assert {slot for slot, *_ in found} == {"blue", "green"}
+    # The first lines, those of blue, may have been dropped by then: the limit of the log is smaller than all of them.
+    assert "green" in {slot for slot, *_ in found}
     assert written.count("y" * 9000) == len(found)
-    # The limit of the log is smaller than all of them; the last lines are there.
     assert {name for _, name, number, _ in found if number == "199"} >= {"g0"} or len(found) > 300
 
 
@@ -306,6 +309,31 @@ def test_a_line_of_the_access_log(front: Front) -> None:
     assert line["slot"] in ("blue", "green")
     assert "x-grove-log" not in answer.headers
     assert shown["environ"] == []
+
+
+def test_the_signal_that_ended_a_process(front: Front) -> None:
+    """Apache tells it of every signal but those by which mod_wsgi ends a process itself."""
+
+    def daemon() -> int:
+        parent = (front.root / "run" / "pid").read_text().strip()
+        command = ["pgrep", "--parent", parent, "--euid", ONE]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
+
+    def found() -> list[ends.End]:
+        return list(ends.ends((front.root / "logs" / "error.log").read_text().splitlines(), ONE))
+
+    def is_gone(process: int) -> bool:
+        return not Path(f"/proc/{process}").exists()
+
+    expected: list[tuple[int, str]] = []
+    for number in (signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL):
+        process = daemon()
+        os.kill(process, number)
+        wait_for(functools.partial(is_gone, process))
+        if number != signal.SIGTERM:
+            expected.append((process, number.name))
+            wait_for(lambda: [(end.process, end.name) for end in found()] == expected)
+    assert {end.slot for end in found()} <= {"blue", "green"}
 
 
 SECRET = "s3cr3t"

@@ -452,9 +452,7 @@ def test_an_application_with_an_older_configuration_serves_on(server: Server) ->
     secret = server.credential(credentials.ROOT)[credentials.HEADER]
     answer = ask(Place("127.0.0.1", server.door, f"blue.{OLDER}.door", credential=secret), "/")
     assert (answer.status, answer.release) == (200, f"release-of-{OLDER}")
-    code, text = request(
-        server.door, "/python", {"Host": f"blue.{OLDER}.door", **server.credential(credentials.ROOT)}
-    )
+    code, text = request(server.door, "/python", {"Host": f"blue.{OLDER}.door", **server.credential(credentials.ROOT)})
     python = json.loads(text)
     assert (code, python["prefix"]) == (200, f"{server.root}/srv/{OLDER}/releases/one/venv")
     assert secret not in text

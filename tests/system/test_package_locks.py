@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from ansible_collections.grove.wsgi.plugins.action.package_lock import holder_text, timeout_text
+import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import package_locks
 
 HOLD = """
@@ -43,8 +43,8 @@ def test_who_holds_a_lock(tmp_path: Path) -> None:
         assert (holder.path, holder.pid) == (str(held), process.pid)
         expected = f"{holder.program} (process {process.pid}), which holds {held}"
         assert holder.program.startswith("python")
-        assert holder_text(vars(holder)) == expected
-        message = timeout_text("web1", vars(holder))
+        assert str(holder) == expected
+        message = package_locks.timeout_text("web1", holder)
         assert message.startswith(f"no package was installed on web1: 900 s passed in waiting for {expected}; ")
     finally:
         process.kill()
@@ -60,7 +60,24 @@ def test_the_wait_ends_with_the_holder(tmp_path: Path) -> None:
     assert process.wait() == 0
 
 
+def test_who_is_waited_for_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As ``./grove`` does it before its first package."""
+    held = tmp_path / "held"
+    process = hold(held, 600)
+    try:
+        with pytest.raises(SystemExit, match=r"^grove: no package was installed on this machine: "):
+            package_locks.main([str(held)], seconds=1.5)
+    finally:
+        process.kill()
+        process.wait()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("grove: waiting for python")
+    assert line.endswith(f" (process {process.pid}), which holds {held}, at most 1 s")
+    package_locks.main([str(held)], seconds=0)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_holder_that_cannot_be_seen() -> None:
     """A process of another container that shares the file has the number 0 here."""
-    unseen = {"path": "/var/lib/dpkg/lock", "pid": 0, "program": ""}
-    assert holder_text(unseen) == "a program outside the host, which holds /var/lib/dpkg/lock"
+    unseen = package_locks.Holder("/var/lib/dpkg/lock", 0, "")
+    assert str(unseen) == "a program outside the host, which holds /var/lib/dpkg/lock"

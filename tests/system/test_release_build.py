@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +217,31 @@ def test_a_folder_with_metadata_is_installed(place: Place) -> None:
     assert module_file.startswith(str(release))
     assert list((release / "venv").glob("lib/python3*/site-packages/__pycache__/shop.*.pyc"))
     assert not (release / "wheel").exists()
+
+
+def test_a_pyproject_with_the_settings_of_tools_alone(place: Place) -> None:
+    """Setuptools would refuse two packages beside each other, and need an index to do so."""
+    (place.source / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    for name in ("stock", "orders"):
+        (place.source / name).mkdir()
+        (place.source / name / "__init__.py").touch()
+    (place.source / "shop.py").write_text("import stock, orders\n" + SHOP)
+    release = place.build(place.order(builds=False))
+    assert ask_python(release, "import shop; print(shop.__file__)") == str(release / "src" / "shop.py")
+    (place.source / "shop.py").write_text("import stock.late\n" + SHOP)
+    (place.source / "lib").mkdir()
+    message = place.refused(place.order(builds=False))
+    assert "let the build include it" not in message
+
+
+def test_several_packages_beside_each_other(place: Place) -> None:
+    """The message of setuptools, from a build backend that says the same."""
+    backend = 'raise SystemExit("you should not rely on automatic discovery")\n'
+    (place.source / "backend.py").write_text(backend)
+    (place.source / "pyproject.toml").write_text(PYPROJECT)
+    message = place.refused(place.order())
+    assert message.startswith("building the application's wheel failed: ")
+    assert message.endswith("write into pyproject.toml:\n    [tool.uv]\n    package = false")
 
 
 def test_releases_of_one_lock_share_their_dependencies(place: Place) -> None:
@@ -462,6 +488,19 @@ def test_a_module_that_the_project_does_not_package(place: Place) -> None:
     )
 
 
+def test_a_file_that_the_project_does_not_package(place: Place) -> None:
+    (place.source / "code").mkdir()
+    (place.source / "shop.py").unlink()
+    code = "import pathlib\nPRICES = pathlib.Path(__file__).with_name('prices.txt').read_text()\n"
+    (place.source / "code" / "shop.py").write_text(code)
+    (place.source / "code" / "prices.txt").touch()
+    (place.source / "backend.py").write_text(BACKEND)
+    (place.source / "pyproject.toml").write_text(PYPROJECT)
+    assert last_of(place.refused(place.order())).startswith(
+        "The source has code/prices.txt, but the package that pyproject.toml builds lacks it: let the build include it"
+    )
+
+
 NEITHER = "which neither the source nor the virtualenv has"
 
 
@@ -506,12 +545,57 @@ def test_a_release_that_answers_badly_or_never(place: Place) -> None:
     (place.source / "shop.py").write_text(SHOP.replace("200 OK", "503 Busy").replace('b"shop"', 'b"no database"'))
     assert place.refused(place.order()).endswith("/ answered 503 Busy\nno database")
     (place.source / "shop.py").write_text("import time\ntime.sleep(60)\n")
-    never = "key start_timeout: the release did not answer / within 1 s"
-    assert place.refused(place.order(start_timeout=1)).endswith(f" nothing that serves was changed:\n{never}")
+    never = "key start_timeout: the release did not answer / within 4 s; if it needs more time, give it a larger"
+    message = place.refused(place.order(start_timeout=4))
+    assert f" nothing that serves was changed:\n{never} start_timeout\nIt was here:\n" in message
+    assert message.endswith('/src/shop.py", line 2, in <module>\n    time.sleep(60)')
     # One with a migration may be waiting for its database, and is tried again after that.
-    release = place.build(place.order(start_timeout=1, migrates=True))
+    release = place.build(place.order(start_timeout=4, migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
-    assert described["before_migration"] == f"/ is asked for again after the migration; before it: {never}"
+    assert described["before_migration"].startswith("/ is asked for again after the migration; before it: ")
+
+
+def test_an_application_that_starts_a_program(place: Place) -> None:
+    """The program holds the standard output open. Nobody waits for its end, and it ends with the trial."""
+    mark = f"grove_{place.base.name.replace('-', '_')}"
+    program = f"import time; time.sleep(50) # {mark}"
+    start = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {program!r}])\n"
+    (place.source / "shop.py").write_text(start + SHOP)
+    began = time.monotonic()
+    place.build(place.order(start_timeout=40))
+    assert time.monotonic() - began < 40
+    assert subprocess.run(["pgrep", "-f", mark], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "ending"),
+    [
+        ("os.kill(os.getpid(), 11)", "signal SIGSEGV"),
+        ("os._exit(0)", "exit status 0"),
+        ("os._exit(3)", "exit status 3"),
+        # Programs that go on in the background end so.
+        ("if os.fork(): os._exit(0)", "exit status 0"),
+        ("application = lambda environ, start_response: os._exit(0)", "exit status 0"),
+    ],
+)
+def test_an_application_that_ends_the_process(place: Place, program: str, ending: str) -> None:
+    """It did not answer, whatever its exit status says. Nor may its migration help."""
+    (place.source / "shop.py").write_text(f"{SHOP}import os\n{program}\n")
+    message = place.refused(place.order(migrates=True))
+    assert message.endswith(f"the process ended with {ending} while it loaded the application or asked it")
+
+
+def test_the_cause_of_an_error_is_shown(place: Place) -> None:
+    """The frames of imports would leave no room for it."""
+    (place.source / "shop.py").write_text(
+        "import logging.config\n"
+        "handler = {'class': 'logging.FileHandler', 'filename': 'shop.log'}\n"
+        "logging.config.dictConfig({'version': 1, 'handlers': {'f': handler}, 'root': {'handlers': ['f']}})\n"
+    )
+    message = place.refused(place.order())
+    assert "PermissionError: [Errno 13] Permission denied:" in message
+    assert "ValueError: Unable to configure handler 'f'\nThe application cannot write to its release." in message
+    assert "importlib" not in message
 
 
 def test_a_release_that_waits_for_its_migration(place: Place) -> None:
@@ -520,7 +604,8 @@ def test_a_release_that_waits_for_its_migration(place: Place) -> None:
     release = place.build(place.order(migrates=True))
     described = json.loads((release / "RELEASE.json").read_text())
     assert described["before_migration"].endswith("; before it: OSError: no table")
-    assert described["trial"] == {"script_name": "/", "health": "/", "seconds": 60, "host": "", "request": REQUEST}
+    where = {"script_name": "/", "health": "/", "seconds": 60, "host": ""}
+    assert described["trial"] == {**where, "request": REQUEST, "codes": [91, 92, 93]}
     (place.source / "shop.py").write_text("import no_such_module\n")
     assert "No module named" in place.refused(place.order(migrates=True))
 
@@ -603,6 +688,22 @@ def test_an_archive_whose_plan_cannot_be_used(place: Place) -> None:
         with order.payload.open("wb") as stream:
             payload.write(stream, {})
         assert place.refused(order).startswith("the archive's plan.json cannot be used: ")
+
+
+def test_a_release_without_its_description(place: Place) -> None:
+    """It may serve, so nothing replaces it; the message has the command, which is enough."""
+    order = place.order()
+    release = place.build(order)
+    for path in (release / "RELEASE.json", place.folder.slot("blue")):
+        path.unlink(missing_ok=True)
+    assert place.refused(order).endswith(f"No slot has this release: rm -r {release} removes it. Then run again")
+    place.folder.point("blue", release.name)
+    place.order()
+    message = place.refused(order)
+    assert f"{release}/RELEASE.json is not there or cannot be read" in message
+    command = message.splitlines()[-1].replace(f"-g {ACCOUNT}", f"-g {pwd.getpwnam(ACCOUNT).pw_gid}")
+    subprocess.run(command, shell=True, check=True)
+    assert place.folder.describe(release.name) == {"id": release.name}
 
 
 def test_leftovers_of_a_killed_build_go(place: Place) -> None:
@@ -748,6 +849,11 @@ def test_a_packages_paste_file_gets_its_overlay_and_placeholders_their_folders(p
             paste_files("counting:gone"),
             "key paste.api.ini.overlay.sections.filter:count: found the factory 'counting:gone', which cannot be"
             " imported (AttributeError: module 'counting' has no attribute 'gone')",
+        ),
+        (
+            {**paste_files(), "extras/counting/__init__.py": "import os\nos._exit(0)\n"},
+            "key paste.api.ini.overlay.sections.filter:count: found the factory 'counting:factory', which cannot be"
+            " imported (the process ended with exit status 0 while it imported the module)",
         ),
         (
             paste_files(pipelines={"other": {"remove": ["count"]}}),

@@ -15,11 +15,13 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import CODES
 from grove_runtime import door, paste_logging
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLOT_WSGI = REPOSITORY / "wsgi" / "slot.wsgi"
 TRIAL = REPOSITORY / "wsgi" / "grove_runtime" / "trial.py"
+HEALTHY, BROKEN, UNHEALTHY = CODES
 
 
 def hello(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -107,25 +109,25 @@ def entry(before: str = "pass", status: str = "200 OK", body: str = "b''") -> st
 def test_a_release_that_works_passes_its_trial(release: Path) -> None:
     before = "assert (environ['SCRIPT_NAME'], environ['wsgi.input'].read()) == ('/shop', b''), environ"
     completed = trial(release, entry(before), SCRIPT_NAME="/shop")
-    assert (completed.returncode, completed.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (HEALTHY, "")
     completed = trial(release, entry("import sys; assert sys.stdin.read() == ''", status="401 No"), 200, 401)
-    assert (completed.returncode, completed.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (HEALTHY, "")
     assert trial(release, entry(), 401).stderr == "/ answered 200 OK\n\n"
 
 
 @pytest.mark.parametrize(
     ("code", "status", "reason"),
     [
-        (entry(status="503 Busy", body="b'no database'"), 3, "/ answered 503 Busy\nno database\n"),
-        ("import no_such_module", 1, "ModuleNotFoundError: No module named 'no_such_module'\n"),
-        ("raise SystemExit(0)", 3, "SystemExit: 0\n"),
-        ("application", 1, "NameError: name 'application' is not defined\n"),
-        ("application = lambda environ, start: []", 3, "IndexError: list index out of range\n"),
-        (entry("1 / 0"), 3, "ZeroDivisionError: division by zero\n"),
-        ("raise OSError('no database')", 3, "OSError: no database\n"),
-        ("None.application", 1, "AttributeError: 'NoneType' object has no attribute 'application'\n"),
-        ("def x(:", 1, "SyntaxError: invalid syntax\n"),
-        ("import trial, paste_logging", 1, "ModuleNotFoundError: No module named 'trial'\n"),
+        (entry(status="503 Busy", body="b'no database'"), UNHEALTHY, "/ answered 503 Busy\nno database\n"),
+        ("import no_such_module", BROKEN, "ModuleNotFoundError: No module named 'no_such_module'\n"),
+        ("raise SystemExit(0)", UNHEALTHY, "SystemExit: 0\n"),
+        ("application", BROKEN, "NameError: name 'application' is not defined\n"),
+        ("application = lambda environ, start: []", UNHEALTHY, "IndexError: list index out of range\n"),
+        (entry("1 / 0"), UNHEALTHY, "ZeroDivisionError: division by zero\n"),
+        ("raise OSError('no database')", UNHEALTHY, "OSError: no database\n"),
+        ("None.application", BROKEN, "AttributeError: 'NoneType' object has no attribute 'application'\n"),
+        ("def x(:", BROKEN, "SyntaxError: invalid syntax\n"),
+        ("import trial, paste_logging", BROKEN, "ModuleNotFoundError: No module named 'trial'\n"),
     ],
 )
 def test_the_trial_reports_why_a_release_does_not_work(release: Path, code: str, status: int, reason: str) -> None:
@@ -136,7 +138,7 @@ def test_the_trial_reports_why_a_release_does_not_work(release: Path, code: str,
 
 def test_the_trial_ends_although_a_thread_does_not(release: Path) -> None:
     code = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + entry()
-    assert trial(release, code).returncode == 0
+    assert trial(release, code).returncode == HEALTHY
 
 
 def test_the_body_is_closed(release: Path) -> None:

@@ -121,6 +121,51 @@ def test_apache_goes_back_to_the_sandbox_in_which_all_worked(
     assert service.load(layout, lambda: list, dry=True)["action"] == "restart"
 
 
+HANDS_OVER = f"ExecReload=+{drop_in.PROGRAM} prepare\nTasksMax=1\nPrivateTmp=yes\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "action"), [(("TasksMax=1", "TasksMax=2"), "reload"), (("PrivateTmp=yes", "PrivateTmp=no"), "restart")]
+)
+def test_a_handover_takes_the_limits_of_the_unit(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], action: str
+) -> None:
+    """If it is refused, the unit gets its former limits back, with which the former Apache serves on."""
+    done: list[str] = []
+
+    def load(layout: Layout) -> int:
+        done.append(action)
+        return 1
+
+    def refuse(layout: Layout) -> int:
+        raise control.ControlError("app shop: /health answered 500")
+
+    path = str(drop_in.path_of(layout.service))
+    drop_in.put(layout, tree.Entry(content=HANDS_OVER))
+    last_good.keep(layout)
+    after = HANDS_OVER.replace(*change)
+    monkeypatch.setattr(control, "parent_pid", lambda layout: 1)
+    monkeypatch.setattr(control, "enable_at_boot", lambda layout, dry: False)
+    monkeypatch.setattr(control, "read_units", lambda: done.append("read"))
+    monkeypatch.setattr(loaded, "note_loaded", lambda parent: None)
+    monkeypatch.setattr(loaded, "pending", lambda parent: ([], False))
+    restart = (path,) if action == "restart" else ()
+    foreseen = service.load(layout, lambda: list, dry=True, unwritten=service.Unwritten((path,), restart))
+    assert foreseen["action"] == action
+    drop_in.put(layout, tree.Entry(content=after))
+    monkeypatch.setattr(loaded, "pending", lambda parent: ([path], True))
+    monkeypatch.setattr(control, action, load)
+    assert service.load(layout, lambda: list, dry=False)["action"] == action
+    assert done == [action]
+    assert drop_in.current(layout).content == after
+    drop_in.put(layout, tree.Entry(content=HANDS_OVER.replace("TasksMax=1", "TasksMax=3").replace(*change)))
+    monkeypatch.setattr(control, "reload", refuse)
+    with pytest.raises(control.ControlError, match="app shop"):
+        service.load(layout, lambda: list, dry=False)
+    assert done == [action, "read"]
+    assert drop_in.current(layout).content == after
+
+
 def test_check_mode_says_what_apache_would_do_with_what_was_not_written(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

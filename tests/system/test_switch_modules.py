@@ -17,6 +17,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app import history, lea
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import Interrupted, StepError
+from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import CODES
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.rollback import Rollback
 from module_calls import call
@@ -224,7 +225,7 @@ def test_a_release_is_tried_again_after_its_migration(folder: AppFolder, record:
         "    return []\n"
     )
     request = {"environ": {"PATH_INFO": "/"}, "multithread": True, "locale": "C.UTF-8", "statuses": [200]}
-    trial = {"script_name": "/", "health": "/", "seconds": 60, "request": request}
+    trial = {"script_name": "/", "health": "/", "seconds": 60, "request": request, "codes": CODES}
     (release / "RELEASE.json").write_text(json.dumps({"id": "three", "trial": trial}))
     commands = {"migrate": "true", "environment": {}, "home": "/", "state": "/", "logs": "/"}
     (release / "commands.json").write_text(json.dumps(commands))
@@ -272,8 +273,7 @@ def test_a_first_release_that_failed_never_served(folder: AppFolder, tmp_path: P
     result = call("rollback", app="shop", base=str(tmp_path))
     assert result["failed"]
     assert result["msg"].endswith("there are two")
-    status = call("status", base=str(tmp_path))["apps"][0]
-    assert (status["release"], status["previous"]) == ("two", None)
+    assert (history.serving(folder), history.previous(folder, history.read(folder))) == ("two", None)
 
 
 def test_the_switch_notes_no_origin_that_never_served(folder: AppFolder, record: dict[str, Any]) -> None:

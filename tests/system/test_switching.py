@@ -409,6 +409,7 @@ def test_requests_in_a_refused_slot_are_answered_before_it_ends(app: App, slots:
         def answer() -> None:
             wait_until(lambda: app.folder.live() == "green", 60)
             wait_until(lambda: app.folder.live() == "blue", 60)
+            wait_until(lambda: app.folder.release_of("green") == "one", 60)
             time.sleep(limits.QUIET_SECONDS * 2)
             while_draining.append((app.folder.release_of("green"), daemons.pids(app, "green")))
             accepted.close()
@@ -498,7 +499,7 @@ def test_which_apache_is_this_host_s(app: App) -> None:
 def test_no_answer_is_an_answer_with_the_reason() -> None:
     answer = ask(Place("127.0.0.1", free_port(), "localhost"), "/", timeout=1)
     assert answer.status == 0
-    assert str(answer) == "gave no answer (ConnectionRefusedError: [Errno 111] Connection refused)"
+    assert str(answer) == "gave no answer (Connection refused)"
     assert ask(Place("[::1]", free_port(), "localhost"), "/", timeout=1).status == 0
 
 

@@ -25,7 +25,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
-from httpd_modules import BIN, PYTHON, guard_file, log_file, mod_wsgi_files, run
+from httpd_modules import BIN, PYTHON, guard_file, log_file, metrics_file, mod_wsgi_files, run
 from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -140,7 +140,11 @@ RECORDS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         ],
         {"httpd_tls": True},
     ),
-    "default": ([app(ONE, server_name="one.example.org"), app(TWO)], {}),
+    "default": ([app(ONE, server_name="one.example.org"), app(TWO)], {"httpd_metrics": True}),
+    "balancers": (
+        [app(ONE, server_name="one.example.org"), app(TWO, path="/two")],
+        {"httpd_load_balancers": ["10.0.0.5", "2001:db8::5"]},
+    ),
     "proxies": ([app(ONE)], {"httpd_trusted_proxies": ["10.0.0.5", "192.168.0.0/16", "2001:db8::/32"]}),
 }
 CASES = {
@@ -262,9 +266,7 @@ class Rendered:
 
 
 @pytest.fixture(scope="session")
-def rendered(
-    tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], guard: Path
-) -> dict[str, Rendered]:
+def rendered(tmp_path_factory: pytest.TempPathFactory, mod_wsgi: dict[str, Path], guard: Path) -> dict[str, Rendered]:
     return render(CASES, tmp_path_factory.mktemp("templates"), mod_wsgi, guard)
 
 
@@ -312,10 +314,12 @@ def render(
             "own_module": str(mod_wsgi[case.mod_wsgi]),
             "own_guard": str(guard),
             "own_log": str(log_file()),
+            "own_metrics": str(metrics_file()),
+            "own_telemetry": f"{layout['run_dir']}/telemetry.sock",
             "__wsgi_app_steps": (planned := work(case, root, layout)),
             **{f"httpd_{key}_for_applications": planned[key] for key in FOR_APPLICATIONS},
             "wsgi_app_only": [],
-            "wsgi_app_door": "127.0.0.1:18280",
+            "wsgi_app_door": case.variables.get("wsgi_app_door", "127.0.0.1:18280"),
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
         }
@@ -334,6 +338,8 @@ def render(
                 "__mod_wsgi_module": "{{ own_module }}",
                 "__httpd_guard_module": "{{ own_guard }}",
                 "__httpd_log_module": "{{ own_log }}",
+                "__httpd_metrics_module": "{{ own_metrics }}",
+                "mod_wsgi_telemetry_socket": "{{ own_telemetry }}",
             }
         },
     ]
@@ -425,7 +431,7 @@ def test_every_file_says_who_wrote_it(rendered: dict[str, Rendered], name: str) 
 # The variables that the roles pass to the templates, and those that Ansible adds.
 PASSED = {
     *("record", "mounts", "own_names", "waf_installed", "layout", "addresses", "mpm", "server", "limits", "module"),
-    *("head", "mod_wsgi", "door", "sandbox", "ansible_managed"),
+    *("head", "mod_wsgi", "metrics", "only_from", "door", "sandbox", "handover", "folder", "ansible_managed"),
 }
 
 

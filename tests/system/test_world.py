@@ -24,7 +24,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFo
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
-from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import Trial, Verdict, try_release
+from ansible_collections.grove.wsgi.plugins.module_utils.release.trial import CODES, Trial, Verdict, try_release
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file, health
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
@@ -94,7 +94,7 @@ class Served:
         """Try the release as a build does."""
         fields = json.loads(build_plan(build_view(self.record), Needs(), "one"))
         plan = Plan(**{**fields, "expanded": ()})
-        trial = Trial(plan.script_name, plan.health, plan.start_timeout, request=plan.request)
+        trial = Trial(plan.script_name, plan.health, plan.start_timeout, request=plan.request, codes=CODES)
         return try_release(self.release, trial, self.account)
 
 

@@ -77,6 +77,7 @@ def test_the_main_job_accepts_the_records(tmp_path: Path) -> None:
             for folder in record.get("static", {}).values():
                 (source / folder).mkdir(parents=True)
             source.mkdir(exist_ok=True)
+            (source / "module.py").touch()
             for name in {"pecan", "paste"} & set(record["entry"]):
                 (source / record["entry"][name]).touch()
         for value in record.get("config", {}).values():

@@ -6,7 +6,9 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -77,8 +79,15 @@ def test_runs_that_have_ended() -> None:
         assert not deployment.is_gone(run)
         assert not deployment.is_gone({**run, "controller": "elsewhere", "pid": 1 << 22})
         assert deployment.is_gone({**run, "started": "Thu Jan  1 00:00:00 1970"})
+        # The clock was corrected, or an older Grove has made the note.
+        clock, _, ticks = str(run["started"]).rpartition(deployment.TICK)
+        assert not deployment.is_gone({**run, "started": f"Thu Jan  1 00:00:00 1970{deployment.TICK}{ticks}"})
+        assert deployment.is_gone({**run, "started": f"{clock}{deployment.TICK}1"})
+        if shutil.which("ps"):
+            assert not deployment.is_gone({**run, "started": deployment.started_by_ps(process.pid)})
         process.kill()
     assert deployment.is_gone(run)
+    assert deployment.is_gone({**run, "started": ""})
     mine = deployment.this_run()
     assert mine["pid"] == os.getppid()
     assert dataclasses.asdict(Run(**mine)) == mine
@@ -93,3 +102,26 @@ def test_a_name_that_is_none_makes_no_folder(tmp_path: Path, name: str) -> None:
         deployments.begin([AppFolder(name, base / name)], ONE, (), dry=False)
     assert [path.name for path in tmp_path.iterdir()] == ["wsgi"]
     assert list(base.iterdir()) == []
+
+
+def test_a_child_of_a_killed_run_begins_nothing() -> None:
+    """It has process 1 for a parent by then, which never ends. Nobody would end what the child begins."""
+    program = """
+import multiprocessing, os, signal, time
+from ansible.errors import AnsibleActionFail
+from ansible_collections.grove.wsgi.plugins.action import deployment
+
+def work(parent):
+    os.setsid()
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    try:
+        deployment.this_run()
+    except AnsibleActionFail as error:
+        print(error, flush=True)
+
+multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),)).start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-9, "this run has ended, and begins no deployment\n", "")

@@ -56,5 +56,5 @@ def test_each_requirement_of_a_lock_has_a_version_and_a_hash(path: Path) -> None
 def test_the_roles_install_with_hashes() -> None:
     tasks = {path: path.read_text() for path in REPOSITORY.glob("roles/*/tasks/*.yml")}
     commands = [(path.parts[-3], match) for path, text in tasks.items() for match in INSTALL.findall(text)]
-    assert {role for role, _ in commands} == {"mod_wsgi", "openstack_client"}
+    assert {role for role, _ in commands} == {"metrics", "mod_wsgi", "openstack_client"}
     assert [role for role, command in commands if "--require-hashes" not in command] == []

@@ -92,6 +92,22 @@ def test_when_the_hook_after_is_due(folder: AppFolder, text: str, due: bool) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("migrated:one deployed:one", True),
+        ("migrated:one deployed:one after:one", False),
+        ("migrated:two deployed:two after:two switched:one<two", False),
+        ("migrated:two deployed:two after:two migrated:one switched:one<two", True),
+        ("migrated:two deployed:two switched:one<two", True),
+        ("migrated:two deployed:two after:two migrated:one", False),
+        ("deployed:one", True),
+    ],
+)
+def test_when_an_after_that_follows_migrations_is_due(folder: AppFolder, text: str, due: bool) -> None:
+    assert history.is_after_due(noted(folder, text), "one", on_migration=True) is due
+
+
+@pytest.mark.parametrize(
     ("text", "idle", "there", "expected"),
     [
         ("deployed:one switched:two<one", "one", "one two", "one"),

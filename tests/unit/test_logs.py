@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.grove.wsgi.plugins.filter.log_lines import log_lines, shown
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
-from ansible_collections.grove.wsgi.plugins.module_utils.logs import entries, limits, places, reading
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends, entries, limits, places, reading
 
 NOW = 1_795_894_200.0
 
@@ -99,6 +99,60 @@ def test_lines_of_an_error_log() -> None:
     assert [entry.text for entry in found] == ["[wsgi:info] [pid 1] [id abc] text", "more", lines[2]]
 
 
+# What Apache 2.4 wrote about processes that got SIGSEGV, SIGKILL and SIGTERM, in turn. mod_wsgi exits at SIGTERM.
+MOD_WSGI_6 = """\
+[Sun Nov 29 02:43:07.567273 2026] [core:notice] [pid 6762:tid 139646658824064] AH00052: child pid 6783 exit signal \
+Segmentation fault (11)
+[Sun Nov 29 02:43:07.567384 2026] [wsgi:info] [pid 6762:tid 139646658824064] Process 'shop-blue' (pid=6783) has died; \
+deregistering and restarting it.
+[Sun Nov 29 02:43:07.567398 2026] [wsgi:info] [pid 6762:tid 139646658824064] Process 'shop-blue' (pid=6783) terminated \
+by signal 11
+[Sun Nov 29 02:43:09.575852 2026] [wsgi:info] [pid 6762:tid 139646658824064] Process 'shop-blue' (pid=6784) terminated \
+by signal 9
+[Sun Nov 29 02:43:11.583884 2026] [wsgi:info] [pid 6762:tid 139646658824064] Process 'shop-green' (pid=6785) \
+terminated normally, exit code 0
+"""
+MOD_WSGI_4 = """\
+[Sun Nov 29 02:45:29.239249 2026] [core:notice] [pid 3456:tid 3456] AH00052: child pid 3458 exit signal \
+Segmentation fault (11)
+[Sun Nov 29 02:45:29.239289 2026] [wsgi:info] [pid 3456:tid 3456] mod_wsgi (pid=3458): Process 'shop-blue' \
+terminated by signal 11
+[Sun Nov 29 02:45:32.252685 2026] [wsgi:info] [pid 3456:tid 3456] mod_wsgi (pid=3459): Process 'shop-blue' \
+terminated by signal 9
+"""
+
+
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize(("log", "processes"), [(MOD_WSGI_6, [6783, 6784]), (MOD_WSGI_4, [3458, 3459])])
+def test_how_processes_ended(log: str, processes: list[int]) -> None:
+    found = list(ends.ends(log.splitlines(), "shop"))
+    assert [(end.slot, end.process, end.name) for end in found] == [
+        ("blue", processes[0], "SIGSEGV"),
+        ("blue", processes[1], "SIGKILL"),
+    ]
+    entry = found[0].entry()
+    assert (entry.source, entry.text) == ("error", "the process was ended by SIGSEGV")
+    assert entry.fields == {"slot": "blue", "process": processes[0]}
+    summary = ends.by_signal(found)
+    assert summary is not None
+    assert ends.words(summary) == (
+        "2 processes were ended by a signal in the last day (SIGSEGV 1x, SIGKILL 1x), the last one at "
+        f"{entries.utc(found[1].moment)[:19].replace('T', ' ')} UTC"
+    )
+    assert list(ends.ends(log.splitlines(), "sho")) == []
+    # A text that a client has sent stands elsewhere in a line.
+    told = log.replace("[wsgi:info] [pid", "[core:error] [pid 1] [client 192.0.2.1] AH00126: [wsgi:info] [pid")
+    assert list(ends.ends(told.splitlines(), "shop")) == []
+
+
+@pytest.mark.usefixtures("zone")
+def test_an_exit_is_no_signal() -> None:
+    log = MOD_WSGI_6.replace("exit code 0", "exit code 3")
+    end = list(ends.ends(log.splitlines(), "shop"))[-1]
+    assert end.entry().text == "the process ended with exit code 3"
+    assert ends.by_signal([end]) is None
+
+
 def test_lines_of_the_journal() -> None:
     own = {"__REALTIME_TIMESTAMP": "1795894200500000", "_SYSTEMD_UNIT": "grove-shop-worker.service", "_PID": "12"}
     of_systemd = {
@@ -154,9 +208,16 @@ def test_where_the_logs_lie(folder: AppFolder, tmp_path: Path) -> None:
     sites = tmp_path / "sites"
     units = ("grove-shop-report.service", "grove-shop-worker.service")
     assert places.places(folder, "apache2", sites) == places.Places(
-        tmp_path / "shop-access.log", tmp_path / "shop-error.log", tmp_path / "own" / "output.log", units, True
+        tmp_path / "shop-access.log",
+        tmp_path / "shop-error.log",
+        tmp_path / "own" / "output.log",
+        units,
+        True,
+        Path("/var/log/apache2/error.log"),
     )
     cart = places.places(AppFolder("cart", tmp_path / "srv" / "cart"), "apache2", sites)
+    mounted = {name: places.is_mounted(name, "apache2", sites) for name in ("shop", "cart", "car", "gone")}
+    assert mounted == {"shop": True, "cart": True, "car": False, "gone": False}
     assert (cart.access, cart.is_own) == (tmp_path / "shop-access.log", False)
     assert (cart.error, cart.output) == (tmp_path / "cart-error.log", Path("/var/log/cart/output.log"))
     gone = places.places(AppFolder("gone", tmp_path / "gone"), "httpd", tmp_path / "none")
@@ -177,7 +238,10 @@ def test_all_logs_are_one_in_order_of_time(folder: AppFolder, tmp_path: Path) ->
     """Full files too; Apache's current file has two names, and is read once."""
     (tmp_path / "shop-access.log-20261128").write_text(access_line() + "\n")
     os.link(tmp_path / "shop-access.log-20261128", tmp_path / "shop-access.log")
-    (tmp_path / "shop-error.log").write_text("[Sat Nov 28 20:30:03.000000 2026] three\n")
+    (tmp_path / "shop-error.log").write_text(
+        "[Sat Nov 28 20:30:02.500000 2026] [wsgi:info] [pid 1:tid 2] Exiting daemon process 'shop-blue'.\n"
+        "[Sat Nov 28 20:30:03.000000 2026] three\n"
+    )
     (tmp_path / "own" / "output.log-20261128-193002-000").write_text(own_line(-0, "zero") + own_line(2, "two"))
     (tmp_path / "own" / "output.log").write_text(own_line(4, "four") + own_line(4, "five") + "six")
     (tmp_path / "own" / "output.log.other").write_text("")
@@ -249,6 +313,9 @@ def test_entries_of_several_hosts() -> None:
         "web1: 3 older entries are left out; -e last=N shows more",
         "web10: a\\x1b was not read",
     ]
+    assert log_lines({"web1": results["web1"] | {"state": "removed"}})[-1] == (
+        "web1: the app was removed: Apache has no site of it, and its files are kept"
+    )
     lines = [json.loads(line) for line in log_lines(results, "json")]
     assert lines[0] == {
         "time": "2026-11-28T19:30:01.500000Z",

@@ -144,6 +144,16 @@ def test_patterns_of_what_is_left_out(source: Path, pattern: str, left: list[str
     assert names(source, [pattern]) == [f"src/{name}" for name in left]
 
 
+def test_what_is_no_file_is_left_out_and_reported(source: Path) -> None:
+    (source / "dead").symlink_to("nowhere")
+    os.mkfifo(source / "pipe")
+    contents = payload(source)
+    assert not {"src/dead", "src/pipe"} & {member.name for member in contents.members}
+    assert contents.warnings == [
+        "left out of the source, because these are links to nothing, sockets, pipes or devices: dead, pipe"
+    ]
+
+
 def test_a_link_to_its_own_folder_is_refused(source: Path) -> None:
     (source / "pkg" / "loop").symlink_to("..")
     with pytest.raises(ValueError, match="is a link to a folder that it is in itself; remove it"):

@@ -41,6 +41,7 @@ def overlay(text: str) -> dict[str, Any]:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.py").touch()
     return tmp_path / "shop"
 
 

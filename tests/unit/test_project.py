@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.action.release import build_plan, needs_of_record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import NAMES, Needs, ProjectError, needs_of
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import (
+    NAMES,
+    Needs,
+    ProjectError,
+    is_package,
+    needs_of,
+)
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import build_view
 from packaging.requirements import Requirement
 from record_settings import SETTINGS, SPEC
@@ -260,6 +267,116 @@ def test_requirements_with_hashes_are_a_lock(tmp_path: Path) -> None:
     assert needs(tmp_path, requirements_txt=text + "tz\n").requirements == ("flask==3.0", "click==8.0", "tz")
 
 
+def test_requirements_as_windows_writes_them(tmp_path: Path) -> None:
+    text = f"flask==3.0 \\\r\n    --hash={A}\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "requirements.txt").write_bytes(text.encode(encoding))
+        assert needs_of(tmp_path).lock == text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "requirement"),
+    [
+        ("git+https://h/x.git@v1#egg=x", "x @ git+https://h/x.git@v1"),
+        ("-e git+https://h/x.git#egg=x[a]&subdirectory=b", "x[a] @ git+https://h/x.git#subdirectory=b"),
+        ("--editable=git+https://h/x.git#subdirectory=b&egg=x", "x @ git+https://h/x.git#subdirectory=b"),
+        ("https://h/a/some_thing-1.0-py3-none-any.whl", "some-thing @ https://h/a/some_thing-1.0-py3-none-any.whl"),
+        ("x @ git+https://h/x.git@v1", "x @ git+https://h/x.git@v1"),
+    ],
+)
+def test_addresses_as_pip_writes_them(tmp_path: Path, line: str, requirement: str) -> None:
+    assert needs(tmp_path, requirements_txt=f"{line}\n").requirements == (requirement,)
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("-i https://ann:sesame@h/simple", "set the index for the host with uv_environment"),
+        ("--find-links=wheels", "set the index for the host with uv_environment"),
+        ("git+https://ann:sesame@h/x.git", "write the package's name before the address: NAME @ ADDRESS"),
+        ("https://h/x-1.tar.gz", "write the package's name before the address: NAME @ ADDRESS"),
+        ("-e ./libs/x", "name the folder of that Python package with the key extras"),
+        ("../x", "name the folder of that Python package with the key extras"),
+        ("--no-binary :all:", "it has to have requirements such as flask==3.0"),
+    ],
+)
+def test_lines_that_cannot_be_used_get_a_remedy(tmp_path: Path, line: str, remedy: str) -> None:
+    with pytest.raises(ProjectError) as raised:
+        needs(tmp_path, requirements_txt=f"{line}\n")
+    assert remedy in raised.value.remedy
+    assert "sesame" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one", "requirements"),
+    [
+        ("[tool.ruff]\nline-length = 100\n", False, ()),
+        ("[project]\nname = 'shop'\n", True, ()),
+        ("[build-system]\nrequires = []\n", True, ()),
+        ("[tool.poetry]\nname = 'shop'\n", True, ()),
+        ("[tool.uv]\npackage = false\n[project]\ndependencies = ['flask>=3']\n", False, ("flask>=3",)),
+        ("[tool.pdm]\ndistribution = false\n[project]\nname = 'shop'\n", False, ()),
+        ("[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = '^3.11'\n", False, ()),
+    ],
+)
+def test_a_pyproject_that_describes_no_package(
+    tmp_path: Path, text: str, *, is_one: bool, requirements: tuple[str, ...]
+) -> None:
+    """Many a pyproject.toml has the settings of tools alone, and modules that no build finds lie beside it."""
+    found = needs(tmp_path, pyproject_toml=text)
+    assert (is_package(tmp_path), found.requirements) == (is_one, requirements)
+    assert not is_package(tmp_path, ["/pyproject.toml"])
+    (tmp_path / "setup.py").touch()
+    assert is_package(tmp_path)
+    assert is_package(tmp_path, ["/setup.py"]) == is_one
+
+
+def test_a_folder_of_modules_is_not_built(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text("[tool.uv]\npackage = false\n[project]\ndependencies = ['flask>=3']\n")
+    plan = planned(folder)
+    assert (plan["builds"], plan["requirements"]) == (False, ["flask>=3"])
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    plan = planned(folder)
+    assert (plan["builds"], plan["requirements"]) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[project\n", "a file that cannot be read"),
+        ("[tool.poetry]\npackage-mode = false\ndependencies = {flask = '*'}\n", "and no poetry.lock"),
+        ("[tool.uv]\npackage = false\n[project]\ndependencies = ['a b']\n", "the line 'a b'"),
+    ],
+)
+def test_a_pyproject_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
+    [problem] = check_records([record], SPEC, SETTINGS).problems
+    assert (problem.key, message in problem.actual) == ("source", True)
+
+
+def test_a_source_of_which_a_release_gets_nothing(tmp_path: Path) -> None:
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
+    [problem] = check_records([record], SPEC, SETTINGS).problems
+    assert (problem.key, "which holds no file" in problem.actual) == ("source", True)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "shop.py").touch()
+    [problem] = check_records([record], SPEC, SETTINGS).problems
+    assert "of which exclude leaves out every file" in problem.actual
+    assert not check_records([{**record, "exclude": []}], SPEC, SETTINGS).problems
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").touch()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).touch()
+    record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
+    [problem] = check_records([record], SPEC, SETTINGS).problems
+    assert (problem.key, "a file called caf\\xe9.txt" in problem.actual) == ("source", True)
+    assert not check_records([{**record, "exclude": ["*.txt"]}], SPEC, SETTINGS).problems
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -299,6 +416,7 @@ def planned(folder: Path, **more: Any) -> dict[str, Any]:
 def test_requirements_of_the_record(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
+    (folder / "shop.py").touch()
     plan = planned(folder)
     assert (plan["requirements"], plan["lock"], plan["summary"]) == ([], None, "")
     plan = planned(folder, requirements=["psycopg2-binary", "alembic>=1.13"])
@@ -325,6 +443,7 @@ def test_requirements_that_are_none(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["", "/", "../x", "a/../b"])
 def test_patterns_that_match_nothing_of_a_source(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "shop.py").touch()
     record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
     problems = check_records([{**record, "exclude": [pattern]}], SPEC, SETTINGS).problems
     assert [problem.key for problem in problems] == ["exclude"]
@@ -332,6 +451,7 @@ def test_patterns_that_match_nothing_of_a_source(tmp_path: Path, pattern: str) -
 
 @pytest.mark.parametrize(("exclude", "refused"), [(None, True), (["/build"], False), (["assets"], True), ([], False)])
 def test_a_static_folder_that_is_left_out(tmp_path: Path, exclude: list[str] | None, *, refused: bool) -> None:
+    (tmp_path / "shop.py").touch()
     (tmp_path / "dist" / "assets").mkdir(parents=True)
     record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
     more = {} if exclude is None else {"exclude": exclude}
@@ -354,6 +474,7 @@ def test_a_static_folder_that_is_left_out(tmp_path: Path, exclude: list[str] | N
     ],
 )
 def test_commands_that_make_files(tmp_path: Path, changes: dict[str, Any], keys: list[str]) -> None:
+    (tmp_path / "shop.py").touch()
     record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080, **changes}
     assert [problem.key for problem in check_records([record], SPEC, SETTINGS).problems] == keys
 
@@ -367,6 +488,7 @@ def test_requirements_go_without_a_lock(tmp_path: Path) -> None:
 
 
 def test_a_lock_of_the_source_satisfies_those_who_require_hashes(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").touch()
     settings = dataclasses.replace(SETTINGS, require_hashes=True)
     record = {"name": "shop", "source": str(tmp_path), "entry": {"module": "shop:app"}, "listen": 8080}
     assert [problem.key for problem in check_records([record], SPEC, settings).problems] == ["lock"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import record_settings
 from ansible_collections.grove.wsgi.plugins.action.release import build_plan, commands, migration
-from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app
+from ansible_collections.grove.wsgi.plugins.filter.hosts import hosts_not_switched, hosts_with_app, live_app
 from ansible_collections.grove.wsgi.plugins.filter.records import (
     agent_applications,
     agent_units,
@@ -265,6 +265,27 @@ def test_hosts_that_have_an_application_or_are_not_switched() -> None:
     assert hosts_not_switched(["one"], [], hostvars) == ["one"]
 
 
+def test_the_host_that_answers_for_an_app() -> None:
+    def state(app: str, release: str | None, state: str = "served") -> dict[str, Any]:
+        return {"app": app, "release": release, "state": state}
+
+    hostvars: dict[str, dict[str, Any]] = {
+        "one": {"__status": {"apps": [state("shop", None), state("blog", "1"), state("old", None, "removed")]}},
+        "two": {"__status": {"apps": [state("shop", "2"), state("blog", "1")]}},
+        "three": {"__status": {"apps": [state("shop", "2")]}},
+        "lost": {},
+    }
+    assert live_app(hostvars, hostvars, "shop") == {"host": "two", "problem": ""}
+    assert live_app(hostvars, hostvars, "blog") == {"host": "one", "problem": ""}
+    problems = {app: live_app(hostvars, hostvars, app)["problem"] for app in ("", "shoop", "old")}
+    assert problems == {
+        "": "name the app: -e app=NAME; the live apps are blog, shop",
+        "shoop": "no host has a live app shoop; the live apps are blog, shop",
+        "old": "app old was removed from one; its files are kept; the live apps are blog, shop",
+    }
+    assert live_app([], hostvars, "shop")["problem"] == "no host has a live app shop; no app is live"
+
+
 def test_secrets_of_a_record_by_its_name() -> None:
     records = [3, {"no": "name"}, {"name": "shop", "environment": {"A": 1}, "config": {"a": "a.j2", "b": {"c": {}}}}]
     assert record_environment(records, "shop") == {"A": "1"}
@@ -296,6 +317,7 @@ def test_the_plan_of_a_build() -> None:
         "health": "/",
         "start_timeout": 60,
         "migrates": True,
+        "builds": True,
         "expanded": ["shop.conf"],
         "marked": [],
         "modes": {},

@@ -219,6 +219,7 @@ TIMER = {"command": "true", "schedule": "daily"}
         ),
         *((record(max_body=value), "max_body") for value in (-1, 1 << 63, "0x10", True, [1])),
         *((record(pecan_signatures=value), "pecan_signatures") for value in (2, 0.0, "ja", [0], "")),
+        (record(pecan_pieces="some"), "pecan_pieces"),
         (record(processess=3), "processess"),
         (record(**{"a\nb": 3}), "a\nb"),
         # PasteDeploy.

@@ -497,6 +497,46 @@ def test_a_door_that_another_program_holds(settings: Settings, host: Host) -> No
     assert problems([record()], settings, host) == [("(all)", "wsgi_app_door")]
 
 
+DOORS = ("127.0.0.1:9078", "127.0.0.1:9079")
+
+
+def test_doors_of_a_handover(settings: Settings, host: Host) -> None:
+    """Their ports are checked like every other port, where a change of Apache is a handover."""
+    written = [record(listen=9078)]
+    assert problems(written, settings, host) == []
+    assert problems(written, settings, host, handover_doors=DOORS) == [("shop", "listen")]
+    [problem] = check(written, settings, host, handover_doors=DOORS).problems
+    assert problem.remedy == "httpd_handover_doors uses that port; choose another for one of them"
+    assert steps(check([record()], settings, host), settings, host)["ports"] == [8080, 9080]
+    with_doors = dataclasses.replace(settings, handover_doors=DOORS)
+    assert steps(check([record()], with_doors, host), with_doors, host)["ports"] == [8080, 9080, 9078, 9079]
+    host["listeners"] = [{"port": 9079, "program": "nginx", "pid": 7, "address": "*"}]
+    [problem] = check([record()], settings, host, handover_doors=DOORS).problems
+    assert (problem.record, problem.key) == ("(all)", "httpd_handover_doors")
+    assert problem.actual == "port 9079, which nginx (process 7) holds"
+    # The running generation itself has one of them.
+    host["listeners"] = [{"port": 9079, "program": "apache2", "pid": 7, "address": "127.0.0.1"}]
+    assert problems([record()], settings, host, handover_doors=DOORS) == []
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [
+        ("127.0.0.1:9078",),
+        (*DOORS, "127.0.0.1:9077"),
+        ("127.0.0.1:9078", "127.0.0.1:9078"),
+        ("127.0.0.1:9080", "127.0.0.1:9079"),
+        ("127.0.0.1:8088", "127.0.0.1:9079"),
+        ("192.0.2.1:9078", "127.0.0.1:9079"),
+        ("9078", "127.0.0.1:9079"),
+        ("127.0.0.1:0", "127.0.0.1:9079"),
+    ],
+)
+def test_doors_of_a_handover_that_cannot_be(settings: Settings, doors: tuple[str, ...]) -> None:
+    found = problems([record()], settings, handover_doors=doors, httpd_listen=("8088",))
+    assert found == [("(all)", "httpd_handover_doors")]
+
+
 def test_certificates(settings: Settings, host: Host) -> None:
     written = [record(tls="given", tls_certificate="/c.pem", tls_key="/k.pem")]
     host["files"] = {"/c.pem": False, "/k.pem": False}

@@ -17,7 +17,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent.name for path in REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
 MODULES = sorted(path.stem for path in REPOSITORY.glob("plugins/modules/*.py"))
 # Modules without a Python part of their own: the action is all there is.
-ACTIONS_ALONE = ("audit", "check_records", "check_variables", "control_plane", "lock", "show")
+ACTIONS_ALONE = (
+    "audit",
+    "check_records",
+    "check_variables",
+    "control_plane",
+    "doctor_report",
+    "lock",
+    "report",
+    "show",
+)
 
 
 def load(path: str) -> Any:

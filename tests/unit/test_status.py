@@ -14,9 +14,15 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
+from ansible_collections.grove.wsgi.plugins.module_utils.doctor import served
+from ansible_collections.grove.wsgi.plugins.module_utils.doctor.finding import OK, PROBLEM
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent
+from ansible_collections.grove.wsgi.plugins.module_utils.logs import places
+from ansible_collections.grove.wsgi.plugins.module_utils.status import presence
 from ansible_collections.grove.wsgi.plugins.module_utils.status import report as status_report
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file, health
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
 from record_settings import switching_part
 
@@ -28,6 +34,16 @@ def free_port() -> int:
         return port
 
 
+@pytest.fixture(autouse=True)
+def sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of Apache's sites, which has the site of the application."""
+    folder = tmp_path / "sites"
+    folder.mkdir()
+    (folder / "wsgi-shop.conf").write_text('    RewriteMap shop "rnd:/srv/wsgi/shop/slot.map"\n')
+    monkeypatch.setitem(places.SITES, "apache2", folder)
+    return folder
+
+
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
     """The serving part of a record whose application does not run."""
@@ -35,7 +51,15 @@ def record(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(record: dict[str, Any], tmp_path: Path) -> AppFolder:
+def server(tmp_path: Path) -> Apache:
+    """Apache, whose parent process is that of the tests. The host of the tests may have an Apache of its own."""
+    pid_file = tmp_path / "apache2.pid"
+    pid_file.write_text(f"{os.getpid()}\n")
+    return app_file.apache(processes.program(os.getpid()), str(pid_file))
+
+
+@pytest.fixture
+def folder(record: dict[str, Any], server: Apache) -> AppFolder:
     app_folder = AppFolder("shop", Path(record["folder"]))
     for identifier in ("one", "two"):
         app_folder.release(identifier).mkdir(parents=True)
@@ -46,18 +70,19 @@ def folder(record: dict[str, Any], tmp_path: Path) -> AppFolder:
     app_folder.flip("green")
     history.append(app_folder, "switched", "two", **{"from": "one"})
     history.append(app_folder, "refused", "three", why="no database\nmore", step="build")
-    # The host of the tests may have an Apache of its own.
-    app_file.write(record, app_file.apache("apache2", str(tmp_path / "apache2.pid")))
+    app_file.write(record, server)
     return app_folder
 
 
-def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:
+def test_applications_are_found_by_what_was_noted(
+    folder: AppFolder, record: dict[str, Any], server: Apache, tmp_path: Path
+) -> None:
     assert app_file.names(tmp_path) == ["shop"]
     app, noted = app_file.read(tmp_path, "shop")
     assert noted == record
     assert (app.folder, app.processes, app.idle, app.preloads) == (folder, 2, "cold", set())
     before = (folder.path / app_file.NAME).stat().st_mtime_ns
-    app_file.write(record, app_file.apache("apache2", str(tmp_path / "apache2.pid")))
+    app_file.write(record, server)
     assert (folder.path / app_file.NAME).stat().st_mtime_ns == before
     with pytest.raises(FolderError) as raised:
         app_file.read(tmp_path, "shoop")
@@ -66,7 +91,8 @@ def test_applications_are_found_by_what_was_noted(folder: AppFolder, record: dic
         app_file.read(tmp_path, "")
 
 
-def test_another_application_that_answers_at_the_address(folder: AppFolder, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_another_application_that_answers_at_the_address(server: Apache, tmp_path: Path) -> None:
     """The application left the inventory, and another one has its port now."""
 
     class Other(BaseHTTPRequestHandler):
@@ -78,17 +104,50 @@ def test_another_application_that_answers_at_the_address(folder: AppFolder, tmp_
             pass
 
     app, record = app_file.read(tmp_path, "shop")
-    with HTTPServer(("127.0.0.1", app.front.port), Other) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with HTTPServer(("127.0.0.1", app.front.port), Other) as another:
+        threading.Thread(target=another.serve_forever, daemon=True).start()
         state = status_report.report(app, record)
-        server.shutdown()
+        server.pid_file.write_text("4194304\n")
+        stopped = status_report.report(*app_file.read(tmp_path, "shop"))
+        another.shutdown()
     assert (state["healthy"], state["health"]) == (False, "another application answers")
     assert "no process of shop" in state["problem"]
+    # A process of the same program as the parent's is there still.
+    assert (stopped["healthy"], stopped["problem"]) == (True, parent.ORPHANED)
 
 
-def test_a_front_without_apache(folder: AppFolder, tmp_path: Path) -> None:
+def test_a_removed_application_need_not_answer(folder: AppFolder, sites: Path, tmp_path: Path) -> None:
+    """Status, doctor and the certificates say the same of it, and none of them asks its former address."""
+    app, record = app_file.read(tmp_path, "shop")
+    assert (presence.presence(app), [one.folder.name for one in presence.served(tmp_path)]) == ("served", ["shop"])
+    assert served.applications(tmp_path, ()).findings[0].verdict == PROBLEM
+    (sites / "wsgi-shop.conf").unlink()
+    assert (presence.presence(app), presence.served(tmp_path)) == ("removed", [])
+    with socket.create_server(("127.0.0.1", app.front.port)) as other:
+        other.settimeout(0)
+        state = status_report.report(app, record)
+        examined = served.applications(tmp_path, ())
+        with pytest.raises(BlockingIOError):
+            other.accept()
+    assert (state["state"], state["problem"], state["live"]) == ("removed", None, None)
+    assert state["health"] == "removed: Apache has no site of it, and its files are kept"
+    [row] = status_table({"web1": [state]})[1:2]
+    assert "  removed, files kept  none  " in row
+    assert [(found.verdict, found.actual) for found in examined.findings] == [
+        (OK, "removed, and their files are kept: shop")
+    ]
+    assert examined.expected == 0
+    # The inventory has the application, so somebody has deleted its site.
+    missed = served.applications(tmp_path, ("shop",))
+    assert (missed.expected, missed.findings[0].verdict, missed.findings[0].actual) == (1, PROBLEM, state["health"])
+
+
+def test_a_front_without_apache(folder: AppFolder, server: Apache, record: dict[str, Any], tmp_path: Path) -> None:
+    app_file.write(record, app_file.apache("no-apache", str(server.pid_file)))
+    state = status_report.report(*app_file.read(tmp_path, "shop"))
+    assert (state["problem"], state["healthy"], state["live"]) == ("Apache does not run", False, folder.live())
     app, _ = app_file.read(tmp_path, "shop")
-    with pytest.raises(SwitchError, match=r"gave no answer \(ConnectionRefusedError.*Apache does not run: .*error log"):
+    with pytest.raises(SwitchError, match=r"gave no answer \(Connection refused\).*Apache does not run: .*error log"):
         health.verify_front(app)
 
 
@@ -96,7 +155,7 @@ def test_the_report_of_an_application(folder: AppFolder, tmp_path: Path) -> None
     state = status_report.report(*app_file.read(tmp_path, "shop"))
     assert (state["live"], state["release"], state["idle_release"], state["previous"]) == ("green", "two", "one", "one")
     assert (state["healthy"], state["problem"], state["canary_percent"]) == (False, None, 0.0)
-    assert state["health"].startswith("gave no answer (ConnectionRefusedError")
+    assert state["health"].startswith("gave no answer (Connection refused)")
     assert state["last_switch"]["release"] == "two"
     assert [event["what"] for event in state["history"]] == ["switched", "refused"]
     assert {one["release"] for one in state["releases"]} == {"one", "two"}
@@ -172,5 +231,13 @@ def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
     assert lines[1].startswith("web1  shop  green  two      2026-01-03 10:00:00  ./shop  gave no answer")
     assert "7,8 (2.0 MB)  one cold, none" in lines[1]
     assert lines[2] == ""
+    upgraded = {**state, "replaced": ["apache2", "mod_wsgi.so"], "hands_over": False}
+    notes = status_table({"web1": [upgraded, upgraded]})
+    remark = "web1: Apache runs with files that are older than the installed ones (apache2, mod_wsgi.so), until"
+    assert [line for line in notes if "older" in line] == [f"{remark} it is restarted, which cuts requests"]
+    notes = status_table({"web1": [{**upgraded, "hands_over": True}]})
+    assert f"{remark} the next handover; systemctl reload apache2 hands over" in notes
+    many = {**upgraded, "replaced": [f"{number}.so" for number in range(6)]}
+    assert "(0.so, 1.so, 2.so, 3.so and 2 more)" in "\n".join(status_table({"web1": [many]}))
     assert lines[3].endswith("switched two from one")
     assert lines[4].endswith("refused three: no database")

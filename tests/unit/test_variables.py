@@ -9,13 +9,14 @@ import pytest
 import yaml
 from ansible_collections.grove.wsgi.plugins.action.check_variables import options_of
 from ansible_collections.grove.wsgi.plugins.plugin_utils import variables
+from ansible_collections.grove.wsgi.plugins.plugin_utils.reaching import address_remedy
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import RANGES_OF_VARIABLES
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problems
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-ROLES = ("wsgi_app", "httpd", "mod_wsgi", "uv", "database", "message_bus", "cache", "openstack_client")
+ROLES = ("wsgi_app", "httpd", "mod_wsgi", "uv", "database", "message_bus", "cache", "openstack_client", "load_balancer")
 OPTIONS = options_of(ROLES)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,15 @@ def test_the_defaults_are_possible(role: str) -> None:
     [
         ("httpd_server_name", ["a b", "a\nInclude /etc/passwd", "${X}", "", '"', True, ["a"], "a..b"]),
         ("httpd_trusted_proxies", ["10.0.0.1", ["10.1.0.0/8"], ["all"], ["::1%x"], ["10.0.0.0/8' || true"], [3.5]]),
+        ("httpd_load_balancers", ["10.0.0.1", ["lb1"], ["10.0.0.0/8"], ["10.0.0.1' || true || '"]]),
+        ("load_balancer_host_address", ["lb1", "10.0.0.0/8", "10.0.0.1:80", ["10.0.0.1"]]),
+        ("load_balancer_listen", ["lb1", "0.0.0.0:80", "* x", "*\nbind"]),
+        ("load_balancer_statistics", ["9119", "*:9119", "lb1:9119", "127.0.0.1:9119 x"]),
+        ("load_balancer_max_connections", [0, "many", -1]),
+        ("load_balancer_serial", [0, "all", 1.5]),
+        ("load_balancer_drain", [0, 3601]),
+        ("load_balancer_wait", [0, "60s"]),
+        ("wsgi_app_traffic_role", ["../x", "a b", "-x"]),
         ("httpd_timeout", [None, 0, -1, "60s", 10**5000, 1.5, True, "٦٠", [60]]),
         ("httpd_log_days", ["14; rm -rf /", 0, -1]),
         ("httpd_threads_per_child", [-1, 20_001]),
@@ -137,3 +147,18 @@ VALUES = st.recursive(
 @given(value=VALUES | st.lists(st.fixed_dictionaries({"name": VALUES, "host": VALUES}), max_size=2))
 def test_every_value_is_refused_completely_or_possible(name: str, value: Any) -> None:
     keys(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("[::1]", "write ::1 without brackets"),
+        ("[fd00::12]:2222", "write fd00::12 without brackets, and ansible_port: 2222"),
+        ("[web1]", "it has to be a host name or an address, without brackets"),
+        ("web1.example.org:22", "write web1.example.org, and ansible_port: 22"),
+        ("192.0.2.1 ", "it has to be a host name or an address, without spaces"),
+        *((right, "") for right in ("", "::1", "fe80::1%eth0", "web1", "192.0.2.1", "root@web1", "ssh://root@web1:22")),
+    ],
+)
+def test_addresses_of_hosts(address: str, remedy: str) -> None:
+    assert address_remedy(address) == remedy

@@ -17,7 +17,7 @@ import os
 import threading
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 HANG_SECONDS = 3600.0
+STREAM_PAUSE = 0.25
 PIECE = bytes(range(256)) * 256
 eaten: list[bytes] = []
 
@@ -87,7 +88,7 @@ def answer(path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, objec
 
     status = 200
     match path:
-        case "/":
+        case "/" | "/stream":
             pass
         case "/slow":
             time.sleep(number("seconds", 1))
@@ -102,6 +103,15 @@ def answer(path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, objec
     return status, {"release": places(), "process": os.getpid(), "thread": threading.get_ident()}
 
 
+def stream(seconds: float, last: bytes) -> Iterator[bytes]:
+    """Answer with a piece of white space every quarter of a second, and with ``last`` when ``seconds`` are over."""
+    end = time.monotonic() + seconds
+    while (remaining := end - time.monotonic()) > 0:
+        yield b" " * 1024
+        time.sleep(min(STREAM_PAUSE, remaining))
+    yield last
+
+
 def large(query: dict[str, list[str]], start_response: StartResponse) -> Iterable[bytes]:
     """Answer with so many pieces of 64 KiB, one after the other."""
     start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Cache-Control", "no-store")])
@@ -109,16 +119,27 @@ def large(query: dict[str, list[str]], start_response: StartResponse) -> Iterabl
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with JSON. GET /large answers with many bytes; the body of a POST is read first."""
+    """Answer with JSON. The answer to a POST has the length of the request's body, which is read first.
+
+    GET /large answers with many bytes. GET /stream answers with pieces for so many ``seconds``.
+    """
+    path, query = environ.get("PATH_INFO") or "/", parse_qs(environ.get("QUERY_STRING", ""))
+    received = None
     if environ["REQUEST_METHOD"] == "POST":
-        environ["wsgi.input"].read()
-    if environ.get("PATH_INFO") == "/large":
-        return large(parse_qs(environ.get("QUERY_STRING", "")), start_response)
+        length = environ.get("CONTENT_LENGTH")
+        received = len(environ["wsgi.input"].read(int(length) if length else -1))
+    if path == "/large":
+        return large(query, start_response)
     try:
-        status, content = answer(environ.get("PATH_INFO") or "/", parse_qs(environ.get("QUERY_STRING", "")))
+        status, content = answer(path, query)
     except ValueError as error:
         status, content = 400, {"error": str(error)}
+    if received is not None:
+        content["received"] = received
     body = json.dumps(content).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+    if path == "/stream":
+        start_response("200 OK", headers)
+        return stream(float(query["seconds"][0]), body)
+    start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, ("Content-Length", str(len(body)))])
     return [body]
