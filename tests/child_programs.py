@@ -10,7 +10,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 def wait_for(pid: int, command_line: str) -> None:
     """Return when the process ``pid`` has become the program with this command line; fail after 10 s.
 
-    ``Popen`` returns while the kernel still loads the program: until then, the process has no command line, its name may
+    ``Popen`` returns while the kernel still loads the program. Until then the process has no command line, its name may
     be its parent's, and its program's file is not in its memory.
     """
     deadline = time.monotonic() + 10
