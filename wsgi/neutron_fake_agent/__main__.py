@@ -26,7 +26,9 @@ from oslo_service import systemd
 LOG = logging.getLogger("neutron_fake_agent")
 REPORTS, PLUGIN, PORT_UPDATES = "q-reports-plugin", "q-plugin", "q-agent-notifier-port-update"
 """The topics of reports, of questions about ports, and of news of ports."""
-AGENT_OPTIONS = [cfg.FloatOpt("report_interval", default=30)]
+AGENT_OPTIONS = [cfg.FloatOpt("report_interval", default=10)]
+SKIPPED_SECONDS = 0.5
+"""Seconds until the next report after one that neutron-rpc-server has skipped."""
 OPTIONS = [cfg.HostAddressOpt("host", default=socket.gethostname())]
 
 
@@ -53,12 +55,15 @@ class Server:
         self._plugin = oslo_messaging.get_rpc_client(transport, plugin, serializer=Serializer())
         self._report_seconds = report_seconds
 
-    def report_state(self, context: RequestContext, state: dict[str, Any]) -> None:
-        """Report the agent. Raises MessagingTimeout when the server does not answer."""
+    def report_state(self, context: RequestContext, state: dict[str, Any]) -> bool:
+        """Report the agent; return whether the server has taken the report. Raises MessagingTimeout without an answer.
+
+        The server answers a report that was sent before its own start, and skips it.
+        """
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
         report = {"agent_state": {**state, "uuid": str(uuid.uuid4())}}
         client = self._reports.prepare(timeout=self._report_seconds)
-        client.call(context, "report_state", agent_state=report, time=moment)
+        return client.call(context, "report_state", agent_state=report, time=moment) is not None
 
     def ports_of(self, context: RequestContext, host: str) -> list[dict[str, Any]]:
         """Return the ports that are bound to a host. Raises MessagingTimeout."""
@@ -121,11 +126,20 @@ def main() -> None:
     }
     ports = Ports(conf.host, server)
     news = oslo_messaging.Target(topic=PORT_UPDATES, server=conf.host, fanout=True)
-    oslo_messaging.get_rpc_server(transport, news, [ports], serializer=Serializer()).start()
+    listener = oslo_messaging.get_rpc_server(transport, news, [ports], serializer=Serializer())
     admin = RequestContext(is_admin=True, roles=["admin", "member", "reader"], overwrite=False)
+    listening = False
     while True:
         try:
-            server.report_state(admin, state)
+            if not server.report_state(admin, state):
+                LOG.info("neutron-rpc-server has skipped the report, which is older than its start; reporting again")
+                time.sleep(SKIPPED_SECONDS)
+                continue
+            if not listening:
+                # Neutron's API accepts changes when somebody takes these messages. It binds no port for an agent that
+                # has not reported, and nova lets the server fail that the port is for.
+                listener.start()
+                listening = True
             if "start_flag" in state:
                 ports.report_bound(admin)
         except oslo_messaging.MessagingTimeout:
