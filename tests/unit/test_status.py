@@ -219,7 +219,8 @@ def test_disk_is_counted_once_for_linked_files(tmp_path: Path) -> None:
 
 
 def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
-    state = status_report.report(*app_file.read(tmp_path, "shop"))
+    # This process stands for Apache. An upgrade of a package may have replaced one of its libraries.
+    state = {**status_report.report(*app_file.read(tmp_path, "shop")), "replaced": []}
     state["slots"]["green"]["processes"] = [
         {"pid": 7, "age": 1, "memory": 2_000_000},
         {"pid": 8, "age": 1, "memory": 0},
