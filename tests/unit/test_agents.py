@@ -80,8 +80,39 @@ def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
     assert description.settle_seconds(folder, "new", "compute") == 20
     assert description.settle_seconds(folder, "old", "compute") == limits.SETTLE_SECONDS
     assert description.settle_seconds(folder, "gone", "compute") == limits.SETTLE_SECONDS
-    assert description.of_release(folder, "new", "before") == []
-    assert description.of_release(folder, "old", "before") == ["compute"]
+    assert description.before_switch(folder, "new") == []
+    assert description.before_switch(folder, "old") == ["compute"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"config nova.conf": "other"}, ["api"]),
+        ({"config nova.conf": None, "config new.conf": "1"}, ["api"]),
+        ({"lock": "other"}, ["api", "conductor"]),
+        ({"config nova.conf": "other", "runtime ready.py": "other"}, ["api", "conductor"]),
+        ({"environment": "other"}, ["api", "conductor"]),
+    ],
+)
+def test_agents_of_other_code_move_before_the_traffic(
+    tmp_path: Path, changes: dict[str, str | None], first: list[str]
+) -> None:
+    folder = AppFolder("nova", tmp_path / "nova")
+    agents = {name: {"command": "true", "restart": restart} for name, restart in RESTARTS.items()}
+    inputs = {"lock": "1", "runtime ready.py": "1", "config nova.conf": "1"}
+    for release, made_of in (("one", inputs), ("two", {**inputs, **changes})):
+        folder.release(release).mkdir(parents=True)
+        described = {"id": release, "inputs": {name: value for name, value in made_of.items() if value is not None}}
+        (folder.release(release) / "RELEASE.json").write_text(json.dumps(described))
+        (folder.release(release) / launching.COMMANDS).write_text(json.dumps({"agents": agents}))
+    # Nobody knows what an agent runs whose release is gone.
+    assert description.before_switch(folder, "two") == ["api", "conductor"]
+    for name in agents:
+        folder.point_agent(name, "one")
+    assert description.before_switch(folder, "two") == first
+
+
+RESTARTS = {"api": "before", "conductor": "before_upgrade", "scheduler": "after"}
 
 
 def test_an_application_has_no_agents_of_one_whose_name_begins_like_its_own(

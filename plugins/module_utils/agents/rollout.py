@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.agents.description import of_release
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.description import before_switch, of_release
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import Change, restart, start, wait
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import outdated
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import AgentError, unit, write_units
@@ -131,7 +131,7 @@ def to_restart(folder: AppFolder, release: str, restart: str) -> list[str]:
         return late
     # An agent that never ran replaces none, and may need what a first deployment makes after the switch.
     ran = folder.agent_releases()
-    first = of_release(folder, release, "before")
+    first = before_switch(folder, release)
     return [name for name in late if name in first and ran.get(name) not in (None, release)]
 
 

@@ -16,7 +16,7 @@ from .syntax import argument
 HOOKS = ("prepare", "migrate", "contract", "after")
 SCHEDULES = ("hourly", "daily", "weekly", "monthly")
 UNIT_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{UNIT_NAME_LENGTH - 1}}}")
-RESTARTS = ("before", "after")
+RESTARTS = ("before", "before_upgrade", "after")
 
 
 def check_hooks(record: Record, problems: Problems) -> None:

@@ -54,7 +54,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "temporary_folders": sorted(f"{record.state}/tmp" for record in checked.written),
         "timers": timers(deployed, host),
         "agents": agents(deployed, host),
-        "agents_before": agents(deployed, host, "before"),
+        "agents_before": agents(deployed, host, first=True),
         "stale_units": [] if settings.only else stale_units(checked.written, host.get("units", ())),
     }
 
@@ -165,10 +165,10 @@ def timers(records: Iterable[Record], host: Mapping[str, Any]) -> list[dict[str,
     ]
 
 
-def agents(records: Iterable[Record], host: Mapping[str, Any], restart: str = "") -> list[dict[str, Any]]:
+def agents(records: Iterable[Record], host: Mapping[str, Any], *, first: bool = False) -> list[dict[str, Any]]:
     """Return each record with agents: its serving view, and the values of each agent's unit.
 
-    With ``restart`` (``before`` or ``after``), only records with such an agent; all agents of a record belong together.
+    ``first``: only records with an agent that may restart before the switch. All agents of a record belong together.
     """
     return [
         {
@@ -184,7 +184,7 @@ def agents(records: Iterable[Record], host: Mapping[str, Any], restart: str = ""
             },
         }
         for record in records
-        if any(agent.restart == restart or not restart for agent in record.agents.values())
+        if any(agent.restart != "after" or not first for agent in record.agents.values())
     ]
 
 
