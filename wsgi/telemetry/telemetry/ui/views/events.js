@@ -89,7 +89,7 @@ export function showOne(page, parameters, { signal, heading }) {
       one.traits?.length
         ? table("Traits", [
           { title: "Trait", of: (trait) => trait.name },
-          { title: "Value", of: (trait) => trait.value },
+          { title: "Value", of: (trait) => trait.value, class: "long" },
           { title: "Kind", of: (trait) => trait.type, class: "wide" },
           { title: "Search", of: (trait) => link("events", {
             range: "all", trait: trait.name, op: "eq", value: trait.value, kind: trait.type,

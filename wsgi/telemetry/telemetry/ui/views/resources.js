@@ -86,7 +86,7 @@ export function showOne(page, parameters, { signal, heading }) {
       known.length
         ? table("Metadata", [
           { title: "Key", of: ([key]) => element("span", { class: "id" }, key) },
-          { title: "Value", of: ([, value]) => String(value) },
+          { title: "Value", of: ([, value]) => String(value), class: "long" },
         ], known)
         : element("p", { class: "soft" }, "The last sample had none."),
     ];
