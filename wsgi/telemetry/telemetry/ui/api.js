@@ -45,11 +45,15 @@ export function conditions(triples) {
 export async function ask(path, query = [], { signal, who } = {}) {
   const url = new URL(path, ROOT);
   for (const [name, value] of query) url.searchParams.append(name, value);
+  const identity = session.headers(who);
+  if (Object.values(identity).some((value) => /[^\x20-\x7e]/.test(value))) {
+    throw new Failure(400, "What you signed in with has a character that it cannot have.");
+  }
   const limit = AbortSignal.timeout(PATIENCE);
   let answer;
   try {
     answer = await fetch(url, {
-      headers: { Accept: "application/json", ...session.headers(who) },
+      headers: { Accept: "application/json", ...identity },
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       cache: "no-store",
       credentials: "same-origin",
@@ -59,9 +63,6 @@ export async function ask(path, query = [], { signal, who } = {}) {
   } catch (error) {
     if (signal?.aborted) throw error;
     if (limit.aborted) throw new Failure(504, WORDS[504]);
-    if (error instanceof TypeError && /header|ISO-8859/i.test(error.message)) {
-      throw new Failure(400, "What you signed in with has a character that no header can hold.");
-    }
     throw new Failure(0, "The API cannot be reached.", "The network or the server may be away.");
   }
   if (answer.type === "opaqueredirect") throw new Failure(410, WORDS[410], "The API refers to an address of its own.");

@@ -31,7 +31,7 @@ export function forget() {
   }
 }
 
-// Return the headers by which the API knows a caller. A header takes no character beyond Latin-1.
+// Return the headers by which the API knows a caller.
 export function headers(who = caller()) {
   const all = {
     "X-Auth-Token": who.token, "X-Roles": who.roles, "X-User-Id": who.user, "X-Project-Id": who.project,

@@ -19,7 +19,8 @@ export const RANGES = [
 // Return a time of the API, or null.
 export function parsed(text) {
   if (!text) return null;
-  const time = Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(text) || !text.includes("T") ? text : `${text}Z`);
+  const complete = text.trim().replace(" ", "T");
+  const time = Date.parse(/T.*(Z|[+-]\d\d:?\d\d)$/i.test(complete) || !complete.includes("T") ? complete : `${complete}Z`);
   return Number.isNaN(time) ? null : time;
 }
 
@@ -53,6 +54,18 @@ const DRAWN = 120;
 export function fitting(range, points = DRAWN) {
   return PERIODS.find((period) => range / (period * SECOND) <= points)
     ?? Math.ceil(range / SECOND / points / 86400) * 86400;
+}
+
+// Return what is wrong with the beginning and end that parameters of a view name, or null.
+export function wrong(parameters) {
+  if (parameters.get("range") !== "own") return null;
+  const [from, to] = ["from", "to"].map((name) => parameters.get(name) ?? "");
+  for (const text of [from, to]) {
+    if (text && parsed(text) === null) return [`${text} is no time.`, "Write it as 2026-01-31T12:00."];
+  }
+  if (!from && !to) return ["Choose a beginning or an end.", "From and to are empty."];
+  if (from && to && parsed(from) >= parsed(to)) return ["The time ends before it begins.", "Exchange from and to."];
+  return null;
 }
 
 // Return the start and end that parameters of a view name, each null for no limit.

@@ -4,7 +4,7 @@ import { conditions, list, named } from "../api.js";
 import { alike, chart, figure, LINES } from "../drawing.js";
 import { choice, count, element, field, form, input, link, notice, table } from "../dom.js";
 import { fill } from "../loading.js";
-import { DAY, duration, fitting, limits, parsed, PERIODS, SECOND, shown, written } from "../times.js";
+import { DAY, duration, fitting, limits, parsed, PERIODS, SECOND, shown, written, wrong } from "../times.js";
 import { timeFields } from "./fields.js";
 
 const STANDARD = ["avg", "min", "max", "sum", "count"];
@@ -47,6 +47,7 @@ function read(parameters) {
     statistic: parameters.get("statistic") || "avg",
     range: parameters.get("range") || "day",
     limits: limits(parameters),
+    wrong: wrong(parameters),
     period,
     other: (parameters.get("seconds") ?? "").trim(),
     group: group === "metadata" ? metadata && `resource_metadata.${metadata.replace(/^(resource_)?metadata\./, "")}` : group,
@@ -72,14 +73,7 @@ function fault(wanted) {
   if (Number.isNaN(seconds(wanted))) {
     return notice("warn", "The period is no whole number of seconds.", "Write it in digits, such as 300.");
   }
-  const [from, to] = wanted.limits;
-  if (wanted.range === "own" && from === null && to === null) {
-    return notice("warn", "Choose a beginning or an end.", "From and to are empty, or no times.");
-  }
-  if (from !== null && to !== null && from >= to) {
-    return notice("warn", "The time ends before it begins.", "Exchange from and to.");
-  }
-  return null;
+  return wanted.wrong && notice("warn", ...wanted.wrong);
 }
 
 function asking(wanted, parameters) {
@@ -203,7 +197,8 @@ async function statistics(wanted, signal) {
   if (from === null) from = Math.floor(first / (period * SECOND)) * period * SECOND;
   const rows = (await periods(wanted, totals, period, asked)).filter((row) => row.count !== 0);
   const series = lines(wanted, rows, totals, units);
-  const unit = series.length > 0 && new Set(series.map((one) => one.unit)).size === 1 && inUnit(wanted) ? series[0].unit : "";
+  if (series.length === 0) return [whole, notice("warn", "The API has no such statistic.", `It was asked for ${wanted.statistic}.`)];
+  const unit = new Set(series.map((one) => one.unit)).size === 1 && inUnit(wanted) ? series[0].unit : "";
   const title = STATISTICS.find(([name]) => name === wanted.statistic)?.[1] ?? wanted.statistic;
   const left = totals.length - series.length;
   const drawn = chart({
@@ -248,8 +243,10 @@ function lines(wanted, rows, totals, units) {
     name: nameOf(row, wanted, units) || wanted.meter, named: Boolean(wanted.group) || units > 1, unit: row.unit, points: [],
   }]));
   for (const row of rows) {
+    const value = valueOf(row, wanted.statistic);
+    if (value === null) continue;
     found.get(key(row))?.points.push({
-      at: parsed(row.period_start), end: parsed(row.period_end), value: valueOf(row, wanted.statistic),
+      at: parsed(row.period_start), end: parsed(row.period_end), value,
       ...(wanted.statistic === "avg" ? { low: valueOf(row, "min"), high: valueOf(row, "max") } : {}),
     });
   }

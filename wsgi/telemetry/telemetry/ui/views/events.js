@@ -3,7 +3,7 @@
 import { ask, conditions, list, named } from "../api.js";
 import { choice, element, facts, field, form, input, link, notice, table } from "../dom.js";
 import { fill } from "../loading.js";
-import { limits, parsed, shown, written } from "../times.js";
+import { limits, parsed, shown, written, wrong } from "../times.js";
 import { timeFields } from "./fields.js";
 import { paged } from "./resources.js";
 
@@ -31,8 +31,9 @@ export function show(page, parameters, { signal }) {
   list("event_types", [], { signal })
     .then(({ body }) => types.append(...body.slice(0, 500).map((value) => element("option", { value }))), () => {});
   const [from, to] = limits(parameters);
-  if (get("range") === "own" && from === null && to === null) {
-    region.append(notice("warn", "Choose a beginning or an end.", "From and to are empty, or no times."));
+  const fault = wrong(parameters);
+  if (fault) {
+    region.append(notice("warn", ...fault));
     return;
   }
   const triples = [];

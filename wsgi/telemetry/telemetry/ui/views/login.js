@@ -5,7 +5,11 @@ import { element, field, input, notice } from "../dom.js";
 import * as session from "../session.js";
 
 export function show(page, parameters, { signal, tokens, heading }) {
-  if (!tokens) heading.textContent = "Say who you are";
+  if (tokens === false) heading.textContent = "Say who you are";
+  if (tokens === null) {
+    page.append(notice("bad", "The API cannot be reached.", "So nobody can sign in. Load the page again in a while."));
+    return;
+  }
   const problem = element("div", { "aria-live": "polite" });
   const made = element("form", { class: "login" }, tokens ? ofToken() : ofIdentity(),
     element("p", {}, element("button", { type: "submit", class: "main" }, tokens ? "Sign in" : "Go on")), problem);
