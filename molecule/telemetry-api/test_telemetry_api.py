@@ -210,7 +210,7 @@ def test_the_version_document_and_the_description(server: Host) -> None:
 
 def test_the_page_in_a_browser(server: Host, tmp_path: Path) -> None:
     """Apache serves the page, the page asks the API, and the browser finds nothing to complain about."""
-    meter, resource = f"<b>{uuid.uuid4().hex[:8]}</b>", uuid.uuid4().hex
+    meter, resource = f"<b>{uuid.uuid4().hex[:8]}<b>", uuid.uuid4().hex
     now = datetime.now(UTC).replace(tzinfo=None)
     times = [(now - timedelta(minutes=minutes)).isoformat() for minutes in range(1, 300, 10)]
     content = [sample(meter, resource, number, timestamp=time) for number, time in enumerate(times)]
