@@ -232,8 +232,8 @@ def test_the_page_of_telemetry_is_off_unless_it_is_wanted(
     [off] = shipped["telemetry"]
     [refused] = evaluate(tmp_path, services=["telemetry"], telemetry_ui="no")["telemetry"]
     assert (off["static"], off["headers"], refused["static"], refused["headers"]) == ({}, {}, {}, {})
-    own: dict[str, Any] = {"telemetry_ui": True, "telemetry_record": {"headers": {"X-Frame-Options": None, "X-Own": "a"}}}
-    [on] = evaluate(tmp_path, services=["telemetry"], **own)["telemetry"]
+    record = {"headers": {"X-Frame-Options": None, "X-Own": "a"}}
+    [on] = evaluate(tmp_path, services=["telemetry"], telemetry_ui=True, telemetry_record=record)["telemetry"]
     assert on["static"] == {"/ui": "telemetry/ui"}
     assert on["headers"]["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert (on["headers"]["X-Frame-Options"], on["headers"]["X-Own"]) == (None, "a")
