@@ -25,6 +25,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+KEYS = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+"""Numbers of keys, as browsers know them."""
 SECONDS = 60
 """For one command; the start of the browser on a busy machine takes the longest."""
 
@@ -37,10 +39,14 @@ class Browser:
 
     def show(self, page: Path, *, width: int, scheme: str) -> None:
         """Open a file in a window of a width in CSS pixels, for a reader who prefers ``light`` or ``dark``."""
+        self.open(page.resolve().as_uri(), width=width, scheme=scheme)
+
+    def open(self, address: str, *, width: int = 1280, scheme: str = "light") -> None:
+        """Open an address in such a window."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.tell("Emulation.setDeviceMetricsOverride", **metrics)
         self.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        call(f"{self.session}/url", {"url": page.resolve().as_uri()})
+        call(f"{self.session}/url", {"url": address})
 
     def ask(self, script: str, *arguments: Any) -> Any:
         """Return what the body of a function in JavaScript returns."""
@@ -53,6 +59,11 @@ class Browser:
     def tell(self, command: str, **parameters: Any) -> Any:
         """Return the answer to a command of Chromium's own protocol."""
         return call(f"{self.session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go, such as ``Tab`` or ``ArrowRight``."""
+        for kind in ("keyDown", "keyUp"):
+            self.tell("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
 
     def save_picture(self, file: Path) -> None:
         """Write a picture of the whole page."""

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from runner import packages, schedule
-from runner.parts import ON_REQUEST, PARTS, REPOSITORY, SCENARIOS
+from runner.parts import CHECKS_NEED, ON_REQUEST, PARTS, REPOSITORY, SCENARIOS
 
 SCHEDULE = pytest.StashKey[schedule.Schedule]()
 
@@ -30,7 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Call a test that takes a scenario once for each."""
     if "scenario" in metafunc.fixturenames:
-        metafunc.parametrize("scenario", SCENARIOS)
+        marks = {name: pytest.mark.debian_packages(*CHECKS_NEED.get(name, ())) for name in SCENARIOS}
+        metafunc.parametrize("scenario", [pytest.param(name, marks=mark, id=name) for name, mark in marks.items()])
 
 
 def part_of(item: pytest.Item) -> str:

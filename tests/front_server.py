@@ -133,6 +133,9 @@ def make_app(folder: Path, name: str, venv: Path) -> None:
     (release / "app.wsgi").write_text(APP.replace("NAME", name))
     (release / "static" / "0").mkdir(parents=True)
     (release / "static" / "0" / "style.css").write_text("body {}\n")
+    (release / "static" / "0" / "below").mkdir()
+    (release / "static" / "1").mkdir()
+    (release / "static" / "1" / "index.html").write_text("<p>A page</p>\n")
     (folder / "slots").mkdir()
     for colour in ("blue", "green"):
         (folder / "slots" / colour).symlink_to("../releases/one")

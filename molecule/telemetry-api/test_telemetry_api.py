@@ -1,4 +1,4 @@
-"""The Telemetry v2 API behind Apache: every command of its client, several writers at once, and its timer."""
+"""The Telemetry v2 API behind Apache: every command of its client, several writers at once, its timer, and its page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
+import browser
 import pytest
 from served import Host
 
@@ -203,3 +206,54 @@ def test_the_version_document_and_the_description(server: Host) -> None:
     assert get(server, "/v2/openapi.json")["openapi"].startswith("3.1")
     assert server.ask(PORT, "/v1/meters").status == 404
     assert server.ask(PORT, "/healthcheck").status == 200
+
+
+def test_the_page_in_a_browser(server: Host, tmp_path: Path) -> None:
+    """Apache serves the page, the page asks the API, and the browser finds nothing to complain about."""
+    meter, resource = f"<b>{uuid.uuid4().hex[:8]}<b>", uuid.uuid4().hex
+    now = datetime.now(UTC).replace(tzinfo=None)
+    times = [(now - timedelta(minutes=minutes)).isoformat() for minutes in range(1, 300, 10)]
+    content = [sample(meter, resource, number, timestamp=time) for number, time in enumerate(times)]
+    post(server, f"/v2/meters/{quote(meter, safe='')}", content)
+    root = f"http://{server.address}:{PORT}/ui"
+    with browser.running(tmp_path) as chromium:
+        # Without the slash, Apache leads to the page.
+        chromium.open(f"{root}#/meters")
+        wait_for(chromium, "return document.querySelector('tbody a') !== null")
+        assert chromium.ask("return location.pathname") == "/ui/"
+        names = "return [...document.querySelectorAll('tbody a')].map(one => one.textContent)"
+        assert chromium.ask(names).count(meter) == 1
+        query = urlencode({"meter": meter, "groupby": "resource_id", "period": "3600", "range": "6hours"})
+        chromium.open("about:blank")
+        chromium.open(f"{root}/#/chart?{query}")
+        wait_for(chromium, "return document.querySelector('.plot path.line') !== null")
+        shown = chromium.ask("return document.querySelector('.summary').textContent")
+        assert f"Samples{len(times)}" in shown
+        assert chromium.ask("return document.querySelectorAll('main b').length") == 0
+        assert chromium.messages() == []
+
+
+def wait_for(chromium: browser.Browser, script: str) -> None:
+    """Wait until a script returns true."""
+    end = time.monotonic() + 60
+    while not chromium.ask(script):
+        assert time.monotonic() < end, chromium.ask("return document.body.innerText")
+        time.sleep(0.2)
+
+
+def test_how_apache_serves_the_page(server: Host) -> None:
+    """The policy is strict, browsers ask again after each release, and nothing beside the page is served."""
+    page = server.ask(PORT, "/ui/")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in policy
+    assert (page.headers["cache-control"], page.headers["x-frame-options"]) == ("no-cache", "DENY")
+    script = server.ask(PORT, "/ui/app.js")
+    assert (script.status, script.headers["content-type"]) == (200, "text/javascript")
+    same = {"If-None-Match": script.headers["etag"]}
+    assert server.ask(PORT, "/ui/app.js", headers=same).status == 304
+    assert server.ask(PORT, "/ui/views/").status == 403
+    for path in ("/ui/none.js", "/ui/%2e%2e/%2e%2e/etc/telemetry.conf", "/ui/..%2f..%2fetc/telemetry.conf"):
+        answer = server.ask(PORT, path)
+        assert (answer.status in (400, 404), "auth_strategy" in answer.text) == (True, False)

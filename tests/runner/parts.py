@@ -23,6 +23,9 @@ ON_REQUEST = {
 }
 """Scenarios that the whole run leaves out, and why; `./grove test NAME` runs them."""
 
+CHECKS_NEED = {"telemetry-api": ("chromium", "chromium-driver")}
+"""Debian packages that the checks of a scenario need, besides those of every scenario."""
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -107,7 +107,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
         small("bin", listen=f"0.0.0.0:{OWN}", max_body=3000, buffer_body=0),
         small("proxy", listen=MIXED, chunked_bodies=False),
         small("backup", listen=MIXED, server_name="one.test"),
-        small(THREE, listen=BELOW, path="/shop", static={"/public": "public"}),
+        small(THREE, listen=BELOW, path="/shop", static={"/public": "public", "/ui.x": "ui"}),
     ]
     variables: dict[str, Any] = {"httpd_tls": True, "httpd_trusted_proxies": ["192.0.2.1"]}
     with running(mod_wsgi, apps, host, wsgi_app_extra_listen=[f"127.0.0.1:{OTHER}"], **variables) as server:
@@ -118,7 +118,7 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
 def behind_proxy(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
     """Two applications. 127.0.0.1 is a trusted proxy."""
     apps = [
-        small(ONE, listen=PROXIED),
+        small(ONE, listen=PROXIED, static={"/public": "public", "/ui": "ui"}),
         small(TWO, listen=PROXIED_ALLOWING, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
     ]
     variables: dict[str, Any] = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
@@ -285,6 +285,26 @@ def test_only_root_chooses_a_slot_of_the_front(front: Front, headers: list[str],
         assert "Grove" not in str(answer.headers.get("vary"))
     static = front.ask(BELOW, "/shop/public/style.css", *headers)
     assert (static.body, "Grove" in str(static.headers.get("vary"))) == (b"body {}\n", False)
+
+
+def test_the_page_of_a_static_folder(front: Front, behind_proxy: Front) -> None:
+    """A folder with index.html shows it. The application answers for other folders, and nothing lists their files."""
+    without = front.ask(BELOW, "/shop/ui.x?a=1", host=f"one.test:{BELOW}")
+    assert (without.status, without.headers["location"]) == (302, [f"http://one.test:{BELOW}/shop/ui.x/?a=1"])
+    page = front.ask(BELOW, "/shop/ui.x/")
+    assert (page.body, page.headers["content-type"]) == (b"<p>A page</p>\n", ["text/html"])
+    assert front.ask(BELOW, "/shop/ui.x/none").status == 404
+    for path in ("/shop/public", "/shop/public/", "/shop/uiax", "/shop/uiax/"):
+        assert front.ask(BELOW, path).environ["app"] == THREE
+    listed = front.ask(BELOW, "/shop/public/below/")
+    assert (listed.status, b"style.css" in listed.body) == (403, False)
+    # A proxy that ends TLS says so. A client that is no proxy may not.
+    for server, port, path, scheme in (
+        (front, BELOW, "/shop/ui.x", "http"),
+        (behind_proxy, PROXIED, "/ui", "https"),
+    ):
+        answer = server.ask(port, path, "X-Forwarded-Proto: https", host="a.test")
+        assert answer.headers["location"] == [f"{scheme}://a.test{path}/"]
 
 
 def test_requests_through_doors_are_not_in_the_access_log(front: Front) -> None:

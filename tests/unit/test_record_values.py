@@ -475,7 +475,10 @@ def test_apache_reads_paths_as_they_were_written(path: str, url: str, certificat
         assert {words[0] for words in arguments(lines, "WSGIScriptAlias")} == {written_path}
         assert [words for words in arguments(lines, "<Location") if words != ["/", ">"]] or written_path == "/"
         if "static" in more:
-            [rule] = [words for words in arguments(lines, "RewriteRule") if words[-1] == "[L]"]
+            [without_slash] = [words for words in arguments(lines, "RewriteRule") if words[-1] == "[R=302,L]"]
+            page, rule = [words for words in arguments(lines, "RewriteRule") if words[-1] == "[L]"]
+            assert re.compile(without_slash[0]).match(url)
+            assert re.compile(page[0]).match(f"{url}/")
             match = re.compile(rule[0]).match(f"{url}/x.css")
             assert match is not None
             assert match.groups() == ("x.css",)

@@ -224,3 +224,16 @@ def test_the_scenarios_use_the_inventory_that_is_shipped() -> None:
     variables = scenarios["provisioner"]["inventory"]["group_vars"]["control_plane"]
     read = {name for name in shipped if variables.get(name) == f"{{{{ shipped.{name} }}}}"}
     assert read == set(shipped) - {"uv_ca_bundle"}
+
+
+def test_the_page_of_telemetry_is_off_unless_it_is_wanted(
+    tmp_path: Path, shipped: dict[str, list[dict[str, Any]]]
+) -> None:
+    [off] = shipped["telemetry"]
+    [refused] = evaluate(tmp_path, services=["telemetry"], telemetry_ui="no")["telemetry"]
+    assert (off["static"], off["headers"], refused["static"], refused["headers"]) == ({}, {}, {}, {})
+    record = {"headers": {"X-Frame-Options": None, "X-Own": "a"}}
+    [on] = evaluate(tmp_path, services=["telemetry"], telemetry_ui=True, telemetry_record=record)["telemetry"]
+    assert on["static"] == {"/ui": "telemetry/ui"}
+    assert on["headers"]["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
+    assert (on["headers"]["X-Frame-Options"], on["headers"]["X-Own"]) == (None, "a")
