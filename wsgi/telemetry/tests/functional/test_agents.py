@@ -32,7 +32,7 @@ def start(clean: str, tmp_path: Path) -> Iterator[Start]:
         "[alarm]\nevaluation_interval = 1\nevaluation_lease = 3\nrest_notifier_refused_networks =\n"
         "rest_notifier_retry_pause = 0.2\nrest_notifier_timeout = 30\n"
     )
-    processes = []
+    processes: list[subprocess.Popen[bytes]] = []
 
     def run(program: str) -> subprocess.Popen[bytes]:
         with open(tmp_path / f"{program}{len(processes)}.log", "wb") as log:

@@ -36,7 +36,7 @@ def utc(text: str) -> dt.datetime:
         ("0 11 * * *", 600, BERLIN, "2026-12-01T10:05:00", True),
         ("0 20 * * *", 600, "America/New_York", "2026-06-02T00:05:00", True),
         ("30 5 * * *", 600, "Asia/Kolkata", "2026-06-02T00:05:00", True),
-        # The clock of Berlin goes from 2 to 3 on 2026-03-29, at 1 UTC. It does not show 2:30; the constraint begins at 3:30.
+        # The clock of Berlin goes from 2 to 3 on 2026-03-29, at 1 UTC. The constraint begins at 3:30 then.
         ("30 2 * * *", 600, BERLIN, "2026-03-29T00:35:00", False),
         ("30 2 * * *", 600, BERLIN, "2026-03-29T01:05:00", False),
         ("30 2 * * *", 600, BERLIN, "2026-03-29T01:35:00", True),
