@@ -213,12 +213,18 @@ def test_a_database_that_telemetry_can_use(tmp_path: Path, url: str) -> None:
     assert "fatal: " not in checked_telemetry(tmp_path, url)
 
 
-def checked_telemetry(folder: Path, url: str) -> str:
-    """Return what Ansible prints when telemetry checks the URL of its database."""
+@pytest.mark.parametrize("interval", [0, -60])
+def test_an_interval_between_evaluations_that_cannot_be(tmp_path: Path, interval: int) -> None:
+    output = checked_telemetry(tmp_path, "", telemetry_alarm_evaluation_interval=interval)
+    assert f"telemetry_alarm_evaluation_interval is {interval}; it has to be a number of seconds from 1." in output
+
+
+def checked_telemetry(folder: Path, url: str, **more: object) -> str:
+    """Return what Ansible prints when telemetry checks the URL of its database and its other variables."""
     role = {"name": "grove.wsgi.telemetry", "tasks_from": "check.yml"}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
-    variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url}
+    variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url, **more}
     command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
     completed = subprocess.run(
         [*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False, cwd=REPOSITORY

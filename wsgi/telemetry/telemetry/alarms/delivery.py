@@ -34,7 +34,7 @@ class Delivery:
             raise RefusedError(f"the scheme {url.scheme!r} is not in [alarm] action_schemes")
         body = notification.body
         LOG.info(
-            "Alarm %s (%s) of severity %s changes from %s to %s: %s. Receiver: %s",
+            "Alarm %s (%r) of severity %s changes from %s to %s: %s. Receiver: %s",
             notification.alarm_id,
             body["alarm_name"],
             body["severity"],

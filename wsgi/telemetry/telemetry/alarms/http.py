@@ -68,7 +68,10 @@ def post(url: SplitResult, body: bytes, headers: Mapping[str, str], settings: Se
         headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
     target = quote(url.path or "/", SAFE) + (f"?{quote(url.query, SAFE)}" if url.query else "")
     context = _context(_verifies(url, settings), settings) if url.scheme == "https" else None
-    connection = Connection(url.hostname, url.port, context, settings)
+    try:
+        connection = Connection(url.hostname, url.port, context, settings)
+    except http.client.InvalidURL as error:
+        raise RefusedError("the action names a host that cannot be") from error
     with contextlib.closing(connection), connection.time_limit():
         try:
             connection.request("POST", target, body, headers)
@@ -80,7 +83,9 @@ def post(url: SplitResult, body: bytes, headers: Mapping[str, str], settings: Se
             raise
         except (OSError, http.client.HTTPException) as error:
             late = f" within {settings.timeout:g} s" if connection.expired or isinstance(error, TimeoutError) else ""
-            raise NotDeliveredError(f"no answer{late} ({type(error).__name__}: {error})") from error
+            # The text of an HTTPException may have parts of the URL or of the answer in it.
+            detail = f": {error}" if isinstance(error, OSError) else ""
+            raise NotDeliveredError(f"no answer{late} ({type(error).__name__}{detail})") from error
         except ValueError as error:
             raise RefusedError(f"the request cannot be made ({type(error).__name__})") from error
     if not 200 <= status < 300:
@@ -116,7 +121,8 @@ class Connection(http.client.HTTPConnection):
 
     def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None, settings: Settings) -> None:
         self.default_port = 443 if context else 80
-        super().__init__(host, port, timeout=settings.timeout)
+        # Without a port, the end of an IPv6 address would be read as one.
+        super().__init__(host, port or self.default_port, timeout=settings.timeout)
         self.expired = False
         self._tls = context
         self._settings = settings

@@ -173,6 +173,8 @@ def test_no_receiver() -> None:
         "ftp://host/",
         "trust+http://t@host/",
         "http://h\u2100st/",
+        "http://a b/",
+        "http://a\x01b/",
         "x",
     ],
 )
@@ -191,6 +193,13 @@ def test_refused_networks(host: str) -> None:
         text, later = problem(url, rest_notifier_refused_networks=refused)
         assert (text, later) == ("the address of the receiver is in [alarm] rest_notifier_refused_networks", False)
     assert one.requests == []
+
+
+@pytest.mark.parametrize("action", ["http://[::1]/", "http://[fe80::1]/", "http://169.254.169.254/", "https://[::1]/"])
+def test_refused_addresses(action: str) -> None:
+    refused = configuration("sqlite://").alarm.rest_notifier_refused_networks
+    text, _ = problem(action, rest_notifier_refused_networks=refused)
+    assert text == "the address of the receiver is in [alarm] rest_notifier_refused_networks"
 
 
 def test_a_network_that_is_none() -> None:
@@ -248,7 +257,7 @@ def test_a_hanging_handshake() -> None:
 def test_log(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     deliver(f"{scheme}://")
-    assert "Alarm a1 (n) of severity low changes from ok to alarm: Transition to alarm." in caplog.text
+    assert "Alarm a1 ('n') of severity low changes from ok to alarm: Transition to alarm." in caplog.text
 
 
 def test_logs_show_no_secret(caplog: pytest.LogCaptureFixture) -> None:
