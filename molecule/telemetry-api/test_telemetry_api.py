@@ -1,4 +1,4 @@
-"""The Telemetry v2 API behind Apache: every command of its client, several writers at once, its timer, and its page."""
+"""The Telemetry v2 API behind Apache: each command of its client, several writers, an alarm, its timer, and its page."""
 
 from __future__ import annotations
 
@@ -176,6 +176,63 @@ def test_what_has_passed_its_time_is_deleted_by_the_timer(server: Host) -> None:
     assert server.run("systemctl", "is-enabled", "grove-telemetry-expire.timer") == "enabled\n"
     server.run("systemctl", "start", "grove-telemetry-expire.service")
     assert [stored["resource_id"] for stored in get(server, f"/v2/meters/{meter}")] == ["new"]
+
+
+RECEIVER = """
+import http.server, json, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open(sys.argv[2], "a") as file:
+            file.write(json.dumps(body) + chr(10))
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_an_alarm_fires_once_and_recovers(server: Host) -> None:
+    """Through the agents evaluator and notifier, at a receiver on the host."""
+    name = uuid.uuid4().hex[:8]
+    received, unit, port = f"/run/received-{name}", f"receiver-{name}", 9461
+    server.run("touch", received)
+    server.run("systemd-run", f"--unit={unit}", "/usr/bin/python3", "-c", RECEIVER, str(port), received)
+    rule = {"meter_name": name, "statistic": "min", "comparison_operator": "gt", "threshold": 80, "period": 600}
+    hook = [f"http://{server.address}:{port}/{name}"]
+    alarm = {"name": name, "type": "threshold", "threshold_rule": rule, "alarm_actions": hook, "ok_actions": hook}
+
+    def states() -> list[str]:
+        return [json.loads(line)["current"] for line in server.run("cat", received).splitlines()]
+
+    def wait_for(expected: list[str]) -> None:
+        deadline = time.monotonic() + 60
+        while states() != expected:
+            assert time.monotonic() < deadline, (
+                expected,
+                states(),
+                server.run("journalctl", "-u", "grove-telemetry-*"),
+            )
+            time.sleep(0.5)
+
+    try:
+        agents = [f"grove-telemetry-{agent}.service" for agent in ("evaluator", "notifier")]
+        assert server.run("systemctl", "is-active", *agents).split() == ["active"] * 2
+        post(server, "/v2/alarms", alarm)
+        post(server, f"/v2/meters/{name}", [sample(name, "r1", 90.0)])
+        wait_for(["alarm"])
+        # Two more evaluations.
+        time.sleep(5)
+        assert states() == ["alarm"]
+        post(server, f"/v2/meters/{name}", [sample(name, "r1", 10.0)])
+        wait_for(["alarm", "ok"])
+        (stored,) = get(server, f"/v2/alarms?q.field=name&q.value={name}")
+        assert stored["state"] == "ok"
+        history = get(server, f"/v2/alarms/{stored['alarm_id']}/history")
+        assert [entry["type"] for entry in history] == ["state transition", "state transition", "creation"]
+    finally:
+        server.run("systemctl", "stop", unit)
 
 
 def test_commands_in_the_environment_of_the_live_release(server: Host) -> None:

@@ -213,12 +213,44 @@ def test_a_database_that_telemetry_can_use(tmp_path: Path, url: str) -> None:
     assert "fatal: " not in checked_telemetry(tmp_path, url)
 
 
-def checked_telemetry(folder: Path, url: str) -> str:
-    """Return what Ansible prints when telemetry checks the URL of its database."""
+@pytest.mark.parametrize("interval", [0, -60])
+def test_an_interval_between_evaluations_that_cannot_be(tmp_path: Path, interval: int) -> None:
+    output = checked_telemetry(tmp_path, "", telemetry_alarm_evaluation_interval=interval)
+    assert f"telemetry_alarm_evaluation_interval is {interval}; it has to be a number of seconds from 1." in output
+
+
+@pytest.mark.parametrize(
+    ("service_manager", "evaluates", "agents"),
+    [
+        ("systemd", True, ["evaluator", "notifier"]),
+        ("systemd", False, []),
+        # An agent is a service of systemd.
+        ("sysvinit", True, []),
+    ],
+)
+def test_the_agents_of_telemetry(tmp_path: Path, service_manager: str, evaluates: bool, agents: list[str]) -> None:
+    facts = {"ansible_service_mgr": service_manager, "cacheable": True}
+    role = {"name": "grove.wsgi.telemetry", "tasks_from": "check.yml", "public": True}
+    tasks: list[dict[str, Any]] = [
+        {"ansible.builtin.set_fact": facts},
+        {"ansible.builtin.include_role": role},
+        {"ansible.builtin.debug": {"msg": "AGENTS {{ telemetry_apps[0].agents | sort | join(' ') }}."}},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    variables = {"telemetry_auth_strategy": "noauth", "telemetry_alarm_evaluation": evaluates}
+    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")]
+    completed = subprocess.run(
+        [*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert f"AGENTS {' '.join(agents)}." in completed.stdout, completed.stdout + completed.stderr
+
+
+def checked_telemetry(folder: Path, url: str, **more: object) -> str:
+    """Return what Ansible prints when telemetry checks the URL of its database and its other variables."""
     role = {"name": "grove.wsgi.telemetry", "tasks_from": "check.yml"}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
-    variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url}
+    variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url, **more}
     command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
     completed = subprocess.run(
         [*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False, cwd=REPOSITORY

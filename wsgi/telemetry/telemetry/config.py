@@ -15,6 +15,8 @@ from oslo_config import cfg
 MAX_BODY = 10 * 1024 * 1024
 # Every database accepts this number in LIMIT, and one more.
 BIGGEST_LIMIT = 2**31 - 2
+# This host, and the link: services that trust local callers, and metadata services of clouds.
+REFUSED_NETWORKS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"]
 
 DEFAULT_OPTIONS = [
     cfg.StrOpt(
@@ -80,6 +82,63 @@ ALARM_OPTIONS = [
         "action_schemes",
         default=["log", "test", "http", "https", "trust+http", "trust+https"],
         help="Schemes that an alarm's actions may have.",
+    ),
+    cfg.IntOpt("evaluation_interval", default=60, min=1, help="Seconds between two evaluations of an alarm."),
+    cfg.FloatOpt(
+        "evaluation_lease",
+        default=30.0,
+        min=1.0,
+        help="Seconds after which other evaluators take the alarms of an evaluator that is gone.",
+    ),
+    cfg.IntOpt(
+        "notifier_workers",
+        default=8,
+        min=1,
+        max=256,
+        help="Number of requests that telemetry-notifier sends at a time.",
+    ),
+    cfg.FloatOpt(
+        "rest_notifier_timeout",
+        default=10.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds that a receiver may take, from the connection to the status of its answer.",
+    ),
+    cfg.IntOpt(
+        "rest_notifier_max_retries",
+        default=12,
+        min=0,
+        help="Number of further attempts after a receiver did not accept a notification.",
+    ),
+    cfg.FloatOpt(
+        "rest_notifier_retry_pause",
+        default=5.0,
+        min=0.01,
+        help="Seconds before the second attempt. Each pause is twice as long as the one before, up to 300 s.",
+    ),
+    cfg.IntOpt(
+        "notification_time_to_live",
+        default=86400,
+        min=1,
+        help="Seconds after which a notification that was not delivered is deleted.",
+    ),
+    cfg.BoolOpt(
+        "rest_notifier_ssl_verify",
+        default=True,
+        help="Whether the certificates of receivers are verified. An action's query may say otherwise: "
+        "ceilometer-alarm-ssl-verify=0 or aodh-alarm-ssl-verify=0.",
+    ),
+    cfg.StrOpt(
+        "rest_notifier_ca_bundle_certificate_path",
+        help="File with the certificate authorities of receivers. If unset: those of the system.",
+    ),
+    cfg.StrOpt("rest_notifier_certificate_file", help="File with the client certificate for receivers."),
+    cfg.StrOpt("rest_notifier_certificate_key", help="File with the key of the client certificate, if it is separate."),
+    cfg.ListOpt(
+        "rest_notifier_refused_networks",
+        default=REFUSED_NETWORKS,
+        help="Networks to whose addresses no notification is sent. Users choose the receivers, and the notifier may "
+        "reach what users do not.",
     ),
 ]
 DATABASE_OPTIONS = [

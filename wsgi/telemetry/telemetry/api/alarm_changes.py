@@ -8,10 +8,10 @@ from typing import Any
 import pecan
 
 from telemetry import json_text, timestamps
+from telemetry.alarms import changes
 from telemetry.api import identity
 from telemetry.storage.records import Alarm, AlarmChange
 
-CREATION, RULE_CHANGE, STATE_TRANSITION, DELETION = "creation", "rule change", "state transition", "deletion"
 TIMES = ("timestamp", "state_timestamp")
 
 
@@ -47,9 +47,5 @@ def announce(entry: AlarmChange | None) -> None:
     """Send an entry to the message bus, if one is configured."""
     if entry is None or pecan.request.notifier is None:
         return
-    payload = dataclasses.asdict(entry) | {
-        "timestamp": entry.timestamp.isoformat(),
-        "detail": json_text.loads_stored(entry.detail),
-    }
-    event_type = f"alarm.{entry.type.replace(' ', '_')}"
-    pecan.request.notifier.announce(event_type, payload, entry.user_id, entry.project_id)
+    payload = changes.payload(entry)
+    pecan.request.notifier.announce(changes.event_type(entry), payload, entry.user_id, entry.project_id)

@@ -1,10 +1,7 @@
 """telemetry-collector: read notifications from the message bus and store their samples and events."""
 
 import logging
-import signal
 import sys
-import threading
-from typing import Any
 
 from oslo_config import cfg
 
@@ -23,13 +20,7 @@ def collect(conf: cfg.ConfigOpts) -> None:
         raise TelemetryError("No message bus is configured: set [DEFAULT] transport_url")
     stores = Stores(conf)
     stores.check()
-    stop = threading.Event()
-
-    def end(number: int, frame: Any) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    stop = options.stop_signals()
     listener = make_listener(conf, stores)
     listener.start()
     LOG.info("Collecting from %s", ", ".join(conf.collector.topics))

@@ -1,5 +1,6 @@
 """telemetry-expirer: delete samples, events and alarm history that are older than their time to live."""
 
+import contextlib
 import datetime as dt
 import logging
 import sys
@@ -8,6 +9,7 @@ from oslo_config import cfg
 
 from telemetry import timestamps
 from telemetry.cmd import options
+from telemetry.errors import NotSupportedError
 from telemetry.storage.stores import Stores
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +37,9 @@ def expire(conf: cfg.ConfigOpts) -> None:
         LOG.info("%d events deleted", stores.event.expire_events(before))
     if before := _oldest_to_keep(database.alarm_history_time_to_live):
         LOG.info("%d alarm changes deleted", stores.alarm.expire_alarm_history(before))
+    if before := _oldest_to_keep(conf.alarm.notification_time_to_live):
+        with contextlib.suppress(NotSupportedError):
+            LOG.info("%d notifications deleted", stores.evaluation.expire_notifications(before))
 
 
 def main() -> int:

@@ -1,12 +1,27 @@
 """Runs a command: reads its configuration, and reports an error in one line."""
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from oslo_config import cfg
 
 from telemetry import config
 from telemetry.errors import TelemetryError
+
+
+def stop_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def end(number: int, frame: Any) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return stop
 
 
 def run(

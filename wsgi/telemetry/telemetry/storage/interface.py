@@ -6,7 +6,7 @@ BadQueryError for a query that the store cannot answer.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from oslo_config import cfg
 
@@ -149,6 +149,87 @@ class AlarmStore:
         raise NotSupportedError("Expiring alarm history is not implemented")
 
 
+class EvaluationStore:
+    """What telemetry-evaluator and telemetry-notifier keep beside the alarms: leases, and notifications to be sent."""
+
+    def alarms_between(self, first: str, end: str | None) -> list[records.Alarm]:
+        """List the enabled alarms whose ids are `first` or greater, and less than `end` (None: no limit), by their ids.
+
+        A change of state that a crash interrupted is completed first.
+        """
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def alarm_states(self, alarm_ids: Sequence[str]) -> dict[str, str]:
+        """Return the states of alarms by their ids, without those that do not exist."""
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def change_alarm_state(
+        self,
+        alarm: records.Alarm,
+        state: str,
+        now: dt.datetime,
+        change: records.AlarmChange | None,
+        pending: Sequence[records.Notification],
+    ) -> bool:
+        """Set the state of an alarm, and store the change and pending notifications: all of them or none.
+
+        Return False, and store nothing, if the alarm is no longer as `alarm` has it: it has another state, or was
+        changed, disabled or deleted. `state` may be the state that the alarm has.
+        """
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def leases(self) -> list[records.Lease]:
+        """List all leases, by their names."""
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def take_leases(self, names: Sequence[str], owner: str, now: dt.datetime, expires: dt.datetime) -> list[str]:
+        """Make `owner` the owner of each lease that has no other owner, or that expired. Return the names of these."""
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def renew_leases(self, owner: str, expires: dt.datetime) -> list[str]:
+        """Set the end of each lease that `owner` still owns. Return their names."""
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def release_leases(self, owner: str, names: Sequence[str]) -> None:
+        """Make leases of `owner` free for others."""
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def begin_work(self, name: str, owner: str, now: dt.datetime, last: dt.datetime) -> bool:
+        """Set when the work of a lease was begun to `now`, if it was begun at `last` or before.
+
+        Return False if it was begun since, or if `owner` has no such lease at `now`.
+        """
+        raise NotSupportedError("Evaluating alarms is not implemented")
+
+    def due_notifications(
+        self, now: dt.datetime, limit: int, without: Collection[str] = ()
+    ) -> list[records.Notification]:
+        """List notifications that are due, the earliest first, except for the receivers in `without`.
+
+        A notification is not listed while an older one of the same alarm for the same action is stored.
+        """
+        raise NotSupportedError("Sending notifications is not implemented")
+
+    def claim_notification(self, notification: records.Notification, due: dt.datetime) -> bool:
+        """Begin an attempt: set the time of the next one, and count this one, in the store and in `notification`.
+
+        Return False if another process did so since the notification was listed, or deleted it.
+        """
+        raise NotSupportedError("Sending notifications is not implemented")
+
+    def postpone_notification(self, notification: records.Notification, due: dt.datetime) -> None:
+        """Set the time of the next attempt."""
+        raise NotSupportedError("Sending notifications is not implemented")
+
+    def delete_notification(self, notification: records.Notification) -> None:
+        """Delete a notification that was delivered or given up."""
+        raise NotSupportedError("Sending notifications is not implemented")
+
+    def expire_notifications(self, before: dt.datetime) -> int:
+        """Delete notifications created before `before`. Return their number."""
+        raise NotSupportedError("Sending notifications is not implemented")
+
+
 class EventStore:
     """Events, their types and traits."""
 
@@ -181,8 +262,8 @@ class EventStore:
         raise NotSupportedError("Expiring events is not implemented")
 
 
-class Driver(MeteringStore, AlarmStore, EventStore):
-    """A store for all three purposes.
+class Driver(MeteringStore, AlarmStore, EvaluationStore, EventStore):
+    """A store for all purposes.
 
     `url` is the connection URL; its scheme named the driver. The constructor must not wait for the store. `check` and
     the other methods report a store that does not answer.

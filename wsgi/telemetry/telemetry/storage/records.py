@@ -119,6 +119,34 @@ class AlarmChange:
     severity: str | None = None
 
 
+@dataclass(slots=True)
+class Notification:
+    """A message about an alarm for one receiver, which waits to be sent.
+
+    `receiver` is the part of the action that names the server. `due` is the time of the next attempt. `attempts` is the
+    number of attempts that were begun.
+    """
+
+    notification_id: str
+    alarm_id: str
+    action: str
+    receiver: str
+    body: dict[str, Any]
+    created: dt.datetime
+    due: dt.datetime
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right of a process, the owner, to a piece of work until it expires; and when this work was begun last."""
+
+    name: str
+    owner: str
+    expires: dt.datetime
+    begun: dt.datetime
+
+
 class TraitType(enum.IntEnum):
     """The type of a trait. The API uses the name in lower case."""
 

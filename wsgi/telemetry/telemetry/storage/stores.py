@@ -8,7 +8,7 @@ import stevedore.driver
 from oslo_config import cfg
 
 from telemetry.errors import TelemetryError, UnavailableError
-from telemetry.storage.interface import AlarmStore, Driver, EventStore, MeteringStore
+from telemetry.storage.interface import AlarmStore, Driver, EvaluationStore, EventStore, MeteringStore
 
 LOG = logging.getLogger(__name__)
 NAMESPACE = "telemetry.storage"
@@ -69,6 +69,11 @@ class Stores:
     @property
     def alarm(self) -> AlarmStore:
         """The store of alarms."""
+        return self.driver("alarm")
+
+    @property
+    def evaluation(self) -> EvaluationStore:
+        """The store of what is kept to evaluate alarms: that of the alarms."""
         return self.driver("alarm")
 
     @property

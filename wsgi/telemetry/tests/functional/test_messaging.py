@@ -268,3 +268,40 @@ def test_wire_form(make_api: Any, rabbit: tuple[str, Any]) -> None:
     assert signing.is_signed(posted, SECRET)
     assert inner["_context_user" if "_context_user" in inner else "event_type"]
     assert posted["monotonic_time"] is None
+
+
+def test_changes_of_the_evaluator(make_api: Any, clean: str, tmp_path: Path, rabbit: tuple[str, Any]) -> None:
+    """telemetry-evaluator announces a change of state, as the API does."""
+    (tmp_path / "telemetry.conf").write_text(
+        f"[DEFAULT]\ntransport_url = {rabbit[0]}\n[database]\nconnection = {clean}\n[alarm]\nevaluation_interval = 1\n"
+        "[publisher_notifier]\ntopics = evaluated\n"
+    )
+    api = make_api()
+    rule = {"meter_name": "cpu", "threshold": 1, "comparison_operator": "gt", "period": 86400}
+    body = {"name": "a", "type": "threshold", "threshold_rule": rule}
+    alarm_id = api.post_json("/v2/alarms", body, headers=ADMIN, status=201).json["alarm_id"]
+    one = sample(counter_volume=2)
+    del one["timestamp"]
+    api.post_json("/v2/meters/cpu?direct=true", [one], status=201)
+    command = [sys.executable, "-m", "telemetry.cmd.evaluator", "--config-file", str(tmp_path / "telemetry.conf")]
+    bus_url = rabbit[0].replace("rabbit://", "amqp://")
+    with (
+        open(tmp_path / "log", "wb") as log,
+        kombu.connection.Connection(bus_url) as connection,  # type: ignore[no-untyped-call]
+    ):
+        queue = connection.SimpleQueue(
+            "evaluated.info", queue_opts={"durable": False}, exchange_opts={"durable": False}
+        )
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            received = queue.get(timeout=240)
+            received.ack()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(120) == 0
+            queue.close()
+    message = json.loads(received.payload["oslo.message"])
+    assert message["event_type"] == "alarm.state_transition"
+    assert message["payload"]["alarm_id"] == alarm_id
+    assert message["payload"]["detail"]["state"] == "alarm"
+    assert message["payload"]["on_behalf_of"] == "admin-project"

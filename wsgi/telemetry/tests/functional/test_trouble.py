@@ -225,8 +225,8 @@ def _mongodb_version(url: str, version: str | None) -> Iterator[None]:
 
 
 def test_older_schema(monkeypatch: pytest.MonkeyPatch, clean: str) -> None:
-    monkeypatch.setattr(mongodb_schema if clean.startswith("mongodb") else schema, "HEAD", "0002")
-    with pytest.raises(SchemaMismatchError, match=r"older than 0002, .*needs\. Run: telemetry-upgrade"):
+    monkeypatch.setattr(mongodb_schema if clean.startswith("mongodb") else schema, "HEAD", "9999")
+    with pytest.raises(SchemaMismatchError, match=r"older than 9999, .*needs\. Run: telemetry-upgrade"):
         application(clean)
 
 

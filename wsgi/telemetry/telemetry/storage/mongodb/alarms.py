@@ -31,8 +31,9 @@ def _document(record: Alarm) -> Document:
     return values
 
 
-def _alarm(document: Document) -> Alarm:
-    values = dict(document)
+def from_document(document: Document) -> Alarm:
+    """Return the alarm of a document."""
+    values = {name: value for name, value in document.items() if name != "unfinished"}
     values.update({name: json_text.loads_stored(values[name]) for name in JSON_FIELDS})
     values.update({name: timestamps.from_microseconds(values[name]) for name in TIME_FIELDS})
     return Alarm(alarm_id=values.pop("_id"), **values)
@@ -60,7 +61,7 @@ def listing(db: Any, criteria: AlarmFilter) -> list[Alarm]:
     where = _conditions(criteria, ("name", "enabled", "state", "type", "severity"))
     if criteria.alarm_id is not None:
         where.append({"_id": {"$eq": criteria.alarm_id}})
-    alarms = [_alarm(document) for document in db.alarm.find(conditions.every(where)).sort(NEWEST_FIRST)]
+    alarms = [from_document(document) for document in db.alarm.find(conditions.every(where)).sort(NEWEST_FIRST)]
     if criteria.meter is not None:
         # The meter is part of the rule's JSON text.
         alarms = [alarm for alarm in alarms if alarm.rule.get("meter_name") == criteria.meter]
@@ -75,7 +76,10 @@ def create(db: Any, record: Alarm, change: AlarmChange | None) -> None:
 
 def update(db: Any, record: Alarm, change: AlarmChange | None) -> None:
     """Replace an alarm. Raises NotFoundError."""
-    if not db.alarm.replace_one({"_id": record.alarm_id}, _document(record)).matched_count:
+    values = _document(record)
+    del values["_id"]
+    # Not replaced: a change of state that is not complete stays in the document.
+    if not db.alarm.update_one({"_id": record.alarm_id}, {"$set": values}).matched_count:
         raise NotFoundError(f"Alarm {record.alarm_id} not found")
     _add_to_history(db, change)
 
@@ -89,10 +93,11 @@ def delete(db: Any, alarm_id: str, change: AlarmChange | None) -> None:
 
 def _add_to_history(db: Any, change: AlarmChange | None) -> None:
     if change is not None:
-        db.alarm_history.insert_one(_change_document(change))
+        db.alarm_history.insert_one(change_document(change))
 
 
-def _change_document(change: AlarmChange) -> Document:
+def change_document(change: AlarmChange) -> Document:
+    """Return an entry of the history as it is stored."""
     values = dataclasses.asdict(change)
     values["_id"] = values.pop("event_id")
     values["timestamp"], values["at"] = timestamps.to_microseconds(change.timestamp), change.timestamp
@@ -108,7 +113,7 @@ def stored_changes(db: Any, page: PageRequest) -> Page[AlarmChange]:
 
 def record_changes(db: Any, changes: Sequence[AlarmChange]) -> Stored:
     """Store entries of the history. An entry whose event_id is stored already is a duplicate."""
-    by_id = {change.event_id: _change_document(change) for change in changes}
+    by_id = {change.event_id: change_document(change) for change in changes}
     stored = insert_missing(db.alarm_history, list(by_id.values()))
     return Stored(stored, len(changes) - stored)
 
@@ -125,7 +130,9 @@ def history(db: Any, criteria: HistoryFilter) -> list[AlarmChange]:
 
 def query_alarms(db: Any, expression: Expression | None, orderings: Sequence[Ordering], limit: int) -> list[Alarm]:
     """List alarms for which the expression is true; without orderings newest first."""
-    return [_alarm(document) for document in _query(db.alarm, Compiler(ALARM_FIELDS), expression, orderings, limit)]
+    return [
+        from_document(document) for document in _query(db.alarm, Compiler(ALARM_FIELDS), expression, orderings, limit)
+    ]
 
 
 def query_history(

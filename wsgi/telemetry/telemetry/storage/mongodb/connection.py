@@ -140,12 +140,12 @@ class Database:
         with translated():
             yield self._db()
 
-    def upgrade(self) -> str:
-        """Create what is missing. Return the version of the schema."""
+    def upgrade(self, revision: str) -> str:
+        """Create what a version of the schema needs. Return this version."""
         with translated():
-            schema.upgrade(self._db())
+            schema.upgrade(self._db(), revision)
             schema.apply_retention(self._db(), self._conf)
-        return schema.HEAD
+        return revision
 
     def apply_retention(self) -> None:
         """Make the server delete old documents as the configuration has it now."""

@@ -1,7 +1,7 @@
 """The driver for MongoDB: runs a function of this package's modules on the database."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from oslo_config import cfg
 
@@ -18,7 +18,18 @@ from telemetry.storage.filters import (
     StatisticsRequest,
 )
 from telemetry.storage.interface import EVERY_CAPABILITY, Counts, Driver
-from telemetry.storage.mongodb import alarms, counts, events, expiry, metering, schema, statistics, writing
+from telemetry.storage.mongodb import (
+    alarms,
+    counts,
+    evaluation,
+    events,
+    expiry,
+    metering,
+    notifications,
+    schema,
+    statistics,
+    writing,
+)
 from telemetry.storage.mongodb.complex_query import SAMPLE_FIELDS, Compiler
 from telemetry.storage.mongodb.connection import Database
 
@@ -37,8 +48,9 @@ class MongoDriver(Driver):
 
     def upgrade(self, revision: str = "head") -> str | None:
         if revision not in ("head", *schema.REVISIONS):
-            raise SchemaMismatchError(f"The schema of MongoDB has no version {revision}, but {schema.HEAD}")
-        return self.database.upgrade()
+            known = ", ".join(schema.REVISIONS)
+            raise SchemaMismatchError(f"The schema of MongoDB has no version {revision}, but {known}")
+        return self.database.upgrade(schema.HEAD if revision == "head" else revision)
 
     def apply_retention(self) -> None:
         self.database.apply_retention()
@@ -133,6 +145,71 @@ class MongoDriver(Driver):
     def expire_alarm_history(self, before: dt.datetime) -> int:
         with self.database.use() as db:
             return expiry.alarm_changes(db, before)
+
+    def alarms_between(self, first: str, end: str | None) -> list[records.Alarm]:
+        with self.database.use() as db:
+            return evaluation.alarms_between(db, first, end)
+
+    def alarm_states(self, alarm_ids: Sequence[str]) -> dict[str, str]:
+        with self.database.use() as db:
+            return evaluation.states(db, alarm_ids)
+
+    def change_alarm_state(
+        self,
+        alarm: records.Alarm,
+        state: str,
+        now: dt.datetime,
+        change: records.AlarmChange | None,
+        pending: Sequence[records.Notification],
+    ) -> bool:
+        with self.database.use() as db:
+            return evaluation.change_state(db, alarm, state, now, change, pending)
+
+    def leases(self) -> list[records.Lease]:
+        with self.database.use() as db:
+            return evaluation.leases(db)
+
+    def take_leases(self, names: Sequence[str], owner: str, now: dt.datetime, expires: dt.datetime) -> list[str]:
+        with self.database.use() as db:
+            return evaluation.take(db, names, owner, now, expires)
+
+    def renew_leases(self, owner: str, expires: dt.datetime) -> list[str]:
+        with self.database.use() as db:
+            return evaluation.renew(db, owner, expires)
+
+    def release_leases(self, owner: str, names: Sequence[str]) -> None:
+        with self.database.use() as db:
+            evaluation.release(db, owner, names)
+
+    def begin_work(self, name: str, owner: str, now: dt.datetime, last: dt.datetime) -> bool:
+        with self.database.use() as db:
+            return evaluation.begin_work(db, name, owner, now, last)
+
+    def due_notifications(
+        self, now: dt.datetime, limit: int, without: Collection[str] = ()
+    ) -> list[records.Notification]:
+        with self.database.use() as db:
+            return notifications.due(db, now, limit, without)
+
+    def claim_notification(self, notification: records.Notification, due: dt.datetime) -> bool:
+        with self.database.use() as db:
+            if not notifications.claim(db, notification, due):
+                return False
+        notification.due = due
+        notification.attempts += 1
+        return True
+
+    def postpone_notification(self, notification: records.Notification, due: dt.datetime) -> None:
+        with self.database.use() as db:
+            notifications.postpone(db, notification.notification_id, due)
+
+    def delete_notification(self, notification: records.Notification) -> None:
+        with self.database.use() as db:
+            notifications.delete(db, notification)
+
+    def expire_notifications(self, before: dt.datetime) -> int:
+        with self.database.use() as db:
+            return notifications.expire(db, before)
 
     def record_events(self, events_: Iterable[records.Event]) -> records.Stored:
         with self.database.use() as db:

@@ -7,6 +7,8 @@ resource_meter  the meters of a resource, with the owner and metadata of the sam
 sample          one document for each measurement
 event           one document for each event, with its traits
 alarm, alarm_history
+alarm_lease         which process evaluates which alarms
+alarm_notification  messages about alarms that were not sent yet
 schema          the version
 
 Times are microseconds since 1970, since a date of MongoDB has milliseconds only. `at` is the same time as a date: the
@@ -24,7 +26,7 @@ from oslo_config import cfg
 from telemetry.storage import versions
 
 # Oldest first.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 VERSION_ID = "version"
 INDEXES: Mapping[str, list[list[tuple[str, int]]]] = {
@@ -59,7 +61,11 @@ INDEXES: Mapping[str, list[list[tuple[str, int]]]] = {
     ],
     "alarm": [[("project_id", 1)], [("user_id", 1)], [("timestamp", -1)]],
     "alarm_history": [[("alarm_id", 1), ("timestamp", -1)], [("timestamp", 1), ("_id", 1)]],
+    "alarm_lease": [[("owner", 1)]],
+    "alarm_notification": [[("due", 1)], [("line", 1), ("created", 1)], [("created", 1)]],
 }
+# Collections by the version that brought them. An older release does not know them.
+SINCE = {"0002": ("alarm_lease", "alarm_notification")}
 # The option with the time to live of the documents in a collection.
 TIMES_TO_LIVE = {
     "sample": "metering_time_to_live",
@@ -84,15 +90,22 @@ def require_head(version: str | None) -> None:
     versions.require(version, HEAD, REVISIONS)
 
 
-def upgrade(db: Db) -> None:
-    """Create the indexes and write the version. Raises SchemaMismatchError for the schema of a newer release."""
+def upgrade(db: Db, revision: str = HEAD) -> None:
+    """Create the indexes of a version, delete the collections of newer ones, and write the version.
+
+    Raises SchemaMismatchError for the schema of a newer release.
+    """
     version = current(db)
-    if version is not None:
+    if version is not None and version not in REVISIONS:
         require_head(version)
+    newer = {name for since, names in SINCE.items() if since > revision for name in names}
     for name, indexes in INDEXES.items():
+        if name in newer:
+            db[name].drop()
+            continue
         for keys in indexes:
             db[name].create_index(keys)
-    db.schema.update_one({"_id": VERSION_ID}, {"$set": {"version": HEAD}}, upsert=True)
+    db.schema.update_one({"_id": VERSION_ID}, {"$set": {"version": revision}}, upsert=True)
 
 
 def apply_retention(db: Db, conf: cfg.ConfigOpts) -> None:

@@ -28,7 +28,8 @@ def _columns(record: Alarm) -> dict[str, Any]:
     return values
 
 
-def _alarm(row: Any) -> Alarm:
+def from_row(row: Any) -> Alarm:
+    """Return the alarm of a row."""
     values = dict(row._mapping)
     values.update({name: json_text.loads_stored(values[name]) for name in JSON_COLUMNS})
     values.update({name: timestamps.from_microseconds(values[name]) for name in TIME_COLUMNS})
@@ -57,7 +58,7 @@ def listing(connection: sa.Connection, criteria: AlarmFilter) -> list[Alarm]:
     where = _conditions(alarm, criteria, ("alarm_id", "name", "enabled", "state", "type", "severity"))
     query = sa.select(alarm).where(*where)
     rows = connection.execute(query.order_by(alarm.c.timestamp.desc(), alarm.c.alarm_id))
-    alarms = [_alarm(row) for row in rows]
+    alarms = [from_row(row) for row in rows]
     if criteria.meter is not None:
         # The meter is part of the rule's JSON. Each of the three databases searches JSON in its own way.
         alarms = [alarm for alarm in alarms if alarm.rule.get("meter_name") == criteria.meter]
@@ -67,7 +68,7 @@ def listing(connection: sa.Connection, criteria: AlarmFilter) -> list[Alarm]:
 def create(connection: sa.Connection, record: Alarm, change: AlarmChange | None) -> None:
     """Store a new alarm and its change."""
     connection.execute(sa.insert(alarm), _columns(record))
-    _add_to_history(connection, change)
+    add_to_history(connection, change)
 
 
 def update(connection: sa.Connection, record: Alarm, change: AlarmChange | None) -> None:
@@ -76,17 +77,18 @@ def update(connection: sa.Connection, record: Alarm, change: AlarmChange | None)
     result = connection.execute(sa.update(alarm).where(alarm.c.alarm_id == record.alarm_id).values(values))
     if not result.rowcount:
         raise NotFoundError(f"Alarm {record.alarm_id} not found")
-    _add_to_history(connection, change)
+    add_to_history(connection, change)
 
 
 def delete(connection: sa.Connection, alarm_id: str, change: AlarmChange | None) -> None:
     """Delete an alarm; its history stays until it expires. Raises NotFoundError."""
     if not connection.execute(sa.delete(alarm).where(alarm.c.alarm_id == alarm_id)).rowcount:
         raise NotFoundError(f"Alarm {alarm_id} not found")
-    _add_to_history(connection, change)
+    add_to_history(connection, change)
 
 
-def _add_to_history(connection: sa.Connection, change: AlarmChange | None) -> None:
+def add_to_history(connection: sa.Connection, change: AlarmChange | None) -> None:
+    """Store a change, if there is one."""
     if change is not None:
         connection.execute(sa.insert(alarm_history), _change_columns(change))
 
@@ -131,7 +133,7 @@ def query_alarms(
     connection: sa.Connection, expression: Expression | None, orderings: Sequence[Ordering], limit: int
 ) -> list[Alarm]:
     """List alarms for which the expression is true; without orderings newest first."""
-    return [_alarm(row) for row in _query(connection, alarm, alarm.c.alarm_id, expression, orderings, limit)]
+    return [from_row(row) for row in _query(connection, alarm, alarm.c.alarm_id, expression, orderings, limit)]
 
 
 def query_history(

@@ -1,7 +1,7 @@
 """The driver for SQLite, PostgreSQL and MariaDB: runs a function of this package's modules in a transaction."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from oslo_config import cfg
 
@@ -21,9 +21,11 @@ from telemetry.storage.sqlalchemy import (
     alarms,
     complex_query,
     counts,
+    evaluation,
     events,
     expiry,
     meters,
+    notifications,
     resources,
     samples,
     schema,
@@ -134,6 +136,64 @@ class SQLDriver(Driver):
 
     def expire_alarm_history(self, before: dt.datetime) -> int:
         return expiry.alarm_changes(self.database, before)
+
+    def alarms_between(self, first: str, end: str | None) -> list[records.Alarm]:
+        with self.database.read() as connection:
+            return evaluation.alarms_between(connection, first, end)
+
+    def alarm_states(self, alarm_ids: Sequence[str]) -> dict[str, str]:
+        with self.database.read() as connection:
+            return evaluation.states(connection, alarm_ids)
+
+    def change_alarm_state(
+        self,
+        alarm: records.Alarm,
+        state: str,
+        now: dt.datetime,
+        change: records.AlarmChange | None,
+        pending: Sequence[records.Notification],
+    ) -> bool:
+        return self.database.write(
+            lambda connection: evaluation.change_state(connection, alarm, state, now, change, pending)
+        )
+
+    def leases(self) -> list[records.Lease]:
+        with self.database.read() as connection:
+            return evaluation.leases(connection)
+
+    def take_leases(self, names: Sequence[str], owner: str, now: dt.datetime, expires: dt.datetime) -> list[str]:
+        return self.database.write(lambda connection: evaluation.take(connection, names, owner, now, expires))
+
+    def renew_leases(self, owner: str, expires: dt.datetime) -> list[str]:
+        return self.database.write(lambda connection: evaluation.renew(connection, owner, expires))
+
+    def release_leases(self, owner: str, names: Sequence[str]) -> None:
+        self.database.write(lambda connection: evaluation.release(connection, owner, names))
+
+    def begin_work(self, name: str, owner: str, now: dt.datetime, last: dt.datetime) -> bool:
+        return self.database.write(lambda connection: evaluation.begin_work(connection, name, owner, now, last))
+
+    def due_notifications(
+        self, now: dt.datetime, limit: int, without: Collection[str] = ()
+    ) -> list[records.Notification]:
+        with self.database.read() as connection:
+            return notifications.due(connection, now, limit, without)
+
+    def claim_notification(self, notification: records.Notification, due: dt.datetime) -> bool:
+        if not self.database.write(lambda connection: notifications.claim(connection, notification, due)):
+            return False
+        notification.due = due
+        notification.attempts += 1
+        return True
+
+    def postpone_notification(self, notification: records.Notification, due: dt.datetime) -> None:
+        self.database.write(lambda connection: notifications.postpone(connection, notification.notification_id, due))
+
+    def delete_notification(self, notification: records.Notification) -> None:
+        self.database.write(lambda connection: notifications.delete(connection, notification.notification_id))
+
+    def expire_notifications(self, before: dt.datetime) -> int:
+        return self.database.write(lambda connection: notifications.expire(connection, before))
 
     def record_events(self, events_: Iterable[records.Event]) -> records.Stored:
         batch = list(events_) if isinstance(events_, Iterator) else events_

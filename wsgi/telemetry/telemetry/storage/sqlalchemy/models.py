@@ -5,6 +5,8 @@ resource_state       one row for each owner, source and metadata that samples of
 state_metadata       the values in the metadata of a state, with their types, for queries
 resource_meter       the meters of a resource, with the state of the sample that was inserted last
 sample               one row for each measurement
+alarm_lease          which process evaluates which alarms
+alarm_notification   messages about alarms that were not sent yet
 """
 
 from typing import Any
@@ -142,6 +144,32 @@ alarm_history = sa.Table(
     sa.Column("detail", LongText, nullable=False),
     sa.Column("severity", sa.String(50)),
     sa.Column("timestamp", Micros, nullable=False, index=True),
+    **PLAIN,
+)
+alarm_lease = sa.Table(
+    "alarm_lease",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("owner", sa.String(128), nullable=False),
+    sa.Column("expires", Micros, nullable=False),
+    sa.Column("begun", Micros, nullable=False),
+    **PLAIN,
+)
+alarm_notification = sa.Table(
+    "alarm_notification",
+    metadata,
+    sa.Column("notification_id", sa.String(128), primary_key=True),
+    sa.Column("alarm_id", sa.String(128), nullable=False),
+    sa.Column("action", LongText, nullable=False),
+    sa.Column("receiver", Name, nullable=False),
+    # A digest of the alarm and the action: notifications with the same digest are sent one after the other.
+    sa.Column("line", sa.String(64), nullable=False),
+    sa.Column("body", LongText, nullable=False),
+    sa.Column("created", Micros, nullable=False),
+    sa.Column("due", Micros, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index("ix_alarm_notification_due", "due"),
+    sa.Index("ix_alarm_notification_line", "line", "created"),
     **PLAIN,
 )
 event_type = sa.Table(

@@ -8,7 +8,7 @@ from telemetry.errors import SchemaMismatchError
 from telemetry.storage import versions
 
 # Oldest first. The API does not load alembic to read them from the folder; a test compares both.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "telemetry_schema"
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -8,6 +8,7 @@ import pecan
 from pecan import rest
 
 from telemetry import timestamps
+from telemetry.alarms import changes
 from telemetry.api import alarm_actions, alarm_changes, alarm_scope, identity, scoping
 from telemetry.api.errors import ClientSideError, ProjectNotAuthorizedError
 from telemetry.api.expose import expose
@@ -110,7 +111,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
             _check_name_free(new.name, new.project_id, _("Alarm with name=%s exists") % new.name, self._id)
         if new.state == old.state:
             new.state_timestamp = old.state_timestamp
-        entry = alarm_changes.change(alarm_changes.RULE_CHANGE, new, alarm_changes.difference(old, new))
+        entry = alarm_changes.change(changes.RULE_CHANGE, new, alarm_changes.difference(old, new))
         pecan.request.stores.alarm.update_alarm(new, entry)
         alarm_changes.announce(entry)
         return Alarm.from_record(new)
@@ -120,7 +121,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
         """Delete the alarm; its history stays until it expires."""
         identity.enforce("delete_alarm")
         alarm = self._alarm()
-        entry = alarm_changes.change(alarm_changes.DELETION, alarm)
+        entry = alarm_changes.change(changes.DELETION, alarm)
         pecan.request.stores.alarm.delete_alarm(self._id, entry)
         alarm_changes.announce(entry)
 
@@ -140,7 +141,7 @@ class AlarmController(rest.RestController):  # type: ignore[misc]
             raise ClientSideError(_("state invalid"))
         now = timestamps.utcnow()
         alarm = dataclasses.replace(self._alarm(), state=state, state_timestamp=now, timestamp=now)
-        entry = alarm_changes.change(alarm_changes.STATE_TRANSITION, alarm, {"state": state})
+        entry = alarm_changes.change(changes.STATE_TRANSITION, alarm, {"state": state})
         pecan.request.stores.alarm.update_alarm(alarm, entry)
         alarm_changes.announce(entry)
         return alarm.state
@@ -171,7 +172,7 @@ class AlarmsController(rest.RestController):  # type: ignore[misc]
         alarm_scope.limit_rule(alarm)
         _check_quota(alarm)
         _check_name_free(alarm.name, alarm.project_id, _("Alarm with name='%s' exists") % alarm.name)
-        entry = alarm_changes.change(alarm_changes.CREATION, alarm)
+        entry = alarm_changes.change(changes.CREATION, alarm)
         pecan.request.stores.alarm.create_alarm(alarm, entry)
         alarm_changes.announce(entry)
         return Alarm.from_record(alarm)

@@ -1,0 +1,179 @@
+"""Measures the evaluation of alarms: alarms.py sqlite|postgresql|mariadb|mongodb [--alarms 10000] [--processes 1]
+
+The program starts the database, stores alarms, and two samples of a resource for each. It then runs evaluators as
+processes, and prints how many alarms they evaluate in a minute: first while each alarm changes its state and makes a
+notification, then while none changes. See README.md.
+"""
+
+import argparse
+import contextlib
+import datetime as dt
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "wsgi" / "telemetry"))
+NAMES = ("sqlite", "postgresql", "mariadb", "mongodb")
+BATCH = 1000
+
+
+def configuration(url: str) -> cfg.ConfigOpts:
+    """Return a configuration in which each call of `step` evaluates all alarms once."""
+    from telemetry import config
+
+    conf = config.load(conf=cfg.ConfigOpts(), files=["/dev/null"], logging=False)
+    conf.set_override("connection", url, group="database")
+    conf.set_override("evaluation_interval", 3600, group="alarm")
+    conf.set_override("evaluation_lease", 30, group="alarm")
+    return conf
+
+
+def fill(url: str, alarms: int) -> None:
+    """Store alarms on the meter cpu of a resource each, and two samples of each resource."""
+    from telemetry import timestamps
+    from telemetry.storage.records import Alarm, Sample
+    from telemetry.storage.stores import Stores
+
+    stores = Stores(configuration(url))
+    for driver in stores.all:
+        driver.upgrade()
+    now = timestamps.utcnow()
+
+    def sample(number: int) -> Sample:
+        return Sample(
+            meter="cpu",
+            type="gauge",
+            unit="%",
+            volume=float(90 + number % 2),
+            user_id="u",
+            project_id=f"p{number // 2 % 100}",
+            resource_id=f"r{number // 2}",
+            source="openstack",
+            # Both are in the window until the second pass ends.
+            timestamp=now - dt.timedelta(seconds=1 + number % 2),
+            metadata={"flavor": "m1"},
+            message_id=str(uuid.uuid4()),
+        )
+
+    for begin in range(0, 2 * alarms, BATCH):
+        stores.metering.record_samples([sample(n) for n in range(begin, min(begin + BATCH, 2 * alarms))])
+    for number in range(alarms):
+        project = f"p{number % 100}"
+        query = [
+            {"field": "resource_id", "op": "eq", "value": f"r{number}"},
+            {"field": "project_id", "op": "eq", "value": project},
+        ]
+        stores.alarm.create_alarm(
+            Alarm(
+                alarm_id=str(uuid.uuid4()),
+                type="threshold",
+                enabled=True,
+                name=f"alarm {number}",
+                description="",
+                timestamp=now,
+                user_id="u",
+                project_id=project,
+                state="ok",
+                state_timestamp=now,
+                ok_actions=[],
+                alarm_actions=["https://receiver.example/"],
+                insufficient_data_actions=[],
+                repeat_actions=False,
+                rule={
+                    "meter_name": "cpu",
+                    "query": query,
+                    "period": 3600,
+                    "comparison_operator": "gt",
+                    "threshold": 80.0,
+                    "statistic": "avg",
+                    "evaluation_periods": 1,
+                    "exclude_outliers": False,
+                },
+                time_constraints=[],
+                severity="low",
+            ),
+            None,
+        )
+    stores.close()
+
+
+def evaluate(url: str, processes: int, ready: Any, results: Any) -> None:
+    """Evaluate the alarms of this process in two passes. Put the number and the seconds of each into `results`."""
+    from telemetry.alarms.evaluation import Evaluation
+    from telemetry.alarms.evaluator import Evaluator
+    from telemetry.storage.stores import Stores
+
+    conf = configuration(url)
+    stores = Stores(conf)
+    for changes in (True, False):
+        evaluation = Evaluation(conf, stores, Evaluator(conf, stores, lambda entry: None))
+        # Each process tells the others of itself first, and then takes its share.
+        for _ in range(processes + 1):
+            evaluation.partition.balance()
+            ready.wait()
+        begun, cpu = time.monotonic(), time.process_time()
+        count = 0
+        # The second pass would not be due for an hour.
+        for part in evaluation.partition.due(0):
+            if evaluation.partition.begin(part, 0) is not None:
+                count += evaluation._evaluate(part, threading.Event())
+        results.put((changes, count, time.monotonic() - begun, time.process_time() - cpu))
+        ready.wait()
+        evaluation.partition.leave()
+        ready.wait()
+    stores.close()
+
+
+def report(results: Iterable[tuple[bool, int, float, float]]) -> None:
+    """Print the figures of both passes."""
+    rows = list(results)
+    for changes in (True, False):
+        passed = [row for row in rows if row[0] is changes]
+        count, seconds = sum(row[1] for row in passed), max(row[2] for row in passed)
+        cpu = sum(row[3] for row in passed)
+        print(
+            f"{'each changes its state' if changes else 'none changes':24}{count} alarms in {seconds:.1f} s: "
+            f"{60 * count / seconds:.0f} alarms a minute, {60 * count / cpu:.0f} in a minute of processor time"
+        )
+
+
+def main() -> int:
+    """Start the database, fill it, evaluate, print. Return the exit status."""
+    from tests import servers
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("database", choices=NAMES)
+    parser.add_argument("--alarms", type=int, default=10_000)
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        if options.database == "sqlite":
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp", prefix="telemetry-bench-"))
+            url = f"sqlite:///{folder}/telemetry.sqlite"
+        else:
+            url = stack.enter_context(getattr(servers, options.database)())[0]
+        fill(url, options.alarms)
+        context = multiprocessing.get_context("spawn")
+        results, ready = context.Queue(), context.Barrier(options.processes)
+        arguments = (url, options.processes, ready, results)
+        processes = [context.Process(target=evaluate, args=arguments) for _ in range(options.processes)]
+        for process in processes:
+            process.start()
+        rows = [results.get() for _ in range(2 * options.processes)]
+        for process in processes:
+            process.join()
+        report(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
