@@ -18,6 +18,7 @@ def evaluate(conf: cfg.ConfigOpts) -> None:
     """Evaluate until SIGTERM or SIGINT. Raises TelemetryError with another release's schema."""
     stores = Stores(conf)
     stores.check()
+    stores.evaluation.check_evaluation()
     stop = options.stop_signals()
     announcer = Announcer(conf)
     evaluation = Evaluation(conf, stores, Evaluator(conf, stores, announcer.announce))

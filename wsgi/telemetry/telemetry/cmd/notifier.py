@@ -17,6 +17,7 @@ def notify(conf: cfg.ConfigOpts) -> None:
     """Send notifications until SIGTERM or SIGINT. Raises TelemetryError with another release's schema."""
     stores = Stores(conf)
     stores.check()
+    stores.evaluation.check_evaluation()
     stop = options.stop_signals()
     notifier = Notifier(conf, stores.evaluation, Delivery(conf))
     LOG.info("Sending notifications of alarms")

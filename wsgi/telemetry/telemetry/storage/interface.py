@@ -152,6 +152,9 @@ class AlarmStore:
 class EvaluationStore:
     """What telemetry-evaluator and telemetry-notifier keep beside the alarms: leases, and notifications to be sent."""
 
+    def check_evaluation(self) -> None:
+        """Raise SchemaMismatchError, which names the command to run, if the store lacks what these methods need."""
+
     def alarms_between(self, first: str, end: str | None) -> list[records.Alarm]:
         """List the enabled alarms whose ids are `first` or greater, and less than `end` (None: no limit), by their ids.
 

@@ -26,7 +26,7 @@ from oslo_config import cfg
 from telemetry.storage import versions
 
 # Oldest first.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 VERSION_ID = "version"
 INDEXES: Mapping[str, list[list[tuple[str, int]]]] = {
@@ -64,8 +64,6 @@ INDEXES: Mapping[str, list[list[tuple[str, int]]]] = {
     "alarm_lease": [[("owner", 1)]],
     "alarm_notification": [[("due", 1)], [("line", 1), ("created", 1)], [("created", 1)]],
 }
-# Collections by the version that brought them. An older release does not know them.
-SINCE = {"0002": ("alarm_lease", "alarm_notification")}
 # The option with the time to live of the documents in a collection.
 TIMES_TO_LIVE = {
     "sample": "metering_time_to_live",
@@ -91,18 +89,14 @@ def require_head(version: str | None) -> None:
 
 
 def upgrade(db: Db, revision: str = HEAD) -> None:
-    """Create the indexes of a version, delete the collections of newer ones, and write the version.
+    """Create the indexes of a version, and write the version.
 
     Raises SchemaMismatchError for the schema of a newer release.
     """
     version = current(db)
     if version is not None and version not in REVISIONS:
         require_head(version)
-    newer = {name for since, names in SINCE.items() if since > revision for name in names}
     for name, indexes in INDEXES.items():
-        if name in newer:
-            db[name].drop()
-            continue
         for keys in indexes:
             db[name].create_index(keys)
     db.schema.update_one({"_id": VERSION_ID}, {"$set": {"version": revision}}, upsert=True)

@@ -137,6 +137,10 @@ class SQLDriver(Driver):
     def expire_alarm_history(self, before: dt.datetime) -> int:
         return expiry.alarm_changes(self.database, before)
 
+    def check_evaluation(self) -> None:
+        with self.database.read() as connection:
+            schema.require_additions(connection)
+
     def alarms_between(self, first: str, end: str | None) -> list[records.Alarm]:
         with self.database.read() as connection:
             return evaluation.alarms_between(connection, first, end)

@@ -6,17 +6,28 @@ import sqlalchemy as sa
 
 from telemetry.errors import SchemaMismatchError
 from telemetry.storage import versions
+from telemetry.storage.sqlalchemy.models import alarm_lease, alarm_notification, metadata
 
 # Oldest first. The API does not load alembic to read them from the folder; a test compares both.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "telemetry_schema"
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Tables that a release from before their time does not use. They have no version of their own: that release starts and
+# serves beside them, during an upgrade and after a rollback.
+ADDITIONS = (alarm_lease, alarm_notification)
 
 
 def require_head(version: str | None) -> None:
     """Raise SchemaMismatchError, which names the command to run, unless `version` is the one that this code needs."""
     versions.require(version, HEAD, REVISIONS)
+
+
+def require_additions(connection: sa.Connection) -> None:
+    """Raise SchemaMismatchError, which names the command to run, unless all additions are there."""
+    present = sa.inspect(connection).get_table_names()
+    if missing := [table.name for table in ADDITIONS if table.name not in present]:
+        raise SchemaMismatchError(f"The database lacks the table {missing[0]}. Run: telemetry-upgrade")
 
 
 def current(connection: sa.Connection) -> str | None:
@@ -46,3 +57,4 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
                 alembic.command.upgrade(settings, revision)
         except alembic.util.CommandError as error:
             raise SchemaMismatchError(str(error)) from error
+        metadata.create_all(connection, tables=list(ADDITIONS))
