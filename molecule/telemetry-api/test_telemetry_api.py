@@ -1,4 +1,4 @@
-"""The Telemetry v2 API behind Apache: each command of its client, several writers, an alarm, its timer, and its page."""
+"""The Telemetry v2 API behind Apache: each command of its client, several writers, an alarm, the timer, the page."""
 
 from __future__ import annotations
 

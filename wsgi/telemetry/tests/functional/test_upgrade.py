@@ -6,7 +6,7 @@ from telemetry.errors import SchemaMismatchError
 from telemetry.storage.filters import AlarmFilter
 from telemetry.storage.interface import Driver
 from telemetry.storage.mongodb.driver import MongoDriver
-from telemetry.storage.sqlalchemy import schema
+from telemetry.storage.sqlalchemy import models, schema
 from telemetry.storage.sqlalchemy.driver import SQLDriver
 from telemetry.storage.stores import load_driver
 
@@ -39,7 +39,7 @@ def test_what_an_earlier_release_did_not_have_is_added(clean: str, api: webtest.
 
 def _remove_additions(driver: Driver) -> None:
     if isinstance(driver, SQLDriver):
-        schema.metadata.drop_all(driver.database.engine(), tables=list(schema.ADDITIONS))
+        models.metadata.drop_all(driver.database.engine(), tables=list(schema.ADDITIONS))
     else:
         assert isinstance(driver, MongoDriver)
         with driver.database.use() as db:
