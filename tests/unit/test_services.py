@@ -237,3 +237,22 @@ def test_the_page_of_telemetry_is_off_unless_it_is_wanted(
     assert on["static"] == {"/ui": "telemetry/ui"}
     assert on["headers"]["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert (on["headers"]["X-Frame-Options"], on["headers"]["X-Own"]) == (None, "a")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "service_manager", "agents"),
+    [
+        (True, "systemd", ["evaluator", "notifier"]),
+        ("yes", "systemd", ["evaluator", "notifier"]),
+        ("no", "systemd", []),
+        # A host without systemd has no agents.
+        (True, "service", []),
+    ],
+)
+def test_the_agents_that_evaluate_alarms(
+    tmp_path: Path, wanted: bool | str, service_manager: str, agents: list[str]
+) -> None:
+    facts = {"service_mgr": service_manager}
+    variables = {"telemetry_alarm_evaluation": wanted, "telemetry_auth_strategy": "noauth", "ansible_facts": facts}
+    [record] = evaluate(tmp_path, services=["telemetry"], wsgi_services=["telemetry"], **variables)["telemetry"]
+    assert sorted(record["agents"]) == agents
