@@ -2,8 +2,9 @@
 
 Usage: mixed_load.py PLAN. Runs on the host with Python's standard library only.
 
-The JSON file PLAN has ``seconds`` and ``askers``. Each asker has ``name``, ``service`` and ``requests``, and repeats
-the requests in a thread of its own. A request has:
+The JSON file PLAN has ``seconds``, ``least``, ``longest`` and ``askers``. The askers send for as many ``seconds``.
+Then they go on until each service has given the ``least`` number of right answers, or for ``longest`` seconds in all.
+Each asker has ``name``, ``service`` and ``requests``, and repeats the requests in a thread of its own. A request has:
 
 method, url, headers, body: what is sent. {n} in a body becomes a number that no other request has.
 status: the status of the answer; 0 stands for any below 300.
@@ -25,7 +26,8 @@ from urllib.parse import urlsplit
 with open(sys.argv[1], encoding="utf-8") as stream:
     plan = json.load(stream)
 numbers = itertools.count(1)
-until = time.monotonic() + plan["seconds"]
+begun = time.monotonic()
+services = {asker["service"] for asker in plan["askers"]}
 counts: dict[str, dict[str, int]] = {}
 examples: dict[str, list[str]] = {}
 lock = threading.Lock()
@@ -90,10 +92,18 @@ def ask(connections: dict[str, http.client.HTTPConnection], request: dict[str, A
     return "; ".join(wrong)
 
 
+def ended() -> bool:
+    """Return whether the askers are to stop."""
+    seconds = time.monotonic() - begun
+    with lock:
+        enough = all(counts.get(service, {}).get("right", 0) >= plan["least"] for service in services)
+    return seconds > plan["longest"] or (enough and seconds > plan["seconds"])
+
+
 def repeat(asker: dict[str, Any]) -> None:
     connections: dict[str, http.client.HTTPConnection] = {}
     for request in itertools.cycle(asker["requests"]):
-        if time.monotonic() > until:
+        if ended():
             return
         wrong = ask(connections, request)
         with lock:
