@@ -106,8 +106,8 @@ def test_agents_with_notify_are_ready_when_they_report_it(web1: Host) -> None:
     web1.run("systemctl", "restart", unit("early"))
     assert state("early") == "running"
     web1.run("systemctl", "restart", "--no-block", unit("late"))
-    assert wait_for(lambda: "start" if state("late") == "start" else "", 10)
-    assert wait_for(lambda: "running" if state("late") == "running" else "", 10)
+    assert wait_for(lambda: "start" if state("late") == "start" else "", 60)
+    assert wait_for(lambda: "running" if state("late") == "running" else "", 60)
 
 
 def test_agents_that_no_record_has_are_removed(web1: Host) -> None:
