@@ -287,7 +287,7 @@ def test_the_live_generation_serves_on_when_its_parent_is_killed(server: Server)
         workers = processes.children(pid)
 
         def work(pid: int = pid) -> None:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             handover.stopped(server.settings, "signal")
             for _ in range(20):
                 assert asked() in ("one", "two")
@@ -312,7 +312,7 @@ def test_a_stop_ends_everything(server: Server) -> None:
     handover.begin(server.settings)
     first = state.running(server.settings)[0].parent()
     assert first is not None
-    os.kill(first, signal.SIGKILL)
+    kill(first)
     for result in ("signal", "core-dump", "exit-code"):
         handover.stopped(server.settings, result)
         assert handover.orphans(server.settings)
@@ -321,13 +321,22 @@ def test_a_stop_ends_everything(server: Server) -> None:
     assert handover.orphans(server.settings) == {}
 
 
+def kill(pid: int) -> None:
+    """Kill a process and wait until it has ended, as systemd does before it tells anybody."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not processes.has_ended(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_start_ends_what_the_live_generation_does_not_need(server: Server) -> None:
     handover.prepare(server.settings)
     new = handover.begin(server.settings).parent()
     first = state.running(server.settings)[0].parent()
     assert first is not None
     assert new is not None
-    os.kill(first, signal.SIGKILL)
+    kill(first)
     handover.clear(server.settings)
     assert processes.command_line(new) == ""
     assert set(handover.orphans(server.settings).values()) == {1}
