@@ -253,6 +253,12 @@ def test_the_agents_that_evaluate_alarms(
     tmp_path: Path, wanted: bool | str, service_manager: str, agents: list[str]
 ) -> None:
     facts = {"service_mgr": service_manager}
-    variables = {"telemetry_alarm_evaluation": wanted, "telemetry_auth_strategy": "noauth", "ansible_facts": facts}
-    [record] = evaluate(tmp_path, services=["telemetry"], wsgi_services=["telemetry"], **variables)["telemetry"]
+    [record] = evaluate(
+        tmp_path,
+        services=["telemetry"],
+        wsgi_services=["telemetry"],
+        telemetry_auth_strategy="noauth",
+        telemetry_alarm_evaluation=wanted,
+        ansible_facts=facts,
+    )["telemetry"]
     assert sorted(record["agents"]) == agents
