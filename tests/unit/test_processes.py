@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
@@ -57,6 +59,30 @@ def test_a_process_that_has_ended_is_no_child_any_more() -> None:
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert processes.parent_of(process.pid) == os.getpid()
+        assert process.pid not in processes.children(os.getpid())
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+SYS_exit = {"x86_64": 60}.get(os.uname().machine, 93)
+ctypes.CDLL(None).syscall(SYS_exit, 0)
+"""
+
+
+def test_a_process_whose_first_thread_alone_has_ended_goes_on() -> None:
+    """A kill of a server with many threads looks like that for a moment, in which its sockets still listen."""
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS]) as process:
+        stat = Path("/proc", str(process.pid), "stat")
+        deadline = time.monotonic() + 30
+        while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert not processes.has_ended(process.pid)
+        assert process.pid in processes.children(os.getpid())
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert processes.has_ended(process.pid)
         assert process.pid not in processes.children(os.getpid())
 
 

@@ -41,7 +41,7 @@ def start_time(pid: int) -> int:
 
 def has_ended(pid: int) -> bool:
     """Return whether ``pid`` is gone, or waits as a zombie for its parent. It has no open file then."""
-    return _stat(pid)[:1] in ([], [b"Z"], [b"X"])
+    return _have_ended(_stat(pid))
 
 
 def start_clock(pid: int) -> float:
@@ -84,8 +84,7 @@ def children_by_parent() -> dict[int, set[int]]:
     families: dict[int, set[int]] = {}
     for pid in pids():
         fields = _stat(pid)
-        # A process that has ended stays in the table (as a zombie) until its parent has asked how it ended.
-        if fields and fields[0] not in (b"Z", b"X"):
+        if not _have_ended(fields):
             families.setdefault(int(fields[1]), set()).add(pid)
     return families
 
@@ -136,6 +135,15 @@ def _stat(pid: int) -> list[bytes]:
         return []
     # The program's name, in brackets, may hold spaces and brackets itself.
     return content.rpartition(b")")[2].split()
+
+
+def _have_ended(stat: list[bytes]) -> bool:
+    """Return whether the process of these fields has ended.
+
+    It stays in the table (as a zombie) until its parent has asked how it ended. While it ends, its first thread may
+    be a zombie before the others, which have its files open. Field 20 is the number of threads.
+    """
+    return not stat or (stat[0] in (b"Z", b"X") and int(stat[17]) <= 1)
 
 
 def program(pid: int) -> str:

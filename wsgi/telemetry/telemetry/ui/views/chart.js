@@ -169,7 +169,8 @@ async function statistics(wanted, signal) {
   let period = chosen;
   if (wanted.range !== "own" && from !== null) {
     // A time that ends now has periods that begin at round times.
-    to = Date.now();
+    // The API is asked for whole seconds, and the last one counts.
+    to = (Math.floor(Date.now() / SECOND) + 1) * SECOND;
     period ??= fitting(to - from);
     from = period ? Math.floor(from / (period * SECOND)) * period * SECOND : from;
   }
