@@ -46,7 +46,7 @@ def lock(name: str) -> Iterator[None]:
         yield
 
 
-def podman(*arguments: str, timeout: float = 120) -> str:
+def podman(*arguments: str, timeout: float = 300) -> str:
     """Run podman with settings that work without CAP_SYS_RESOURCE; return its output, or raise HostError."""
     command = ["podman", *arguments]
     environment = os.environ | {"CONTAINERS_CONF": str(_containers_conf())}
