@@ -72,7 +72,7 @@ class Reader:
     def write(self) -> None:
         """Write the inventory. The host's address and the authority of its downloads are what a page cannot know."""
         reached = {"ansible_connection": "grove_host", "ansible_host": self.host.container}
-        settings = {**reached, "uv_ca_bundle": "/usr/local/share/grove-ca.crt"}
+        settings = {**reached, **command_line.DOWNLOADS}
         page.inventory(self.inventory, self.recipes, {"web1": settings}, self.more)
 
     def grove(self, command: str) -> str:

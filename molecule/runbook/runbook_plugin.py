@@ -59,7 +59,7 @@ class Operator:
     def write(self) -> None:
         """Write the inventory. The host's address and the authority of its downloads are what a page cannot know."""
         reached = {"ansible_connection": "grove_host", "ansible_host": self.host.container}
-        settings = {**reached, "uv_ca_bundle": "/usr/local/share/grove-ca.crt"}
+        settings = {**reached, **command_line.DOWNLOADS}
         (self.inventory / "group_vars").mkdir(parents=True, exist_ok=True)
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump({"wsgi": {"hosts": {"web1": settings}}}))
         variables = {**self.variables, "wsgi_apps": [self.record, self.shop]}

@@ -8,6 +8,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+DOWNLOADS = {"uv_ca_bundle": "/usr/local/share/grove-ca.crt", "uv_environment": {"UV_HTTP_RETRIES": "8"}}
+"""What an inventory says of the downloads of a test host. On a busy machine, uv's three attempts may all fail."""
+
 
 def grove(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run shell commands in which ``./grove`` stands for the program of this clone; return their output.
