@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from httpd_modules import guard_file, mod_wsgi_files
+from ports import free_port
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
@@ -167,12 +168,6 @@ class Server:
     @property
     def log(self) -> str:
         return (self.folder / "error.log").read_text()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_certificate(folder: Path) -> None:

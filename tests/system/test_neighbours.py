@@ -16,7 +16,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import ap
 from httpd_modules import PYTHON, REPOSITORY, make_daemon_python, mod_wsgi_files
 from jinja2 import Environment, FileSystemLoader
 from open_files import OpenFiles
+from ports import free_port
 from record_settings import SETTINGS, SPEC
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev")
@@ -134,13 +134,6 @@ def application(environ, start_response):
 
 application = door.stamp(application, json.load(open(here + "/RELEASE.json"))["id"])
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until(attempt: Callable[[], bool], seconds: float = 10) -> None:

@@ -33,6 +33,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemon
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
+from ports import free_port
 
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 
@@ -139,13 +140,6 @@ class Slots:
             process.wait()
         self.front.shutdown()
         self.front.server_close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(port: int, path: str) -> int:

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 import axe_core_python
 import browser
 import pytest
-from system.test_guard import free_port
+from ports import free_port
 from system.test_report import DESK, PAPER, PHONE, RULES, WIDER
 from test_telemetry import PACKAGE, installed
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATHS = ("/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin")
-PORTS = range(18700, 18800)
+PORTS = range(28_000, 32_000)
+"""Many, so that two runs at the same time rarely choose the same one; below those that the kernel gives to clients."""
 
 
 class MissingError(Exception):
