@@ -86,7 +86,7 @@ class Server:
                 cwd=self._folder,
                 env=self._environment,
             )
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._folder / "log").read_text(errors="replace")[-2000:])
