@@ -103,7 +103,7 @@ class Page:
 
     def until(self, script: str, *arguments: Any) -> Any:
         """Wait until a script returns something true, and return it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not (value := self.browser.ask(script, *arguments)):
             assert time.monotonic() < end, self.text()
             time.sleep(0.1)
