@@ -27,7 +27,7 @@ ARGUMENTS = (
 )
 KEYS = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 """Numbers of keys, as browsers know them."""
-SECONDS = 60
+SECONDS = 240
 """For one command; the start of the browser on a busy machine takes the longest."""
 
 
@@ -100,7 +100,11 @@ def running(folder: Path) -> Iterator[Browser]:
                 match[1] for line in driver.stdout if (match := re.search(r"started successfully on port (\d+)", line))
             )
             options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
-            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            wanted = {
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "timeouts": {"script": SECONDS * 1000, "pageLoad": SECONDS * 1000},
+            }
             address = f"http://127.0.0.1:{port}/session"
             session = call(address, {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
             try:

@@ -77,7 +77,7 @@ class Front:
     def send(self, port: int, request: bytes, tls: ssl.SSLContext | None = None, name: str | None = None) -> bytes:
         """Send bytes on a connection of its own, and return what comes back until it is closed."""
         with contextlib.ExitStack() as stack:
-            connection: socket.socket = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connection: socket.socket = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             if tls is not None:
                 connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
             connection.sendall(request)
@@ -202,13 +202,13 @@ def running(
     finally:
         if process is not None:
             process.terminate()
-            process.wait(30)
+            process.wait(90)
         shutil.rmtree(base)
 
 
 def wait_until_served(ports: list[int], process: subprocess.Popen[bytes]) -> None:
     """Wait until Apache accepts connections to every port."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     for port in ports:
         while True:
             assert process.poll() is None, "Apache has ended"

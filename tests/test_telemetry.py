@@ -31,7 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.debian_packages("postgresql", "mariadb-server", "rabbitmq-server")
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_telemetry(installed: Path) -> None:
     paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
     processes = [

@@ -14,7 +14,7 @@ SCRAPE = """
 import time, urllib.error, urllib.request
 begin = time.monotonic()
 try:
-    with urllib.request.urlopen("http://127.0.0.1:9117/metrics", timeout=9) as answer:
+    with urllib.request.urlopen("http://127.0.0.1:9117/metrics", timeout=30) as answer:
         status, text = answer.status, answer.read().decode()
 except urllib.error.URLError as error:
     status, text = 0, str(error)
@@ -22,16 +22,16 @@ print(json.dumps({"status": status, "text": text, "seconds": time.monotonic() - 
 """
 LIVE = """
 import urllib.request
-with urllib.request.urlopen("http://127.0.0.1:9118/api/state", timeout=9) as answer:
+with urllib.request.urlopen("http://127.0.0.1:9118/api/state", timeout=30) as answer:
     print(json.dumps([process["process_group"] for process in json.load(answer)["processes"]]))
 """
 
 
 def value(host: Host, name: str, **labels: str) -> float:
-    """Return the sum of the samples with these labels. Fails if the program does not answer within 5 seconds."""
+    """Return the sum of the samples with these labels. Fails after the 10 seconds of Prometheus."""
     answer = host.python(SCRAPE)
     assert answer["status"] == 200, answer["text"]
-    assert answer["seconds"] < 5
+    assert answer["seconds"] < 10
     return total(answer["text"], name, labels)
 
 
@@ -71,7 +71,7 @@ def test_every_app_is_in_one_scrape(host: Host) -> None:
     assert value(host, "grove_part_up") == 4
     # Each process of each slot has told how busy it is.
     every = sum(len(host.daemons(record["name"], colour)) for record in host.apps for colour in COLOURS)
-    assert wait_for(lambda: has(host, every, "grove_telemetry_processes"), 20)
+    assert wait_for(lambda: has(host, every, "grove_telemetry_processes"))
 
 
 def test_a_scrape_while_apache_is_reloaded(host: Host) -> None:
@@ -88,7 +88,7 @@ def test_a_scrape_while_apache_is_reloaded(host: Host) -> None:
 
 def test_the_live_page_knows_every_slot(host: Host) -> None:
     expected = {f"{record['name']}-{colour}" for record in host.apps for colour in COLOURS}
-    assert wait_for(lambda: "yes" if expected <= set(host.python(LIVE)) else "", 20)
+    assert wait_for(lambda: "yes" if expected <= set(host.python(LIVE)) else "")
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_program_that_hangs_is_started_again(host: Host) -> None:
         assert host.ask("test2", "/").status == 200
         time.sleep(1)
     host.run("kill", "-INT", *map(str, old))
-    assert wait_for(lambda: "" if set(host.daemons("test2", "green")) & set(old) else "yes", 40)
-    assert wait_for(lambda: main() if main() not in ("0", stopped) else "", 40)
-    assert wait_for(lambda: has(host, 4, "grove_part_up"), 20)
+    assert wait_for(lambda: "" if set(host.daemons("test2", "green")) & set(old) else "yes", 90)
+    assert wait_for(lambda: main() if main() not in ("0", stopped) else "", 90)
+    assert wait_for(lambda: has(host, 4, "grove_part_up"))
 
 
 def test_the_program_has_no_rights(host: Host) -> None:

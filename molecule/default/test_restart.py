@@ -26,4 +26,4 @@ def test_a_restarted_host_serves_what_it_served(host: Host) -> None:
         except OSError:
             return ""
 
-    assert wait_for(answers, 30)
+    assert wait_for(answers, 120)

@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from entries import RUNBOOK, Entry, entries
 from runbook_plugin import Operator
-from served import Host
+from served import Host, wait_for
 
 BACKUPS = "/var/backups/bookstore"
 
@@ -221,11 +221,14 @@ def test_a_forgotten_transaction(operator: Operator, entry: Entry) -> None:
     client = [*machine.enter(host.container), "mariadb", "--unbuffered", "bookstore"]
     with subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forgotten:
         assert forgotten.stdin
+        assert forgotten.stdout
         forgotten.stdin.write(
             "START TRANSACTION;\nSELECT count(*) FROM titles;\nDELETE FROM titles WHERE title = 'none';\n"
+            "SELECT 'left open' AS state;\n"
         )
         forgotten.stdin.flush()
-        time.sleep(1)
+        while forgotten.stdout.readline() != "left open\n":
+            assert forgotten.poll() is None
         change = subprocess.Popen(
             [
                 *machine.enter(host.container),
@@ -235,11 +238,12 @@ def test_a_forgotten_transaction(operator: Operator, entry: Entry) -> None:
                 "ALTER TABLE titles ADD COLUMN IF NOT EXISTS year INT",
             ]
         )
-        time.sleep(1)
+        waiting = "SELECT count(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+        assert wait_for(lambda: host.run("mariadb", "-Ne", waiting).strip().strip("0"))
         with ThreadPoolExecutor(2) as pool:
             asked = [pool.submit(operator.ask, "/titles") for _ in range(2)]
             operator.follow(entry)
-            assert change.wait(20) == 0
+            assert change.wait(120) == 0
             assert {answer.result() for answer in asked} <= {200, 502, 504}
         forgotten.kill()
 
@@ -391,10 +395,12 @@ def end_certificate(operator: Operator, ago: datetime.timedelta) -> None:
     builder = builder.not_valid_before(now() - datetime.timedelta(days=397)).not_valid_after(now() - ago)
     for extension in valid.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
-    text = builder.sign(key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM)  # type: ignore[arg-type]
+    ended = builder.sign(key, hashes.SHA384())  # type: ignore[arg-type]
+    text = ended.public_bytes(serialization.Encoding.PEM)
     (folder / "web1" / "shop.crt").write_bytes(text)
     [path] = set(
         re.findall(r'SSLCertificateFile "(.*)"', operator.host.run("sh", "-c", "cat /etc/apache2/sites-enabled/*shop*"))
     )
     operator.host.run("sh", "-c", f"cat >{path}; apachectl graceful", stdin=text.decode())
-    time.sleep(2)
+    # Apache's former processes serve until the new ones have started.
+    assert wait_for(lambda: "new" if served_certificate(operator.host) == ended else "")

@@ -110,7 +110,7 @@ class Host:
         if form is not None:
             body = urlencode(form).encode()
             sent_headers["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection(address or self.address, port, timeout=20)
+        connection = http.client.HTTPConnection(address or self.address, port, timeout=60)
         try:
             if authority is not None:
                 connection.connect()
@@ -136,7 +136,7 @@ from concurrent.futures import ThreadPoolExecutor
 name, path, times = arguments
 header, _, credential = open("/var/lib/grove/door.header").read().strip().partition(": ")
 def ask(_):
-    connection = http.client.HTTPConnection("127.0.0.1", 9080, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", 9080, timeout=60)
     connection.request("GET", path, headers={"Host": name, header: credential})
     answer = connection.getresponse()
     text = answer.read().decode()
@@ -187,7 +187,7 @@ with ThreadPoolExecutor(times) as pool:
         app, _, kind = name.rpartition("-")
         return self.run("cat", f"/var/log/{app}/output.log" if kind == "output" else f"/var/log/apache2/{name}.log")
 
-    def log_with(self, name: str, *patterns: str, seconds: float = 5) -> str:
+    def log_with(self, name: str, *patterns: str, seconds: float = 60) -> str:
         """Return a log as soon as every pattern is in it; fail when that takes too long."""
         missing = list(patterns)
 
@@ -201,7 +201,7 @@ with ThreadPoolExecutor(times) as pool:
         return text
 
 
-def wait_for(attempt: Callable[[], str], seconds: float = 10) -> str:
+def wait_for(attempt: Callable[[], str], seconds: float = 60) -> str:
     """Call ``attempt`` until it returns a text that is not empty, or the time is up; return its last result."""
     end = time.monotonic() + seconds
     while not (result := attempt()) and time.monotonic() < end:

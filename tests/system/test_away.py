@@ -55,13 +55,12 @@ class Consumer:
         self._connection.close()
 
 
-def until(watch: away.Watch, ready: bool, seconds: float = 10) -> float:
-    """Wait until the watch is ready, or is not; return the seconds that it took."""
-    begun = time.monotonic()
+def until(watch: away.Watch, ready: bool) -> None:
+    """Wait until the watch is ready, or is not."""
+    deadline = time.monotonic() + 120
     while watch.ready is not ready:
-        assert time.monotonic() - begun < seconds, watch.reason
+        assert time.monotonic() < deadline, watch.reason
         time.sleep(0.02)
-    return time.monotonic() - begun
 
 
 def test_requests_are_accepted_once_each_queue_has_had_a_consumer(broker: tuple[away.Node, Any]) -> None:
@@ -72,25 +71,27 @@ def test_requests_are_accepted_once_each_queue_has_had_a_consumer(broker: tuple[
     assert "conductor" in watch.reason
     # The connections of the consumers end with the broker.
     kept = [Consumer(node, "conductor")]
+    begun = time.monotonic()
     second = Consumer(node, "scheduler")
+    until(watch, True)
     # Agents that have just come first report that they are up.
-    assert until(watch, True) >= 0.3
+    assert time.monotonic() - begun >= away.SETTLE_SECONDS
     # The restart of an agent refuses nothing: the queue keeps the messages.
     second.stop()
     time.sleep(0.5)
-    assert until(watch, True) == pytest.approx(0, abs=0.01)
+    assert watch.ready
     # A new process finds the agents there, and accepts at once.
     kept.append(Consumer(node, "scheduler"))
     fresh = away.Watch((node,), ("conductor", "scheduler"))
     fresh.start()
     assert fresh.wait() is True
     server.stop()
-    assert until(watch, False) < 3
+    until(watch, False)
     assert "is away" in watch.reason
-    assert until(fresh, False) < 3
+    until(fresh, False)
     server.start()
     # The queues are there again, and nobody takes their messages.
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while "no agent takes messages" not in watch.reason:
         assert time.monotonic() < deadline, watch.reason
         time.sleep(0.05)
@@ -143,7 +144,7 @@ def test_a_postgresql_that_starts_or_recovers_is_away(postgresql: tuple[away.Dat
     database, server, data = postgresql
     assert database.is_away() is True
     server.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while database.is_away():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -47,11 +47,11 @@ def running(account: str, folder: Path, install: list[str], command: list[str]) 
 
 
 def answer(ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
-    """Return the first answer without a problem."""
+    """Return the first answer without a problem that counts this connection alone, not one of an earlier attempt."""
     end = time.monotonic() + START_SECONDS
     while True:
         found = ask()
-        if found is not None and found["problem"] is None:
+        if found is not None and found["problem"] is None and found["now"] == 1:
             return found
         assert time.monotonic() < end, found
         time.sleep(0.2)

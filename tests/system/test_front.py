@@ -36,7 +36,7 @@ def small(name: str, **more: Any) -> dict[str, Any]:
 def openssl(*words: object, stdin: str = "") -> str:
     """Run openssl and return all that it prints."""
     command = ["openssl", *map(str, words)]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
 
 
@@ -311,11 +311,12 @@ def test_requests_through_doors_are_not_in_the_access_log(front: Front) -> None:
     front.ask(PLAIN, "/through-a-door", DOOR, "X-Grove-Slot: green")
     front.ask(PLAIN, "/of-root", DOOR)
     front.ask(PLAIN, "/of-a-client", "X-Grove-Slot: green")
-    end = time.monotonic() + 5
-    while "/of-a-client" not in (log := (front.root / f"logs/{ONE}-access.log").read_text()):
+    logged = ("/of-root", "/of-a-client")
+    end = time.monotonic() + 60
+    while not all(path in (log := (front.root / f"logs/{ONE}-access.log").read_text()) for path in logged):
         assert time.monotonic() < end, log
         time.sleep(0.05)
-    assert ("/of-root" in log, "/through-a-door" in log) == (True, False)
+    assert "/through-a-door" not in log
 
 
 def test_root_says_what_a_trusted_proxy_may_say(front: Front, behind_proxy: Front) -> None:
@@ -394,7 +395,7 @@ def test_head_of_a_file(front: Front) -> None:
 
 def test_a_connection_is_kept_while_a_client_polls(front: Front) -> None:
     """Clients of OpenStack ask every five seconds; Apache closed the connection at that moment."""
-    connection = http.client.HTTPConnection("127.0.0.1", PLAIN, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", PLAIN, timeout=60)
     ports = set()
     for pause in (0, 6):
         time.sleep(pause)
@@ -485,7 +486,7 @@ def handshake(port: int, *options: object, wait: float = 0) -> str:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         time.sleep(wait)
         # The end of the input ends the connection.
-        return process.communicate(b"", timeout=10)[0].decode()
+        return process.communicate(b"", timeout=60)[0].decode()
 
 
 @pytest.mark.parametrize(

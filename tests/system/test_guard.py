@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,13 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.module_utils.generation import connections
 from httpd_modules import guard_file, mod_wsgi_files
+from ports import free_port
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
 
 MODULES = ("mpm_event", "authz_core", "alias", "reqtimeout", "ssl", "socache_shmcb", "rewrite")
 APPLICATION = """
-import hashlib, json, time
+import hashlib, json, os, time
 from urllib.parse import parse_qsl
 def application(environ, start_response):
     query = dict(parse_qsl(environ["QUERY_STRING"]))
@@ -54,8 +57,10 @@ def application(environ, start_response):
         content_type = query["type"]
         def pieces():
             for number in range(3):
-                yield b"%d\\n" % number * int(query["times"])
-                time.sleep(0.7)
+                yield b"%d\\n" % number * 10
+                end = time.monotonic() + 60
+                while not os.path.exists(query["received"]) and time.monotonic() < end:
+                    time.sleep(0.02)
         body = pieces()
     start_response("200 OK", [("Content-Type", content_type)])
     return body
@@ -79,7 +84,7 @@ MaxSpareThreads 128
 MaxRequestWorkers 128
 Timeout 60
 FlushMaxThreshold 262144
-RequestReadTimeout handshake=10 header=10-20,MinRate=500 body=2,MinRate=500
+RequestReadTimeout handshake=60 header=60-120,MinRate=500 body=12,MinRate=500
 ErrorLog error.log
 LogLevel info
 WSGISocketPrefix {folder}/wsgi
@@ -133,7 +138,7 @@ class Server:
         connection = socket.socket()
         if small:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(("127.0.0.1", self.tls_port if tls else self.port))
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -143,25 +148,22 @@ class Server:
 
     def ask(self, path: str, body: Any = None, method: str = "GET", **fields: str) -> tuple[int, bytes]:
         """Send a request, with a body that may be an iterable of pieces; return status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, body=body, headers=fields, encode_chunked=not isinstance(body, bytes))
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
         return answer.status, content
 
-    def seconds(self, path: str) -> float:
-        """Return how long a request takes."""
-        begun = time.monotonic()
-        assert self.ask(path)[0] == 200
-        return time.monotonic() - begun
+    @property
+    def parent(self) -> int:
+        return int((self.folder / "run.pid").read_text())
 
     @property
     def children(self) -> list[int]:
         """The processes that serve connections: they hold the listening sockets and do not belong to an application."""
-        parent = int((self.folder / "run.pid").read_text())
         names = {path: path.read_text() for path in Path("/proc").glob("[0-9]*/status") if path.exists()}
-        own = [int(path.parent.name) for path, text in names.items() if f"\nPPid:\t{parent}\n" in text]
+        own = [int(path.parent.name) for path, text in names.items() if f"\nPPid:\t{self.parent}\n" in text]
         return [pid for pid in own if len(list(Path(f"/proc/{pid}/task").iterdir())) > 60]
 
     @property
@@ -169,10 +171,16 @@ class Server:
         return (self.folder / "error.log").read_text()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def with_answer(clients: list[socket.socket]) -> list[socket.socket]:
+    """Return the clients for which the server has sent something, or whose connection it has closed."""
+    return select.select(clients, [], [], 0)[0]
 
 
 def make_certificate(folder: Path) -> None:
@@ -217,7 +225,7 @@ def serving(version: str, spool: str = "", processes: int = 1, descriptors: int 
         [*limit, "/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"], stdin=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 server.connect().close()
@@ -228,7 +236,7 @@ def serving(version: str, spool: str = "", processes: int = 1, descriptors: int 
         yield server
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -278,11 +286,25 @@ def read_all(client: socket.socket) -> bytes:
 @pytest.mark.parametrize(("name", "waits"), [("buffered", False), ("direct", True)])
 def test_clients_that_send_slowly(server: Server, name: str, waits: bool) -> None:
     with ExitStack() as stack:
-        for _ in range(3 if waits else 20):
-            client = stack.enter_context(server.connect())
-            client.sendall(f"POST /{name}/read HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nslow".encode())
-        time.sleep(0.2)
-        assert (server.seconds(f"/{name}/") > 1) is waits
+        clients = [stack.enter_context(server.connect()) for _ in range(3 if waits else 20)]
+        head = f"POST /{name}/read HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n"
+        for client in clients:
+            client.sendall(head.encode())
+        # Where the application waits for its client, it does not come to the others.
+        wait_until(lambda: len(with_answer(clients)) >= (1 if waits else len(clients)))
+        sending = with_answer(clients)
+        for client in sending:
+            assert client.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
+            client.sendall(b"slow")
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(server.ask, f"/{name}/")
+            if waits:
+                time.sleep(1)
+                assert not other.done()
+                stack.close()
+            assert other.result()[0] == 200
+        # The server ends their bodies after 12 s: the other one did not wait for that.
+        assert waits or with_answer(sending) == []
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -292,11 +314,15 @@ def test_clients_that_read_slowly(server: Server, name: str, waits: bool, tls: b
         clients = [stack.enter_context(server.connect(tls=tls, small=True)) for _ in range(4)]
         for client in clients:
             client.sendall(f"GET /{name}/large?pieces=128 HTTP/1.0\r\n\r\n".encode())
-        time.sleep(1)
+        # Where the application waits for its client, it does not come to the others.
+        wait_until(lambda: len(with_answer(clients)) >= (1 if waits else len(clients)))
         with ThreadPoolExecutor(5) as pool:
-            other = pool.submit(server.seconds, f"/{name}/")
-            time.sleep(1)
-            assert other.done() is not waits
+            other = pool.submit(server.ask, f"/{name}/")
+            if waits:
+                time.sleep(1)
+                assert not other.done()
+            else:
+                assert other.result()[0] == 200
             # A late reader gets all of it.
             answers = [answer.partition(b"\r\n\r\n")[2] for answer in pool.map(read_all, clients)]
         assert [len(answer) for answer in answers] == [128 * len(PIECE)] * 4
@@ -343,12 +369,12 @@ def test_a_restart_leaves_waiting_answers_alone() -> None:
     with serving("6.1.1") as server, server.connect(small=True) as client:
         client.sendall(b"GET /buffered/large?pieces=120 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         [pid] = server.children
-        deadline = time.monotonic() + 10
-        while not kept_files(pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        server.seconds("/buffered/")
-        os.kill(int((server.folder / "run.pid").read_text()), signal.SIGUSR1)
-        time.sleep(1.5)
+        wait_until(lambda: bool(kept_files(pid)))
+        assert server.ask("/buffered/")[0] == 200
+        started = "resuming normal operations"
+        before = server.log.count(started)
+        os.kill(server.parent, signal.SIGUSR1)
+        wait_until(lambda: server.log.count(started) > before and bool({*server.children} - {pid}))
         assert server.ask("/buffered/")[0] == 200
         assert len(kept_files(pid)) == 1
         answer = http.client.HTTPResponse(client)
@@ -368,10 +394,8 @@ def test_answers_that_wait_need_little_memory() -> None:
         for _ in range(24):
             client = stack.enter_context(server.connect(small=True))
             client.sendall(b"GET /buffered/large?pieces=120 HTTP/1.0\r\n\r\n")
-        deadline = time.monotonic() + 20
-        while len(kept_files(pid)) < 24 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        server.seconds("/buffered/")
+        wait_until(lambda: len(kept_files(pid)) == 24)
+        assert server.ask("/buffered/")[0] == 200
         assert (private_kilobytes(pid) - before) / 24 < 250
 
 
@@ -395,6 +419,7 @@ def test_buffers_leave_descriptors_for_connections() -> None:
         for _ in range(60):
             client = stack.enter_context(server.connect(small=True))
             client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + bytes(99_999))
+        wait_until(lambda: len(kept_files(pid)) > 5)
         time.sleep(1)
         assert server.children == [pid]
         assert 5 < len(kept_files(pid)) < 60
@@ -404,16 +429,18 @@ def test_buffers_leave_descriptors_for_connections() -> None:
 @pytest.mark.parametrize("name", ["buffered", "direct"])
 @pytest.mark.parametrize("kind", ["text/plain", "text/event-stream"])
 def test_pieces_of_an_answer_arrive_at_once(server: Server, name: str, kind: str) -> None:
+    """The application goes on after the client has the first piece."""
+    file = server.folder / f"received-{name}-{kind.replace('/', '-')}"
     with server.connect() as client:
-        begun = time.monotonic()
-        client.sendall(f"GET /{name}/pieces?type={kind}&times=10 HTTP/1.0\r\n\r\n".encode())
+        client.settimeout(30)
+        client.sendall(f"GET /{name}/pieces?type={kind}&received={file} HTTP/1.0\r\n\r\n".encode())
         received = b""
         while b"0\n" * 10 not in received:
             received += client.recv(1000)
-        assert time.monotonic() - begun < 0.6
         assert b"1\n" not in received
+        file.touch()
         # The thread of the application is free again.
-        read_all(client)
+        assert read_all(client).endswith(b"1\n" * 10 + b"2\n" * 10)
 
 
 @pytest.mark.parametrize("name", ["buffered", "direct"])
@@ -522,8 +549,9 @@ def test_a_body_that_never_ends(server: Server) -> None:
     with server.connect() as client:
         client.sendall(b"POST /buffered/read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
-    time.sleep(0.2)
-    assert server.log[begun:].count("grove_guard: the body ended after") == 3
+    ended = "grove_guard: the body ended after"
+    wait_until(lambda: server.log[begun:].count(ended) >= 3)
+    assert server.log[begun:].count(ended) == 3
 
 
 def test_the_next_request_of_the_connection(server: Server) -> None:
@@ -545,8 +573,8 @@ def test_the_next_request_after_chunks(server: Server, name: str) -> None:
     assert received.count(b'"length": 5') == 2
 
 
-def open_many(server: Server, address: str, number: int, stack: ExitStack) -> int:
-    """Open connections from an address; return how many the server has closed."""
+def open_many(server: Server, address: str, number: int, stack: ExitStack, closed: int = 0) -> None:
+    """Open connections from an address, of which the server closes so many."""
     clients = []
     for _ in range(number):
         client = stack.enter_context(socket.socket())
@@ -554,30 +582,30 @@ def open_many(server: Server, address: str, number: int, stack: ExitStack) -> in
         client.connect(("127.0.0.1", server.port))
         client.sendall(b"GET /buffered/ HTTP/1.1\r\nHost: x\r\n")
         clients.append(client)
+    wait_until(lambda: len(with_answer(clients)) >= closed)
     time.sleep(0.5)
-    closed = 0
-    for client in clients:
-        client.setblocking(False)
-        try:
+    ended = with_answer(clients)
+    assert len(ended) == closed
+    for client in ended:
+        with contextlib.suppress(ConnectionResetError):
             assert client.recv(1) == b""
-            closed += 1
-        except BlockingIOError:
-            pass
-        except ConnectionResetError:
-            closed += 1
-    return closed
+
+
+def wait_until_closed(server: Server) -> None:
+    """Wait until the server has no connection of an earlier client."""
+    wait_until(lambda: connections.to_ports({server.port}) == set())
 
 
 def test_the_connections_of_an_address(server: Server) -> None:
     for _ in range(2):
         with ExitStack() as stack:
-            assert open_many(server, "127.0.0.2", 44, stack) == 4
+            open_many(server, "127.0.0.2", 44, stack, closed=4)
             # Other clients are served; this one has no connection left.
             assert server.ask("/buffered/")[0] == 200
-            assert open_many(server, "127.0.0.2", 1, stack) == 1
-            assert open_many(server, "127.0.0.4", 1, stack) == 0
+            open_many(server, "127.0.0.2", 1, stack, closed=1)
+            open_many(server, "127.0.0.4", 1, stack)
         # Closed connections do not count.
-        time.sleep(0.5)
+        wait_until_closed(server)
     [line] = set(re.findall(r"grove_guard: (127\.0\.0\.2) has 4\d connections; .* allows 40", server.log))
     assert line
 
@@ -589,18 +617,20 @@ def sockets(pid: int) -> int:
 def test_the_connections_of_a_process_that_was_killed() -> None:
     with serving("6.1.1", processes=2) as server:
         with ExitStack() as stack:
-            assert open_many(server, "127.0.0.2", 40, stack) == 0
-            os.kill(max(server.children, key=sockets), signal.SIGKILL)
-            time.sleep(1.5)
+            open_many(server, "127.0.0.2", 40, stack)
+            killed = max(server.children, key=sockets)
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: killed not in server.children and len(server.children) == 2)
+        wait_until_closed(server)
         with ExitStack() as stack:
-            assert open_many(server, "127.0.0.2", 40, stack) == 0
-            assert open_many(server, "127.0.0.2", 1, stack) == 1
+            open_many(server, "127.0.0.2", 40, stack)
+            open_many(server, "127.0.0.2", 1, stack, closed=1)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.3.9"])
 def test_addresses_without_a_limit(server: Server, address: str) -> None:
     with ExitStack() as stack:
-        assert open_many(server, address, 50, stack) == 0
+        open_many(server, address, 50, stack)
 
 
 def arrives_whole(server: Server) -> None:

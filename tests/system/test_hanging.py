@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def application(environ, start_response):
     time.sleep(environ["seconds"])
     return []
 
-guarded = hanging.guard(application, 0.4)
+guarded = hanging.guard(application, 2)
 guarded({"seconds": 0.1}, None)
 threading.Thread(target=guarded, args=({"seconds": 60, "REQUEST_METHOD": "GET", "PATH_INFO": "/slow"}, None)).start()
 for _ in range(100):
@@ -41,10 +42,10 @@ print("not replaced")
 
 def test_a_hanging_request_ends_the_process() -> None:
     completed = subprocess.run(
-        [sys.executable, "-c", PROCESS, str(WSGI)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", PROCESS, str(WSGI)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (completed.returncode, completed.stdout) == (-signal.SIGKILL, "SIGINT\n")
-    assert "hanging: GET /slow has taken 0 s, and this process is replaced; it is at" in completed.stderr
+    assert re.search(r"hanging: GET /slow has taken \d+ s, and this process is replaced; it is at\n", completed.stderr)
     assert "in application" in completed.stderr
 
 
@@ -63,7 +64,7 @@ def watched(**seconds: float) -> Watch:
 
 def test_requests_that_do_not_hang_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hanging, "SENDING_SECONDS", 0.0)
-    assert watched(a=1.0, b=9.0).due_signal() is None
+    assert watched(a=1.0, b=2.0).due_signal() is None
     watch = watched(a=1.0, b=11.0)
     assert watch.due_signal() == signal.SIGINT
     assert watch.due_signal() is None

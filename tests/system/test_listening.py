@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, last_good
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, last_good, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 pytestmark = pytest.mark.debian_packages("apache2")
@@ -88,7 +88,7 @@ def has_ipv6() -> bool:
 
 def reached(address: str) -> bool:
     try:
-        socket.create_connection((address, PORT), timeout=2).close()
+        socket.create_connection((address, PORT), timeout=30).close()
     except OSError:
         return False
     return True
@@ -109,9 +109,9 @@ def test_a_run_sees_that_apache_serves(apache: Apache, line: str) -> None:
     if "[" in line and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     apache.listen(line)
-    assert seconds(apache.layout, "start") < 10
+    assert seconds(apache.layout, "start") < limits.SERVING_SECONDS
     assert reached(SPELLINGS[line])
-    assert seconds(apache.layout, "reload") < 10
+    assert seconds(apache.layout, "reload") < limits.SERVING_SECONDS
     assert reached(SPELLINGS[line])
 
 
@@ -124,6 +124,6 @@ def test_a_port_moves_from_one_spelling_to_the_next(apache: Apache) -> None:
         if "[" in line and not has_ipv6():
             continue
         apache.listen("127.0.0.1:18332", line)
-        assert seconds(apache.layout, "reload") < 10
+        assert seconds(apache.layout, "reload") < limits.SERVING_SECONDS
         assert reached(address), line
         assert control.parent_pid(apache.layout) == pid

@@ -27,7 +27,7 @@ from load.shown import shown
 from load.summary import Summary
 
 REPOSITORY = Path(__file__).parents[2]
-NONE = client.Settings(keep_alive=0, fresh=0, slow_clients=0, pause=0.002, timeout=5, seconds=20, requests=100)
+NONE = client.Settings(keep_alive=0, fresh=0, slow_clients=0, pause=0.002, timeout=60, seconds=120, requests=100)
 
 
 def content(code: str = "1", virtualenv: str = "1", configuration: str = "1", late: str = "1") -> bytes:
@@ -94,9 +94,14 @@ class Server:
 
 
 def run(
-    behaviour: Behaviour, folder: Path, settings: client.Settings, during: Callable[[], None] | None = None
+    behaviour: Behaviour,
+    folder: Path,
+    settings: client.Settings,
+    during: Callable[[], None] | None = None,
+    *,
+    until_done: bool = False,
 ) -> tuple[Server, Summary]:
-    """Put load on a server with that behaviour; ``during`` is called in a thread meanwhile."""
+    """Put load on a server with that behaviour; ``during`` is called in a thread meanwhile, and may end it."""
     server = Server(behaviour)
 
     async def both() -> None:
@@ -108,6 +113,8 @@ def run(
             while not load.folder.samples.exists():
                 await asyncio.sleep(0.001)
             await asyncio.to_thread(during)
+            if until_done:
+                load.stop("enough")
         await running
         listening.close()
 
@@ -285,13 +292,13 @@ def test_an_announced_close_is_heeded(tmp_path: Path) -> None:
 
 def test_time_outs(tmp_path: Path) -> None:
     async def silent(request: Request) -> None:
-        await asyncio.sleep(2)
+        await asyncio.sleep(60)
 
     settings = replace(NONE, keep_alive=1, fresh=1, slow_clients=1, slow=(0.1, 0.1), timeout=0.2, requests=3)
     _, measured = run(silent, tmp_path, settings)
     assert measured.total.by_outcome == {"timeout": 3}
     durations = {sample.kind: sample.seconds for sample in measured.failures}
-    assert all(limit <= durations[kind] < 2 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
+    assert all(limit <= durations[kind] < 60 for kind, limit in {KEEP_ALIVE: 0.2, FRESH: 0.2, SLOW: 0.3}.items())
 
 
 def test_an_upload_that_arrives_in_part_is_a_failure(tmp_path: Path) -> None:
@@ -374,36 +381,45 @@ def test_other_protocols_are_malformed(tmp_path: Path, answer: bytes) -> None:
 
 
 def test_a_run_ends_by_time_and_waits_for_what_is_in_flight(tmp_path: Path) -> None:
-    settings = replace(NONE, slow_clients=2, slow=(0.4, 0.4), seconds=0.2)
+    settings = replace(NONE, slow_clients=2, slow=(3.0, 3.0), seconds=2)
     server, measured = run(well, tmp_path, settings)
     total = measured.total
     assert (measured.run.stopped_by, server.requests, total.requests, total.failed) == ("time", 2, 2, 0)
-    assert measured.seconds > 0.4
+    assert measured.seconds > 3
 
 
 def test_windows_hold_their_requests_and_show_the_handover(tmp_path: Path) -> None:
-    state = {"release": "1"}
+    state, answered = {"release": "1"}, list[str]()
 
     async def replaced(request: Request) -> None:
         release = state["release"]
         if request.number % 50 == 0:
             await asyncio.sleep(0.08)
         await request.answer(content(release, release, release, release))
+        answered.append(release)
+
+    def wait_for(number: int) -> None:
+        """Wait until so many further requests were answered, and a tenth of a second."""
+        wanted, end = len(answered) + number, time.monotonic() + 60
+        time.sleep(0.1)
+        while len(answered) < wanted:
+            assert time.monotonic() < end, "no requests are answered"
+            time.sleep(0.01)
 
     def during() -> None:
         folder = RunFolder(tmp_path)
         time.sleep(0.15)
         with folder.window("switch", "release 2"):
-            time.sleep(0.1)
+            wait_for(20)
             state["release"] = "2"
-            time.sleep(0.1)
-        time.sleep(0.15)
+            wait_for(20)
+        wait_for(60)
         folder.mark("at", "note", "here")
         with folder.window("fault", "nothing <happens>"):
-            time.sleep(0.1)
+            wait_for(20)
 
-    settings = replace(NONE, keep_alive=2, fresh=2, pause=0.005, seconds=2.0, requests=10_000)
-    _, measured = run(replaced, tmp_path, settings, during)
+    settings = replace(NONE, keep_alive=2, fresh=2, pause=0.005, requests=10_000)
+    _, measured = run(replaced, tmp_path, settings, during, until_done=True)
     switch, fault = measured.windows
     assert (switch.label, fault.kind, measured.total.failed) == ("release 2", "fault", 0)
     assert switch.begin >= 0.15
@@ -481,7 +497,7 @@ def test_the_report_is_one_file_and_shows_everything(tmp_path: Path) -> None:
             time.sleep(0.1)
         folder.mark("at", "note", "killed")
 
-    settings = replace(NONE, keep_alive=2, fresh=2, slow_clients=2, slow=(0.05, 0.1), requests=300, seconds=5)
+    settings = replace(NONE, keep_alive=2, fresh=2, slow_clients=2, slow=(0.05, 0.1), requests=300)
     _, measured = run(failing, tmp_path, settings, during)
     page = Path(report.write(folder)).read_text()
     picture = page[page.index("<svg") : page.index("</svg>") + 6]
@@ -636,7 +652,19 @@ def test_the_command_line_runs_until_a_signal(tmp_path: Path) -> None:
     assert "health_status = 503" in (release / releases.CONFIGURATION).read_text()
     with served(release) as port:
         url = f"http://127.0.0.1:{port}"
-        options = ["--keep-alive", "1", "--fresh", "1", "--slow", "1", "--slow-seconds", "0.1", "0.2"]
+        options = [
+            "--keep-alive",
+            "1",
+            "--fresh",
+            "1",
+            "--slow",
+            "1",
+            "--slow-seconds",
+            "0.1",
+            "0.2",
+            "--pause",
+            "0.002",
+        ]
         running = subprocess.Popen(
             command("run", url, str(data), *options), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
         )
@@ -644,7 +672,9 @@ def test_the_command_line_runs_until_a_signal(tmp_path: Path) -> None:
             time.sleep(0.02)
         for edge in ("begin", "end"):
             subprocess.run(command("mark", str(data), edge, "switch", "release 2"), cwd=REPOSITORY, check=True)
-        time.sleep(1)
+        # The client writes its samples in pieces of 64 KiB.
+        while running.poll() is None and not (data / "samples.jsonl").stat().st_size:
+            time.sleep(0.02)
         running.send_signal(signal.SIGTERM)
         output, _ = running.communicate(timeout=60)
     assert (running.returncode, re.search(r"\d+ requests, 0 failed", output) is not None) == (0, True), output
@@ -656,14 +686,17 @@ def test_the_command_line_runs_until_a_signal(tmp_path: Path) -> None:
 
 
 def test_a_block_under_load(tmp_path: Path) -> None:
-    options = ("--keep-alive", "2", "--fresh", "1", "--slow", "0")
+    options = ("--keep-alive", "2", "--fresh", "1", "--slow", "0", "--pause", "0.002")
     (tmp_path / "marks.jsonl").write_text("of an earlier run")
     with (
         served(releases.make(tmp_path / "release", 4)) as port,
         under_load(f"http://127.0.0.1:{port}", tmp_path, *options) as load,
         load.window("switch", "nothing changes"),
     ):
-        time.sleep(0.5)
+        # The client writes its samples in pieces of 64 KiB, and the first of them may be of the time before.
+        enough, end = load.samples.stat().st_size + (2 << 16), time.monotonic() + 50
+        while load.samples.stat().st_size < enough and time.monotonic() < end:
+            time.sleep(0.02)
     figures = summary.summarize(load)
     assert figures.total.requests >= figures.windows[0].figures.requests > 10
     assert (figures.total.failed, figures.total.releases) == (0, {"4": figures.total.requests})

@@ -23,6 +23,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ports import free_port
 from record_settings import SETTINGS, SPEC
 
 pytestmark = pytest.mark.debian_packages("haproxy")
@@ -62,12 +63,6 @@ def render(plan: dict[str, Any], folder: Path, statistics: int) -> str:
     text, _ = configuration.complete(text)
     kept = [line for line in text.splitlines() if not re.match(r"\s+(chroot|user|group)\b", line)]
     return "\n".join(kept).replace("/run/haproxy/", f"{folder}/") + "\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def own_log(front: Front, name: str = ONE) -> str:
 
 def wait_for(attempt: Callable[[], bool]) -> None:
     """Wait until ``attempt`` is true."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not attempt():
         assert time.monotonic() < end, "this took too long"
         time.sleep(0.05)
@@ -369,12 +369,15 @@ URLS = {
 @pytest.mark.parametrize("url", URLS)
 def test_secrets_in_urls_are_masked(front: Front, url: str) -> None:
     """In the line of the request, in the Referer, and in no other log of Apache."""
-    sent = url.replace("SECRET", SECRET)
+    sent, agent = url.replace("SECRET", SECRET), f"before-{list(URLS).index(url)}"
+    # Apache refuses some of these URLs before it has read which agent asks.
+    front.ask(PORT, "/", f"User-Agent: {agent}")
+    access_lines(front, ONE, f'"{agent}"')
     path = front.root / "logs" / f"{ONE}-access.log"
-    before = path.read_text().count("\n") if path.exists() else 0
+    before = path.read_text().count("\n")
     front.ask(PORT, sent, f"Referer: http://c.example{sent if sent.startswith('/') else '/'}")
-    wait_for(lambda: path.exists() and path.read_text().count("\n") > before)
-    line = json.loads(path.read_text().splitlines()[-1])
+    wait_for(lambda: path.read_text().count("\n") > before)
+    line = json.loads(path.read_text().split("\n")[before])
     assert line["request"] == f"GET {URLS[url]} HTTP/1.1"
     assert SECRET not in str(line)
     assert SECRET not in front.error_log()
@@ -386,7 +389,8 @@ def test_a_long_url_is_searched_in_time(front: Front) -> None:
         url = "/" + piece * (8000 // len(piece))
         begin = time.monotonic()
         front.ask(PORT, url, "User-Agent: long-url")
-        assert time.monotonic() - begin < 2, piece
+        # A search that tries all ways to divide such a URL would take hours.
+        assert time.monotonic() - begin < 30, piece
     wait_for(lambda: len(access_lines(front, ONE, "long-url")) == 9)
 
 
@@ -424,8 +428,11 @@ def test_every_line_is_json_whatever_a_client_sends(front: Front, request_line: 
         lines += [b"X-Request-ID: " + value, b"Connection: close", b"", b""]
         with contextlib.suppress(ConnectionResetError):
             front.send(PORT, b"\r\n".join(lines))
-    time.sleep(0.3)
-    log = (front.root / "logs" / f"{ONE}-access.log").read_bytes()
+    last = f"last-{HOSTILE.index(request_line)}"
+    front.ask(PORT, "/", f"User-Agent: {last}")
+    access_lines(front, ONE, f'"{last}"')
+    # What follows the last end of a line is a line that is being written.
+    log = (front.root / "logs" / f"{ONE}-access.log").read_bytes().rpartition(b"\n")[0]
     for line in log.decode().splitlines():
         fields = json.loads(line)
         assert "injected" not in fields
@@ -485,7 +492,7 @@ def test_who_gives_a_request_its_id(mod_wsgi: dict[str, Path]) -> None:
 
 def ask_from(source: str, port: int, path: str, given: str) -> tuple[str, bytes]:
     """Ask from an address of this machine with an id; return the id of the answer, and its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(source, 0))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
     connection.request("GET", path, headers={"X-Request-ID": given, "X-Forwarded-For": "192.0.2.7"})
     answer = connection.getresponse()
     assert answer.status == 200

@@ -6,7 +6,6 @@ import fcntl
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +47,24 @@ def test_a_failed_allocation_ends_the_process() -> None:
     assert run("1000, 1") == ["[b'fed'] 0", "[b'fed'] 0", "MemoryError 1", "[b'fed'] 1"]
 
 
+class Clock:
+    """The clock of the module ``turn``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(turn, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def test_processes_end_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "turn").touch()
     monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
-    monkeypatch.setattr(turn, "SUCCESSOR_SECONDS", 0.3)
+    clock = Clock(monkeypatch)
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         waiting, urgent = turn.Turn(), turn.Turn()
@@ -60,20 +73,22 @@ def test_processes_end_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not waiting.acquire(urgent=False)
     assert urgent.acquire(urgent=True)
     assert not urgent.acquire(urgent=True)
-    time.sleep(0.35)
+    clock.pass_by(turn.SUCCESSOR_SECONDS)
     assert not waiting.acquire(urgent=False)
 
 
 def test_a_successor_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "turn").touch()
     monkeypatch.setattr(turn, "__file__", str(tmp_path / "turn"))
-    monkeypatch.setattr(turn, "SUCCESSOR_SECONDS", 0.3)
+    clock = Clock(monkeypatch)
     waiting = turn.Turn()
     with open(turn.__file__, "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert not waiting.acquire(urgent=False)
     assert not waiting.acquire(urgent=False)
-    time.sleep(0.35)
+    clock.pass_by(turn.SUCCESSOR_SECONDS / 2)
+    assert not waiting.acquire(urgent=False)
+    clock.pass_by(turn.SUCCESSOR_SECONDS / 2)
     assert waiting.acquire(urgent=False)
 
 

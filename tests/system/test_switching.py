@@ -32,7 +32,9 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, health, limits, switch
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import pauses
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
+from ports import free_port
 
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 
@@ -141,16 +143,9 @@ class Slots:
         self.front.server_close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def get(port: int, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
             status: int = response.status
             return status
     except urllib.error.HTTPError as error:
@@ -210,6 +205,22 @@ def refused(app: App, release: str) -> str:
     return str(raised.value)
 
 
+def count_seconds_from_answers(monkeypatch: pytest.MonkeyPatch, app: App, status: int, release: str) -> None:
+    """Let the seconds of start_timeout begin when both processes of the idle slot give an answer, however late."""
+
+    def both_answer() -> bool:
+        answers = [ask(app.doors["green"], "/") for _ in range(12)]
+        wanted = {answer.process for answer in answers if (answer.status, answer.release) == (status, release)}
+        return len(wanted) == 2
+
+    def late_pauses(seconds: float) -> Iterator[None]:
+        if seconds:
+            wait_until(both_answer)
+        yield from pauses(seconds)
+
+    monkeypatch.setattr(switch, "pauses", late_pauses)
+
+
 def test_a_release_that_is_live_already_is_only_verified(app: App) -> None:
     before = {colour: daemons.pids(app, colour) for colour in COLOURS}
     outcome = switch.switch_to(app, "one")
@@ -250,16 +261,18 @@ def test_a_dry_run_changes_nothing(app: App) -> None:
     assert {colour: daemons.pids(app, colour) for colour in COLOURS} == before
 
 
-def test_an_unhealthy_release_is_refused(app: App) -> None:
+def test_an_unhealthy_release_is_refused(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     add_release(app.folder, "two", status=503)
+    count_seconds_from_answers(monkeypatch, app, 503, "two")
     assert refused(dataclasses.replace(app, start_timeout=2), "two") == (
         "key health: / of release two, asked in the idle slot green, answered 503 after 2 s (start_timeout); the old"
         " release serves on"
     )
 
 
-def test_a_release_that_answers_as_another_is_refused(app: App) -> None:
+def test_a_release_that_answers_as_another_is_refused(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     add_release(app.folder, "two", says="three")
+    count_seconds_from_answers(monkeypatch, app, 200, "three")
     assert refused(dataclasses.replace(app, start_timeout=2), "two") == (
         "key health: / of release two, asked in the idle slot green, is answered by release three after 2 s"
         " (start_timeout); the old release serves on"
@@ -273,8 +286,9 @@ def test_a_release_that_does_not_come_up_in_time_is_refused(app: App) -> None:
     assert message.endswith(" after 2 s (start_timeout); the old release serves on")
 
 
-def test_too_few_processes_are_refused(app: App) -> None:
+def test_too_few_processes_are_refused(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     add_release(app.folder, "two")
+    count_seconds_from_answers(monkeypatch, app, 200, "two")
     assert refused(dataclasses.replace(app, start_timeout=2, processes=3), "two") == (
         "key health: / of release two, asked in the idle slot green, is answered by 2 of 3 processes after 2 s"
         " (start_timeout); the old release serves on"

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 import axe_core_python
 import browser
 import pytest
-from system.test_guard import free_port
+from ports import free_port
 from system.test_report import DESK, PAPER, PHONE, RULES, WIDER
 from test_telemetry import PACKAGE, installed
 
@@ -103,7 +103,7 @@ class Page:
 
     def until(self, script: str, *arguments: Any) -> Any:
         """Wait until a script returns something true, and return it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not (value := self.browser.ask(script, *arguments)):
             assert time.monotonic() < end, self.text()
             time.sleep(0.1)

@@ -62,14 +62,19 @@ def test_a_drain_waits_for_the_last_request(slots: dict[str, socket.socket]) -> 
     blue = slots["blue"].getsockname()
     client = connect(blue)
     accepted, _ = slots["blue"].accept()
-    timer = threading.Timer(0.5, accepted.close)
-    begun = time.monotonic()
-    timer.start()
-    drained = draining.drain(blue, 10)
+    answered = []
+
+    def answer() -> None:
+        answered.append(time.monotonic())
+        accepted.close()
+
+    threading.Timer(0.5, answer).start()
+    drained = draining.drain(blue, 60)
+    ended = time.monotonic()
     client.close()
     assert drained.left == 0
-    assert 0.4 <= drained.seconds <= 5
-    assert time.monotonic() - begun >= 0.5 + limits.QUIET_SECONDS - 0.05
+    assert ended - answered[0] >= limits.QUIET_SECONDS
+    assert 0 < drained.seconds < 60
 
 
 def test_a_drain_ends_when_its_time_is_up(slots: dict[str, socket.socket]) -> None:
@@ -77,7 +82,7 @@ def test_a_drain_ends_when_its_time_is_up(slots: dict[str, socket.socket]) -> No
     with connect(blue):
         drained = draining.drain(blue, 0.2)
     assert drained.left == 1
-    assert 0.2 <= drained.seconds < 5
+    assert 0.2 <= drained.seconds < 60
 
 
 def test_an_unnamed_socket_is_no_request() -> None:

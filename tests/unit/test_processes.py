@@ -33,7 +33,7 @@ def test_a_running_process(child: subprocess.Popen[bytes]) -> None:
     assert processes.owner(child.pid) == os.getuid()
     assert processes.parent_of(child.pid) == os.getpid()
     assert processes.start_time(child.pid) >= processes.start_time(os.getpid()) > 0
-    assert abs(processes.start_clock(child.pid) - time.time()) < 5
+    assert abs(processes.start_clock(child.pid) - time.time()) < 60
 
 
 def test_a_process_that_is_gone() -> None:

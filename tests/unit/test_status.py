@@ -24,14 +24,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.status import report as
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file, health
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
+from ports import free_port
 from record_settings import switching_part
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(autouse=True)

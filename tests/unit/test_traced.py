@@ -94,9 +94,9 @@ def test_the_trace_of_a_request_at_which_the_application_raises(tmp_path: Path) 
         app.folder.point("blue", "one")
         app.folder.flip("blue")
         history.append(app.folder, "switched", "one")
-        answer = traced.send(app, "", traced.parse("GET /raises", []), 5)
+        answer = traced.send(app, "", traced.parse("GET /raises", []), 60)
         with pytest.raises(traced.TraceError, match="answered 404 by Apache and did not reach the application"):
-            traced.send(app, "", traced.parse("GET /elsewhere", []), 5)
+            traced.send(app, "", traced.parse("GET /elsewhere", []), 60)
         server.shutdown()
     assert answer == {"slot": "blue", "status": 500, "release": "one", "lines": ["GET /raises: KeyError in 1 ms"]}
 

@@ -377,8 +377,14 @@ def _drain(generation: Generation, successor: Generation) -> bool:
     pid = generation.parent()
     if pid is None:
         return True
-    with steering.listening_sockets(pid) as sockets:
-        ports = {port for _, port in sockets} - {generation.door[1]}
+    try:
+        with steering.listening_sockets(pid) as sockets:
+            ports = {port for _, port in sockets} - {generation.door[1]}
+    except (GenerationError, OSError):
+        if generation.parent() is None:
+            # Killed at this moment; its workers are ended with all that a killed parent leaves.
+            return True
+        raise
     # New connections go to the successor, so no other one can be this generation's.
     own = connections.to_ports(ports)
     # Those of the successor from the same moment may stay; then a kept connection without a request is closed in time.

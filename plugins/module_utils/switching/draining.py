@@ -77,7 +77,7 @@ def drain(path: str, timeout: float) -> Drained:
         if left:
             quiet_since = None
         elif quiet_since is None:
-            quiet_since = now
+            quiet_since = time.monotonic()
         elif now - quiet_since >= limits.QUIET_SECONDS:
             return Drained(round(quiet_since - begun, 3), 0)
         if now - begun >= timeout and left:

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATHS = ("/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/bin")
-PORTS = range(18700, 18800)
+PORTS = range(28_000, 32_000)
+"""Many, so that two runs at the same time rarely choose the same one; below those that the kernel gives to clients."""
 
 
 class MissingError(Exception):
@@ -85,7 +86,7 @@ class Server:
                 cwd=self._folder,
                 env=self._environment,
             )
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._folder / "log").read_text(errors="replace")[-2000:])

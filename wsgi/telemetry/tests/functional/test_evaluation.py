@@ -400,20 +400,20 @@ def test_processes_share_the_parts(stores: Stores) -> None:
 
 
 def test_the_parts_of_a_dead_process_are_taken(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead, alive = Partition(stores.evaluation, 20.0), Partition(stores.evaluation, 20.0)
+    dead, alive = Partition(stores.evaluation, 600.0), Partition(stores.evaluation, 600.0)
     dead.balance()
     assert len(begun(dead)) == len(PARTS)
     alive.balance()
     assert alive.due(0) == []
     clock = timestamps.utcnow
-    monkeypatch.setattr(timestamps, "utcnow", lambda: clock() + dt.timedelta(seconds=21))
+    monkeypatch.setattr(timestamps, "utcnow", lambda: clock() + dt.timedelta(seconds=601))
     alive.balance()
     assert len(alive.due(0)) == len(PARTS)
     # One that comes back from the dead begins nothing.
     assert begun(dead) == []
     dead.renew()
     assert dead.due(0) == []
-    monkeypatch.setattr(timestamps, "utcnow", lambda: clock() + dt.timedelta(seconds=300))
+    monkeypatch.setattr(timestamps, "utcnow", lambda: clock() + dt.timedelta(seconds=9000))
     alive.balance()
     assert [lease.owner for lease in stores.evaluation.leases() if lease.name.startswith("process/")] == [alive.owner]
 

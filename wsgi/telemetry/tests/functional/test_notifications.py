@@ -230,7 +230,7 @@ def test_receivers_that_hang_do_not_stop_others(store: EvaluationStore, queue: Q
             queue.add(two, alarm_id=f"two{number}", age=60)
         for number in range(10):
             queue.add(good.url, alarm_id=f"good{number}")
-        with notifying(clean, store, notifier_workers=5, rest_notifier_timeout=5.0):
+        with notifying(clean, store, notifier_workers=5, rest_notifier_timeout=15.0):
             good.wait(10)
             # Two at a time hang at each. Without this limit, each of the 20 would have its turn first.
             assert sum(one.attempts for one in store.due_notifications(FAR, 100)) < 20

@@ -157,7 +157,7 @@ def test_locked_sqlite(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'telemetry.sqlite'}"
     driver = SQLDriver(configuration(url), url)
     driver.upgrade()
-    api = application(url, database__answer_timeout=1)
+    api = application(url, database__answer_timeout=5)
     with driver.database.engine().connect() as connection:
         driver.database._begin_immediately(connection)
         answer = api.post_json("/v2/meters/cpu", [sample()], status=503)
