@@ -134,6 +134,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def ask(connection: http.client.HTTPConnection) -> str:
     connection.request("GET", "/")
+    return answer_of(connection)
+
+
+def answer_of(connection: http.client.HTTPConnection) -> str:
     answer = connection.getresponse()
     answer.read()
     return str(answer.getheader("X-Text"))
@@ -162,18 +166,20 @@ def under_requests(work: Callable[[], Any], answers: list[str] | None = None) ->
 
     def client(number: int, kept: bool) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-        former = time.monotonic()
+        answered = time.monotonic()
         while not ended.is_set():
-            begun = time.monotonic()
+            sent = None
             try:
                 # http.client connects again where the server has said that it closes the connection.
-                answers.append(ask(connection))
+                connection.request("GET", "/")
+                sent = time.monotonic()
+                answers.append(answer_of(connection))
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                # On a busy machine, the client's pause can be so long that Apache closes the connection.
-                if not (kept and time.monotonic() - former >= KEEPALIVE_SECONDS):
+                # On a busy machine, the client's pause can be so long that Apache closes the connection meanwhile.
+                if not (kept and (sent or time.monotonic()) - answered >= KEEPALIVE_SECONDS / 2):
                     answers.append(f"failed: {error!r}")
-            former = begun
+            answered = time.monotonic()
             asked_by[number] += 1
             if not kept:
                 connection.close()
