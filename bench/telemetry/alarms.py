@@ -32,6 +32,9 @@ def configuration(url: str) -> cfg.ConfigOpts:
 
     conf = config.load(conf=cfg.ConfigOpts(), files=["/dev/null"], logging=False)
     conf.set_override("connection", url, group="database")
+    # A machine with other load answers late.
+    conf.set_override("connect_timeout", 60, group="database")
+    conf.set_override("answer_timeout", 600, group="database")
     conf.set_override("evaluation_interval", 3600, group="alarm")
     conf.set_override("evaluation_lease", 30, group="alarm")
     return conf

@@ -46,7 +46,9 @@ class Api:
 
     def __init__(self, url: str) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-            file.write(f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\nanswer_timeout = 600\n")
+            # A machine with other load answers late.
+            limits = "connect_timeout = 60\nanswer_timeout = 600\n"
+            file.write(f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\n{limits}")
             file.flush()
             conf = config.load(conf=cfg.ConfigOpts(), files=[file.name], logging=False)
             self.driver = load_driver(conf, url)
