@@ -239,8 +239,8 @@ def main() -> None:
             connection.exec_driver_sql("ANALYZE TABLE sample" if database.backend == "mysql" else "ANALYZE")
             connection.commit()
     large = dict(calls(api))
-    last = options.samples
-    print(f"bulk, the last {BULK * 4}: {fill(api, last, last + BULK * 4)}")
+    last, after = options.samples, max(options.samples // 50, 1)
+    print(f"bulk, the {after} after them: {fill(api, last, last + after)}")
     print(f"lists of 100: {lists_of_100(api)}")
     print(f"{'milliseconds with':84}{options.small:>10}{options.samples:>10}  ratio")
     for name, value in large.items():
