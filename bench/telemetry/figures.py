@@ -46,7 +46,9 @@ class Api:
 
     def __init__(self, url: str) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-            file.write(f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\nanswer_timeout = 600\n")
+            # A machine with other load answers late.
+            limits = "connect_timeout = 60\nanswer_timeout = 600\n"
+            file.write(f"[DEFAULT]\nauth_strategy = noauth\n[database]\nconnection = {url}\n{limits}")
             file.flush()
             conf = config.load(conf=cfg.ConfigOpts(), files=[file.name], logging=False)
             self.driver = load_driver(conf, url)
@@ -237,8 +239,8 @@ def main() -> None:
             connection.exec_driver_sql("ANALYZE TABLE sample" if database.backend == "mysql" else "ANALYZE")
             connection.commit()
     large = dict(calls(api))
-    last = options.samples
-    print(f"bulk, the last {BULK * 4}: {fill(api, last, last + BULK * 4)}")
+    last, after = options.samples, max(options.samples // 50, 1)
+    print(f"bulk, the {after} after them: {fill(api, last, last + after)}")
     print(f"lists of 100: {lists_of_100(api)}")
     print(f"{'milliseconds with':84}{options.small:>10}{options.samples:>10}  ratio")
     for name, value in large.items():

@@ -12,10 +12,29 @@ COMPARISONS = {"lt": "$lt", "le": "$lte", "eq": "$eq", "ne": "$ne", "ge": "$gte"
 
 
 def every(conditions: list[Condition]) -> Condition:
-    """Return the condition that all of the conditions hold."""
-    if len(conditions) == 1:
-        return conditions[0]
-    return {"$and": conditions} if conditions else {}
+    """Return the condition that all of the conditions hold.
+
+    Each field is a member of the answer itself, where every server looks for a field that an index begins with. Only a
+    test that a member cannot hold beside an earlier one is put into `$and`.
+    """
+    whole: Condition = {}
+    apart: list[Condition] = []
+    for condition in conditions:
+        for field, test in condition.items():
+            if field == "$and":
+                apart += test
+            elif field not in whole:
+                whole[field] = test
+            elif _operators(whole[field]) and _operators(test) and whole[field].keys().isdisjoint(test):
+                whole[field] = {**whole[field], **test}
+            else:
+                apart.append({field: test})
+    return {**whole, "$and": apart} if apart else whole
+
+
+def _operators(test: Any) -> bool:
+    """Return whether a test is a document of operators."""
+    return isinstance(test, dict) and bool(test) and all(name.startswith("$") for name in test)
 
 
 def owner(value: Owner) -> Any:
@@ -67,13 +86,14 @@ def of_state(criteria: SampleFilter) -> list[Condition]:
 
 
 def of_sample(criteria: SampleFilter) -> list[Condition]:
-    """Return all conditions on a sample."""
-    where = period("timestamp", criteria.start, criteria.start_op, criteria.end, criteria.end_op)
+    """Return all conditions on a sample. The condition that most often leaves the fewest samples comes first."""
+    where: list[Condition] = []
     for field, value in (
-        ("meter", criteria.meter),
-        ("resource_id", criteria.resource),
         ("_id", criteria.message_id),
+        ("resource_id", criteria.resource),
+        ("meter", criteria.meter),
     ):
         if value is not None:
             where.append({field: {"$eq": value}})
-    return [*where, *of_state(criteria)]
+    times = period("timestamp", criteria.start, criteria.start_op, criteria.end, criteria.end_op)
+    return [*where, *times, *of_state(criteria)]
