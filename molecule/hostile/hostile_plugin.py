@@ -100,7 +100,7 @@ class Target:
                 self.host.try_run("pkill", "-TERM", "-f", f"python3 - {kind}")
             else:
                 process.terminate()
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         running.report = hostile.Report(**json.loads(output))
 
