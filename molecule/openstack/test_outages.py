@@ -10,7 +10,7 @@ from served import Host, wait_for
 pytest_plugins = ["control_plane_fixtures"]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_nothing_acknowledged_is_lost_while_the_broker_is_away(control: Host, admin: Cloud) -> None:
     result = outages.during_outage(outages.clients(admin, "broker"), "rabbitmq-server", 20)
     outages.check(control, result)
@@ -22,7 +22,7 @@ def test_nothing_acknowledged_is_lost_while_the_broker_is_away(control: Host, ad
         assert counts["acknowledged"] == {ready: counts["answers"]["202"]}, result
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_an_agent_that_is_ready_has_reported_although_neutron_skipped_its_first_report(
     control: Host, admin: Cloud
 ) -> None:

@@ -311,7 +311,7 @@ def add_requests_of_others(admin: User, robot: User, visitor: User, members: lis
     admin.asks("gnocchi", f"GET /v1/metric/{owns['gnocchi']}", {"id": [owns["gnocchi"]]})
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("servers")
 def test_every_answer_belongs_to_its_asker(control: Host, users: dict[str, User]) -> None:
     members = [users["baker"], users["butcher"]]

@@ -29,7 +29,7 @@ from ports import free_port
 from system.test_report import DESK, PAPER, PHONE, RULES, WIDER
 from test_telemetry import PACKAGE, installed
 
-pytestmark = [pytest.mark.debian_packages("chromium", "chromium-driver"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.debian_packages("chromium", "chromium-driver"), pytest.mark.timeout(1800)]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 SERVER = Path(__file__).parents[1] / "telemetry_page.py"
 NOW = datetime(2026, 3, 2, 12, 0)
