@@ -33,7 +33,7 @@ class Cloud:
         """Return the JSON that a client prints."""
         return json.loads(self.run(f"{command} -f json"))
 
-    def wait(self, command: str, key: str, value: str, seconds: float = 60) -> None:
+    def wait(self, command: str, key: str, value: str, seconds: float = 300) -> None:
         """Wait until a column has a value. Fails with the last value."""
         last = ""
 

@@ -109,7 +109,7 @@ def test_nova_takes_the_news_that_a_volume_in_use_was_extended(server: dict[str,
         actions = {one["Action"] for one in member.show("openstack server event list first")}
         return "yes" if "extend_volume" in actions else ""
 
-    assert wait_for(taken, 60)
+    assert wait_for(taken, 300)
     member.run(f"openstack server remove volume first {volume}")
     member.wait("openstack volume show data", "status", "available")
     member.run("openstack volume delete data")
@@ -139,7 +139,7 @@ def test_a_project_sees_its_own_meters_only(admin: Cloud, member: Cloud) -> None
     admin.run(f"{sample} -r hall -m admins.visitors")
     member.run(f"{sample} -r shop -m shop.visitors")
     # The API sends samples over the message bus, and an agent stores them.
-    wait_for(lambda: "yes" if len(visitors(admin)) == 2 else "", 60)
+    wait_for(lambda: "yes" if len(visitors(admin)) == 2 else "", 300)
     assert visitors(admin) == {"admins.visitors", "shop.visitors"}
     assert visitors(member) == {"shop.visitors"}
 

@@ -32,7 +32,7 @@ def test_an_agent_that_is_ready_has_reported_although_neutron_skipped_its_first_
     begun = control.run("date", "--utc", "+%F %T").strip()
     try:
         control.run("systemctl", "start", "--no-block", agent)
-        assert wait_for(lambda: "yes" if reports_waiting(control) else "", 90), "the agent has sent no report"
+        assert wait_for(lambda: "yes" if reports_waiting(control) else "", 300), "the agent has sent no report"
         assert control.run("systemctl", "show", "--property=ActiveState", agent).strip() == "ActiveState=activating"
     finally:
         control.run("systemctl", "start", server, agent)

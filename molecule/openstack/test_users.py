@@ -199,7 +199,7 @@ def servers(control: Host, users: dict[str, User]) -> Iterator[None]:
             assert "ERROR" not in states
             return "yes" if states == {"ACTIVE"} else ""
 
-        assert wait_for(active, 60)
+        assert wait_for(active, 300)
         yield
     finally:
         for client in (*clients, admin):
