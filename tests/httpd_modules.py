@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
     completed = subprocess.run(
         command,
         cwd=cwd,
+        # On a busy machine, three attempts of ten seconds each may all fail.
+        env=os.environ | {"UV_HTTP_RETRIES": "8"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -19,7 +19,13 @@ from served import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The controller's CA bundle, since its network may inspect TLS, and the cache with the downloads of earlier hosts.
-SETTINGS = {"SSL_CERT_FILE": "/usr/local/share/grove-ca.crt", "UV_CACHE_DIR": "/var/cache/grove/uv"}
+# On a busy machine, three attempts of ten seconds each may all fail.
+SETTINGS = {
+    "SSL_CERT_FILE": "/usr/local/share/grove-ca.crt",
+    "UV_CACHE_DIR": "/var/cache/grove/uv",
+    "UV_HTTP_RETRIES": "8",
+    "PIP_RETRIES": "8",
+}
 SITE = ("sh", "-c", "cd /root/grove && ./grove site </dev/null")
 # An account that is asked for its password by sudo, an SSH server, and a way to it through a bastion.
 OVER_SSH = """
