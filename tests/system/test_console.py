@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 120
+SECONDS = 600
 PLAYBOOK = """
 - name: Deploy the apps
   hosts: all
