@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.generation import connections
+from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from httpd_modules import guard_file, mod_wsgi_files
 from ports import free_port
 
@@ -162,9 +163,7 @@ class Server:
     @property
     def children(self) -> list[int]:
         """The processes that serve connections: they hold the listening sockets and do not belong to an application."""
-        names = {path: path.read_text() for path in Path("/proc").glob("[0-9]*/status") if path.exists()}
-        own = [int(path.parent.name) for path, text in names.items() if f"\nPPid:\t{self.parent}\n" in text]
-        return [pid for pid in own if len(list(Path(f"/proc/{pid}/task").iterdir())) > 60]
+        return [pid for pid in processes.children(self.parent) if threads(pid) > 60]
 
     @property
     def log(self) -> str:
@@ -181,6 +180,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def with_answer(clients: list[socket.socket]) -> list[socket.socket]:
     """Return the clients for which the server has sent something, or whose connection it has closed."""
     return select.select(clients, [], [], 0)[0]
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has; 0 when it is gone."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except OSError:
+        return 0
 
 
 def make_certificate(folder: Path) -> None:
@@ -430,7 +437,7 @@ def test_buffers_leave_descriptors_for_connections() -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "text/event-stream"])
 def test_pieces_of_an_answer_arrive_at_once(server: Server, name: str, kind: str) -> None:
     """The application goes on after the client has the first piece."""
-    file = server.folder / f"received-{name}-{kind.replace('/', '-')}"
+    file = server.folder / f"received-{os.urandom(8).hex()}"
     with server.connect() as client:
         client.settimeout(30)
         client.sendall(f"GET /{name}/pieces?type={kind}&received={file} HTTP/1.0\r\n\r\n".encode())
@@ -611,7 +618,7 @@ def test_the_connections_of_an_address(server: Server) -> None:
 
 
 def sockets(pid: int) -> int:
-    return sum(os.readlink(path).startswith("socket:") for path in Path(f"/proc/{pid}/fd").iterdir())
+    return len(processes.socket_inodes(pid))
 
 
 def test_the_connections_of_a_process_that_was_killed() -> None:

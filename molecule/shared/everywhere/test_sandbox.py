@@ -102,7 +102,13 @@ for path in json.loads(sys.argv[1]):
     except OSError as error:
         done[path] = error.strerror
 done["bus"] = os.access("/run/dbus/system_bus_socket", os.W_OK)
-done["processes"] = sorted({os.stat(f"/proc/{name}").st_uid for name in os.listdir("/proc") if name.isdigit()})
+owners = set()
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        owners.add(os.stat(f"/proc/{name}").st_uid)
+    except OSError:
+        pass  # It has ended meanwhile.
+done["processes"] = sorted(owners)
 done["home"] = os.access("/home", os.R_OK)
 done["devices"] = sorted(os.listdir("/dev"))
 done["tmp"] = os.listdir("/tmp")
