@@ -166,7 +166,7 @@ def under_requests(work: Callable[[], Any], answers: list[str] | None = None) ->
 
     def client(number: int, kept: bool) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-        answered = time.monotonic()
+        former = time.monotonic()
         while not ended.is_set():
             sent = None
             try:
@@ -176,10 +176,11 @@ def under_requests(work: Callable[[], Any], answers: list[str] | None = None) ->
                 answers.append(answer_of(connection))
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                # On a busy machine, the client's pause can be so long that Apache closes the connection meanwhile.
-                if not (kept and (sent or time.monotonic()) - answered >= KEEPALIVE_SECONDS / 2):
+                sent = sent or time.monotonic()
+                # On a busy machine, so much time can be between two requests that Apache closes the connection.
+                if not (kept and sent - former >= KEEPALIVE_SECONDS / 2):
                     answers.append(f"failed: {error!r}")
-            answered = time.monotonic()
+            former = sent
             asked_by[number] += 1
             if not kept:
                 connection.close()
