@@ -84,7 +84,7 @@ def parse_wrk(output: str) -> Load:
     latencies: list[float | None] = [None, None, None]
     if requests:
         spread = find(r"^ +Latency +\S+ +\S+ +(\S+) ", "longest latency")[1]
-        parts = [find(rf"^\s+{part}%\s+(\S+)$", f"latency of {part} %")[1] for part in (50, 99)]
+        parts = [find(rf"^ +{part}% +(\S+) *$", f"latency of {part} %")[1] for part in (50, 99)]
         latencies = [seconds(text) for text in (*parts, spread)]
     failed = {}
     if sockets := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output):

@@ -64,6 +64,8 @@ class Peer(NamedTuple):
     command: Callable[[Setting], list[str]]
     files: Callable[[Setting], dict[str, str]] = lambda setting: {}
     nginx: str = ""
+    stop: str = "SIGTERM"
+    """The signal that ends the server. For uWSGI, SIGTERM means that it begins anew."""
     root: bool = False
     """Whether the server starts as root and gives the application an account by itself, as Apache does."""
 
@@ -214,12 +216,15 @@ PEERS = {
         Peer(
             "nginx + gunicorn gthread", "the same behind nginx", gunicorn(f"unix:{SOCKET}", threads=True), nginx=PROXY
         ),
-        Peer("uWSGI", "`--http11-socket`, Grove's processes and threads", uwsgi("--http11-socket", HTTP)),
+        Peer(
+            "uWSGI", "`--http11-socket`, Grove's processes and threads", uwsgi("--http11-socket", HTTP), stop="SIGQUIT"
+        ),
         Peer(
             "nginx + uWSGI",
             "uwsgi_pass of nginx, Grove's processes and threads",
             uwsgi("--socket", SOCKET, "--chmod-socket=666"),
             nginx=UWSGI,
+            stop="SIGQUIT",
         ),
         Peer("granian", "Grove's processes and threads", granian),
         Peer("pecan serve", "one process and thread of wsgiref", pecan_serve),

@@ -8,9 +8,9 @@ The program makes a host, deploys the inventory `bench/served/inventory` with `.
 Then it starts one server after the other, as a unit of systemd, and stops each before it starts the next. A round has
 two halves: in the first, the peers serve the application as it is, in the second, with the pieces of Pecan that Grove
 installs. Grove is measured in both. The next round has the opposite order. wrk sends the requests on the host, over the
-loopback address. The program prints a table of ratios to Grove. The page of --html shows all figures and plots, with
-`matplotlib` and `jinja2`, which `.venv` has after `./grove test unit`. After each half, --json has all measurements so
-far. `--draw FILE` prints the table and writes the page of such a file again.
+loopback address. The program prints a table of ratios to Grove. The page of --html shows all figures and plots; run the
+program in `.venv` for it. --json writes all measurements so far after each server. `--draw FILE` prints the table and
+writes the page of such a file again.
 
 With --keep the host stays, and --deployed measures on a host that an earlier call kept.
 """
@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import server_figures as figures
@@ -131,6 +133,10 @@ def read(name: str) -> Host:
     return Host(name, int(on(name, "nproc")[1]), sizes, accounts, debian, location)
 
 
+class NotServedError(Exception):
+    """A server did not answer an application's request with 200."""
+
+
 class Running(NamedTuple):
     """A server that has been started: whether its application has the pieces, its units of systemd, and its URL."""
 
@@ -153,6 +159,7 @@ def start(host: Host, record: str, server: str, pieces: bool) -> Running:
         write(host.name, path, text)
     properties = [
         f"RuntimeDirectory={UNIT}",
+        f"KillSignal={peer.stop}",
         f"WorkingDirectory={peers.FOLDER}/apps",
         f"Environment=PYTHONPATH={peers.FOLDER}/apps",
         f"StandardOutput=append:{OUTPUT}",
@@ -190,7 +197,7 @@ def memory_of(host: str, processes: set[int], accounts: set[int]) -> list[int]:
 
 
 def measure(host: Host, running: Running, app: str, half: int, options: argparse.Namespace) -> list[Measured]:
-    """Send requests with each number of clients. Ends the program when the server does not answer."""
+    """Send requests with each number of clients. Raises NotServedError."""
     command = [*LOAD.split(), running.url + peers.APPS[app].path, f"--wait={START}", f"--warm-up={WARM_UP}"]
     command += [f"--clients={clients}" for clients in options.clients]
     command += [f"--unit={unit}" for unit in running.units]
@@ -203,7 +210,8 @@ def measure(host: Host, running: Running, app: str, half: int, options: argparse
     )
     if asked.returncode:
         logs = f"tail -n 40 {OUTPUT}; journalctl -n 20 --no-pager --unit=" + " --unit=".join(running.units)
-        sys.exit(f"{running.server} does not serve {app}: {asked.stderr}\n{on(host.name, logs + '; true')[1]}")
+        name = figures.title(running.server, running.pieces)
+        raise NotServedError(f"{name} does not serve {app}: {asked.stderr}\n{on(host.name, logs + '; true')[1]}")
     result = json.loads(asked.stdout)
     # Grove serves all records from one Apache. The daemon processes of others are not part of this one's memory.
     accounts = host.accounts[peers.APPS[app].record] if running.server == GROVE else set()
@@ -229,22 +237,35 @@ def measure(host: Host, running: Running, app: str, half: int, options: argparse
     return measured
 
 
-def measure_all(host: Host, options: argparse.Namespace, keep: Callable[[list[Measured]], None]) -> list[Measured]:
-    """Measure all rounds, and call `keep` with what there is so far after each half."""
+def measure_all(
+    host: Host, options: argparse.Namespace, keep: Callable[[list[Measured]], None]
+) -> tuple[list[Measured], bool]:
+    """Measure all rounds, and call `keep` with what there is so far after each server.
+
+    Return the measurements, and whether each server served each application.
+    """
     done: list[Measured] = []
+    complete = True
     stop(host)
     for half in range(2 * options.rounds):
         for record in dict.fromkeys(peers.APPS[app].record for app in options.apps):
             for server in [GROVE, *options.peers][:: -1 if half // 2 % 2 else 1]:
                 running = start(host, record, server, half % 2 == 1)
                 for app in options.apps:
-                    if peers.APPS[app].record == record:
+                    if peers.APPS[app].record != record:
+                        continue
+                    try:
                         measured = measure(host, running, app, half, options)
-                        done += measured
-                        show(measured)
+                    except NotServedError as error:
+                        # The others go on: a run takes an hour.
+                        print(error, file=sys.stderr)
+                        complete = False
+                        continue
+                    done += measured
+                    show(measured)
                 stop(host)
-        keep(done)
-    return done
+                keep(done)
+    return done, complete
 
 
 def show(measured: Sequence[Measured]) -> None:
@@ -308,6 +329,23 @@ def whole(kind: str, least: int, most: int) -> Callable[[str], int]:
     return read_number
 
 
+def new_file(text: str) -> Path:
+    """Read the name of a file that can be written, before hours of measuring."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that exists")
+    return path
+
+
+def kept_host(text: str) -> str:
+    """Read the name of a test host."""
+    if not re.fullmatch(r"grove-[a-z0-9-]{1,57}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"a host is named grove- and lower-case letters, digits and hyphens, not {text!r}"
+        )
+    return text
+
+
 def client_numbers(text: str) -> list[int]:
     """Read numbers of clients with commas between them, and return them in order."""
     numbers = [whole("clients", 1, MOST_CLIENTS)(part.strip()) for part in text.split(",")]
@@ -327,54 +365,72 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument("--rounds", type=whole("rounds", 1, 100), default=3)
     reader.add_argument("--seconds", type=whole("seconds", 1, MOST_SECONDS), default=5, help="of each measurement")
     reader.add_argument("--release", default="bookworm", choices=["bookworm", "trixie"])
-    reader.add_argument("--html", type=Path, metavar="FILE", help="write a page with all figures and plots")
-    reader.add_argument("--json", type=Path, metavar="FILE", help="write all measurements")
+    reader.add_argument("--html", type=new_file, metavar="FILE", help="write a page with all figures and plots")
+    reader.add_argument("--json", type=new_file, metavar="FILE", help="write all measurements")
     reader.add_argument("--keep", action="store_true", help="keep the host")
-    reader.add_argument("--deployed", metavar="HOST", help="measure on a host that was kept")
+    reader.add_argument("--deployed", type=kept_host, metavar="HOST", help="measure on a host that was kept")
     reader.add_argument("--draw", type=Path, metavar="FILE", help="show what --json has written, and measure nothing")
     return reader
 
 
-def report(measured: Sequence[Measured], about: dict[str, str], page: Path | None) -> None:
-    """Print the table and what it is about; write the page."""
+def report(measured: Sequence[Measured], about: dict[str, str]) -> None:
+    """Print the table and what it is about."""
     loads = sorted(one.load_average for one in measured)
     others = sorted(one.others for one in measured)
     middle = len(loads) // 2
     print("; ".join(f"{name} {value}" for name, value in about.items()))
     print(f"Load average {loads[0]:.0f} to {loads[-1]:.0f}, median {loads[middle]:.0f}; other programs used", end=" ")
-    print(f"{others[middle]:.1f} of {about['cores']} cores (median of the measurements)\n")
-    rows = figures.rows(measured)
-    print(figures.table(rows))
-    if page:
-        import server_page
+    print(f"{others[middle]:.1f} of {about.get('cores', '?')} cores (median of the measurements)\n")
+    print(figures.table(figures.rows(measured)))
 
-        page.write_text(server_page.page(rows, measured, about), encoding="utf-8")
+
+def saved_run(path: Path) -> tuple[list[Measured], dict[str, str]]:
+    """Return the measurements of a file of --json, and what they are about. Ends the program for another file."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        measured, about = figures.from_json(saved["measured"]), dict(saved["about"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"--draw {path}: a file that --json has written is needed: {type(error).__name__}: {error}")
+    return measured, about
+
+
+def page_maker() -> ModuleType:
+    """Return the module that makes the page. Ends the program without its libraries."""
+    try:
+        return importlib.import_module("server_page")
+    except ModuleNotFoundError as error:
+        sys.exit(f"--html: {error}; `.venv` has it after `./grove test unit`")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print. The exit status is 1 if a server did not serve an application."""
     options = parser().parse_args()
+    maker = page_maker() if options.html else None
+    complete = True
     if options.draw:
-        saved = json.loads(options.draw.read_text(encoding="utf-8"))
-        report(figures.from_json(saved["measured"]), saved["about"], options.html)
-        return
-    if options.html:
-        import server_page  # noqa: F401  an environment without matplotlib fails now, and not after the last round
-    name = options.deployed or fresh("grove-servers-bench", options.release)
-    if not options.deployed:
-        install(name)
-    host = read(name)
-    about = versions(name)
+        measured, about = saved_run(options.draw)
+    else:
+        name = options.deployed or fresh("grove-servers-bench", options.release)
+        if not options.deployed:
+            install(name)
+        host = read(name)
+        about = versions(name)
 
-    def keep(done: list[Measured]) -> None:
-        if options.json:
-            saved: dict[str, Any] = {"about": about, "measured": figures.to_json(done)}
-            options.json.write_text(json.dumps(saved, indent=1), encoding="utf-8")
+        def keep(done: list[Measured]) -> None:
+            if options.json:
+                saved: dict[str, Any] = {"about": about, "measured": figures.to_json(done)}
+                options.json.write_text(json.dumps(saved, indent=1), encoding="utf-8")
 
-    measured = measure_all(host, options, keep)
-    if not options.keep and not options.deployed:
-        subprocess.run([HOST, "destroy", name], check=True)
-    report(measured, about, options.html)
+        measured, complete = measure_all(host, options, keep)
+        if not options.keep and not options.deployed:
+            subprocess.run([HOST, "destroy", name], check=True)
+    if not measured:
+        sys.exit("there are no measurements")
+    report(measured, about)
+    if maker:
+        options.html.write_text(maker.page(figures.rows(measured), measured, about), encoding="utf-8")
+    if not complete:
+        sys.exit("a server did not serve an application; its messages are above")
 
 
 if __name__ == "__main__":
