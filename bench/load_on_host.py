@@ -3,10 +3,10 @@
 Usage: load_on_host.py URL --wait SECONDS --warm-up SECONDS --seconds SECONDS --unit UNIT... --clients N...
 
 It needs the standard library alone. It waits until the URL is answered with 200, and fails when it is not. It prints
-one object of JSON: `processes`, the numbers of the processes of the units, and `loads`, a list with an object
-for each number of clients. This has `wrk`, the output of wrk; `server_cpu`, the host's processor seconds without those
-of wrk; `others_cpu`, those of the machine outside of the host; `elapsed`, in seconds; and `load`, the machine's load
-average of a minute.
+one object of JSON: `answer`, the text of that answer; `processes`, the numbers of the processes of the units; and
+`loads`, a list with an object for each number of clients. This has `wrk`, the output of wrk; `server_cpu`, the host's
+processor seconds without those of wrk; `others_cpu`, those of the machine outside of the host; `elapsed`, in seconds;
+and `load`, the machine's load average of a minute.
 """
 
 from __future__ import annotations
@@ -51,14 +51,13 @@ def processes(unit: str) -> list[int]:
     return [int(line) for path in (root / group[1:]).rglob("cgroup.procs") for line in path.read_text().split()]
 
 
-def wait(url: str, seconds: float) -> None:
-    """Wait until the URL is answered with 200. Ends the program when it is not."""
+def wait(url: str, seconds: float) -> str:
+    """Wait until the URL is answered with 200, and return the answer. Ends the program when it is not."""
     end = time.monotonic() + seconds
     while True:
         try:
             with urllib.request.urlopen(url, timeout=seconds) as answer:
-                answer.read()
-                return
+                return str(answer.read(), "utf-8")
         except OSError as error:
             if time.monotonic() > end:
                 sys.exit(f"{url} is not answered with 200 after {seconds:.0f} s: {error}")
@@ -101,10 +100,11 @@ def main() -> None:
     # wrk has a connection for each client, and systemd's limit for a command is often 1 024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    wait(options.url, options.wait)
+    answer = wait(options.url, options.wait)
     ask(options.url, WARM_UP_CLIENTS, options.warm_up)
     loads = [ask(options.url, clients, options.seconds) for clients in options.clients]
-    print(json.dumps({"loads": loads, "processes": [one for unit in options.unit for one in processes(unit)]}))
+    numbers = [one for unit in options.unit for one in processes(unit)]
+    print(json.dumps({"answer": answer, "loads": loads, "processes": numbers}))
 
 
 if __name__ == "__main__":

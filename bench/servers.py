@@ -196,12 +196,18 @@ def memory_of(host: str, processes: set[int], accounts: set[int]) -> list[int]:
     return memory
 
 
-def measure(host: Host, running: Running, app: str, half: int, options: argparse.Namespace) -> list[Measured]:
-    """Send requests with each number of clients. Raises NotServedError."""
+def measure(
+    host: Host, running: Running, app: str, half: int, options: argparse.Namespace, answers: dict[str, str]
+) -> list[Measured]:
+    """Send requests with each number of clients.
+
+    `answers` has the answer of each application so far. Raises NotServedError for no answer and for another one.
+    """
     command = [*LOAD.split(), running.url + peers.APPS[app].path, f"--wait={START}", f"--warm-up={WARM_UP}"]
     command += [f"--clients={clients}" for clients in options.clients]
     command += [f"--unit={unit}" for unit in running.units]
     # What podman starts belongs to the control group of the host, whose processor time the program reads.
+    name = figures.title(running.server, running.pieces)
     asked = subprocess.run(
         ["podman", "exec", host.name, *command, f"--seconds={options.seconds}"],
         capture_output=True,
@@ -210,9 +216,10 @@ def measure(host: Host, running: Running, app: str, half: int, options: argparse
     )
     if asked.returncode:
         logs = f"tail -n 40 {OUTPUT}; journalctl -n 20 --no-pager --unit=" + " --unit=".join(running.units)
-        name = figures.title(running.server, running.pieces)
         raise NotServedError(f"{name} does not serve {app}: {asked.stderr}\n{on(host.name, logs + '; true')[1]}")
     result = json.loads(asked.stdout)
+    if result["answer"] != answers.setdefault(app, result["answer"]):
+        raise NotServedError(f"{name} answers {app} with {result['answer'][:200]!r}, and not {answers[app][:200]!r}")
     # Grove serves all records from one Apache. The daemon processes of others are not part of this one's memory.
     accounts = host.accounts[peers.APPS[app].record] if running.server == GROVE else set()
     memory = memory_of(host.name, set(result["processes"]), accounts)
@@ -246,6 +253,7 @@ def measure_all(
     """
     done: list[Measured] = []
     complete = True
+    answers: dict[str, str] = {}
     stop(host)
     for half in range(2 * options.rounds):
         for record in dict.fromkeys(peers.APPS[app].record for app in options.apps):
@@ -255,7 +263,7 @@ def measure_all(
                     if peers.APPS[app].record != record:
                         continue
                     try:
-                        measured = measure(host, running, app, half, options)
+                        measured = measure(host, running, app, half, options, answers)
                     except NotServedError as error:
                         # The others go on: a run takes an hour.
                         print(error, file=sys.stderr)
