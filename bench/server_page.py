@@ -48,7 +48,8 @@ def plot(rows: Sequence[Row], app: str) -> str:
         figure = Figure(figsize=(WIDTH, AROUND + ROW_HEIGHT * len(servers) * max(len(clients) * 0.6, 1)))
         panels = figure.subplots(1, len(PLOTS), sharey=True)
         for panel, name in zip(panels, PLOTS, strict=True):
-            panel.set_title(f"{name}, Grove = 1 ({BETTER[name]})")
+            panel.set_title(f"{name} ({BETTER[name]})")
+            panel.set_xlabel("multiple of Grove's")
             panel.grid(axis="x")
             panel.set_xscale("log")
             for at, number in enumerate(clients):

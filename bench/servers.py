@@ -256,23 +256,20 @@ def measure_all(
     answers: dict[str, str] = {}
     stop(host)
     for half in range(2 * options.rounds):
-        for record in dict.fromkeys(peers.APPS[app].record for app in options.apps):
+        for app in options.apps:
             for server in [GROVE, *options.peers][:: -1 if half // 2 % 2 else 1]:
-                running = start(host, record, server, half % 2 == 1)
-                for app in options.apps:
-                    if peers.APPS[app].record != record:
-                        continue
-                    try:
-                        measured = measure(host, running, app, half, options, answers)
-                    except NotServedError as error:
-                        # The others go on: a run takes an hour.
-                        print(error, file=sys.stderr)
-                        complete = False
-                        continue
+                running = start(host, peers.APPS[app].record, server, half % 2 == 1)
+                try:
+                    measured = measure(host, running, app, half, options, answers)
+                except NotServedError as error:
+                    # The others go on: a run takes an hour.
+                    print(error, file=sys.stderr)
+                    complete = False
+                else:
                     done += measured
                     show(measured)
+                    keep(done)
                 stop(host)
-                keep(done)
     return done, complete
 
 
