@@ -113,7 +113,8 @@ def install(name: str) -> None:
         code = f"import sys, urllib.request as u; h = {{'Content-Type': 'application/json'}}; {send}"
         command = ["podman", "exec", "--interactive", name, "python3", "-c", code]
         subprocess.run(command, input=sample, text=True, check=True)
-    on(name, f"systemctl stop apache2 && cp /var/lib/telemetry/telemetry.sqlite* {state} && chown -R bench: {state}")
+    on(name, f"systemctl stop apache2 && cp /var/lib/telemetry/telemetry.sqlite* {state}")
+    on(name, f"chown -R bench: {etc} {state}")
     for record in peers.ENTRIES:
         script = on(name, f"cat /srv/wsgi/{record}/slots/blue/app.wsgi")[1]
         for pieces in ((), peers.pieces_of(script)):
