@@ -34,8 +34,8 @@ class Measured(NamedTuple):
     half: int
     """0 is the first half of the first round, without pieces for the peers, 1 the second half, with them, and so on."""
     load: Load
-    cpu: float
-    """Processor seconds of a request."""
+    cpu: float | None
+    """Processor seconds of a request, or None if none was answered."""
     memory: int
     """KiB (Pss) of all processes of the server."""
     largest: int

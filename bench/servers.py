@@ -235,7 +235,7 @@ def measure(
                 clients=clients,
                 half=half,
                 load=load,
-                cpu=used["server_cpu"] / max(load.requests, 1),
+                cpu=figures.ratio(used["server_cpu"], load.requests),
                 memory=sum(memory),
                 largest=max(memory, default=0),
                 others=used["others_cpu"] / used["elapsed"],
@@ -278,7 +278,8 @@ def show(measured: Sequence[Measured]) -> None:
     """Print measurements on standard error."""
     for one in measured:
         name = figures.title(one.server, one.pieces)
-        rate = f"{one.load.per_second:8.0f} requests/s {1e6 * one.cpu:8.0f} us of CPU"
+        cpu = "" if one.cpu is None else f"{1e6 * one.cpu:8.0f} us of CPU"
+        rate = f"{one.load.per_second:8.0f} requests/s {cpu}"
         print(
             f"{one.half // 2 + 1}: {one.app:8}{name:34}{one.clients:5} {rate} {one.load.failed or ''}", file=sys.stderr
         )
