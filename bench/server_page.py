@@ -16,7 +16,7 @@ from server_peers import APPS, PEERS
 TEMPLATE = Path(__file__).with_name("server_page.html.j2")
 PLOTS = ("requests a second", "CPU of a request", "p99")
 BETTER = {"requests a second": "more is better", "CPU of a request": "less is better", "p99": "less is better"}
-WIDTH, ROW_HEIGHT, AROUND = 11.6, 0.2, 1.1
+WIDTH, ROW_HEIGHT, AROUND = 11.6, 0.2, 1.6
 """Inches: the width of a plot, the height of one server with one number of clients, and of title and axis."""
 COLOURS = ("#9db8d9", "#2f6db5", "#e08e0b", "#1f9e79", "#8d5fc4", "#7a8b99")
 INK, SOFT, LINE = "#1c2530", "#5b6875", "#d9dfe5"
