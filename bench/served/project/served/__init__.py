@@ -1,0 +1,1 @@
+"""The Pecan application that bench/servers.py measures under several servers."""
