@@ -268,6 +268,7 @@ def test_a_release_rolls_with_tls(fleet: Fleet) -> None:
         fleet.play("playbooks/deploy.yml", app=SECURE)
 
 
+@pytest.mark.timeout(3600)  # two whole runs, on a machine that may be busy
 def test_certificates_are_renewed(fleet: Fleet) -> None:
     """Those of the API hosts and that of the load balancer, in one run, without a failed request."""
     authority = fleet.authority.read_text()
