@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -27,6 +29,10 @@ APP = "load"
 """The application that is replaced; its record is in molecule/switch/records.yml.j2."""
 LOAD = ("--seconds", "3000", "--pause", "0.1", "--slow", "2", "--slow-seconds", "1", "3", "--timeout", "60")
 """Options of the load client."""
+SECURE = "secure"
+"""The same application with TLS."""
+NAME = "given.example.org"
+"""The server_name of the record with a given certificate, given."""
 LOG = "test1-access"
 """The log of the VirtualHost that test1 and test2 share."""
 SECONDS = 180.0
@@ -67,9 +73,10 @@ class Fleet:
         made = releases.make(self.folder / "sources" / str(number), number, faults)
         new = releases.record(made, name=APP)
         records = self.variables.get("wsgi_apps") or self.apis[0].apps
-        own = next(record for record in records if record["name"] == APP)
-        own = {**own, "source": new["source"], "config": new["config"], **more}
-        self.variables["wsgi_apps"] = [own if record["name"] == APP else record for record in records]
+        changed = {"source": new["source"], "config": new["config"], **more}
+        self.variables["wsgi_apps"] = [
+            {**record, **changed} if record["name"] in (APP, SECURE) else record for record in records
+        ]
 
     def codes(self) -> list[str]:
         """Return the release that each API host serves, asked on the host itself."""
@@ -94,15 +101,30 @@ print(json.dumps(urllib.request.urlopen("http://127.0.0.1:9119/;csv", timeout=60
             states.setdefault(values[server], set()).add(values[status])
         return {host.name: states.get(host.name, set()) for host in self.apis}
 
+    @property
+    def authority(self) -> Path:
+        """The certificate of the private authority, on the controller."""
+        return self.folder / "tls" / "ca.crt"
+
+    def shown_certificate(self, port: int, name: str, authority: str) -> str:
+        """Return the serial number of the certificate that HAProxy shows, verified for ``name``, or for its address."""
+        context = ssl.create_default_context(cadata=authority)
+        connection = socket.create_connection((self.lb.address, port), timeout=60)
+        with connection, context.wrap_socket(connection, server_hostname=name) as secured:
+            certificate = secured.getpeercert()
+        assert certificate is not None
+        return str(certificate["serialNumber"])
+
     def note(self, text: str) -> None:
         """Add a sentence to the end of the log."""
         self.notes.append(text)
 
     @contextmanager
-    def load(self, part: str, *, may_fail: int | None = 0) -> Iterator[RunFolder]:
+    def load(self, part: str, *, may_fail: int | None = 0, tls: bool = False) -> Iterator[RunFolder]:
         """Put load on the load balancer during the block, and check the answers. None: failures are reported alone."""
-        url = f"http://{self.lb.address}:8300"
-        with under_load(url, self.folder / part.replace(" ", "-"), *LOAD) as run:
+        url = f"https://{self.lb.address}:8301" if tls else f"http://{self.lb.address}:8300"
+        options = ("--ca", str(self.authority)) if tls else ()
+        with under_load(url, self.folder / part.replace(" ", "-"), *LOAD, *options) as run:
             yield run
         result = summary.summarize(run)
         total = result.total
@@ -216,6 +238,69 @@ def test_a_broken_release_stops_at_the_first_host(fleet: Fleet) -> None:
     fleet.use_release(2, threads=12)
 
 
+def test_tls_ends_at_the_load_balancer(fleet: Fleet) -> None:
+    """Clients see the load balancer's certificate; API hosts have those of the private authority, for HAProxy alone."""
+    authority, given = fleet.authority.read_text(), fleet.lb.run("cat", "/etc/ssl/given.crt")
+    assert fleet.shown_certificate(8301, fleet.lb.address, authority) != ""
+    answer = fleet.lb.ask(8302, "/", headers={"Host": NAME}, authority=write(fleet.folder / "given.crt", given))
+    assert answer.status == 200
+    assert answer.headers["strict-transport-security"] == "max-age=63072000"
+    with pytest.raises(ssl.SSLError):
+        fleet.shown_certificate(8302, "other.example.org", given)
+    for host in fleet.apis:
+        headers = {"Host": f"{NAME}.{host.name}.fleet.invalid"}
+        assert host.ask(8302, "/", headers=headers, authority=str(fleet.authority)).status == 403
+    for host in (fleet.lb, *fleet.apis):
+        folder = "/etc/haproxy/grove-tls" if host is fleet.lb else "/etc/apache2/grove-tls"
+        assert host.run("find", folder, "-name", "secure*") != ""
+        assert host.run("find", folder, "-type", "f", "-perm", "/077", "-not", "-name", "*.crt") == ""
+    assert fleet.lb.run("find", "/", "-xdev", "-name", "ca.key", "-not", "-path", "/proc/*") == ""
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_release_rolls_with_tls(fleet: Fleet) -> None:
+    fleet.use_release(5, threads=12)
+    with fleet.load("release with TLS", tls=True) as run, run.window("switch", "release 2"):
+        fleet.play("playbooks/deploy.yml", app=SECURE)
+
+
+@pytest.mark.timeout(3600)  # two whole runs, on a machine that may be busy
+def test_certificates_are_renewed(fleet: Fleet) -> None:
+    """Those of the API hosts and that of the load balancer, in one run, without a failed request."""
+    authority = fleet.authority.read_text()
+    before = fleet.shown_certificate(8301, fleet.lb.address, authority)
+    own = [fleet.folder / "tls" / host.name / "secure.crt" for host in (fleet.lb, *fleet.apis)]
+    former = [path.read_text() for path in own]
+    with fleet.load("renewal", tls=True) as run, run.window("switch", "certificates"):
+        for path in own:
+            # A run makes what is missing, as it does within 30 days of the end.
+            path.unlink()
+        fleet.play("site.yml")
+        after = fleet.shown_certificate(8301, fleet.lb.address, authority)
+    assert after != before
+    assert all(path.read_text() != text for path, text in zip(own, former, strict=True))
+    for host, path in zip(fleet.apis, own[1:], strict=True):
+        assert host.run("cat", "/etc/apache2/grove-tls/secure.crt") == path.read_text()
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    counts = re.findall(r"changed=(\d+)", fleet.play("site.yml"))
+    assert counts == ["0", "0", "0"]
+
+
+def test_a_given_certificate_is_renewed(fleet: Fleet) -> None:
+    """The operator replaces the files on the load balancer, and runs site."""
+    before = fleet.shown_certificate(8302, NAME, fleet.lb.run("cat", "/etc/ssl/given.crt"))
+    files = ("-keyout", "/etc/ssl/private/given.key", "-out", "/etc/ssl/given.crt")
+    names = ("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}")
+    fleet.lb.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, *names)
+    with fleet.load("given certificate", tls=True) as run, run.window("switch", "certificate"):
+        fleet.play("site.yml")
+    assert fleet.shown_certificate(8302, NAME, fleet.lb.run("cat", "/etc/ssl/given.crt")) != before
+
+
 def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
     """Nothing has changed when the run ends."""
     digest = fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg")
@@ -224,10 +309,16 @@ def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
     wait_for(lambda: any(line.endswith(":8399") for line in fleet.lb.listeners()), "the port is not held")
     records = fleet.variables["wsgi_apps"]
     moved = [{**record, "listen": 8399} if record["name"] == APP else record for record in records]
+    lost = [{**record, "tls_key": "/etc/ssl/none.key"} if record["name"] == "given" else record for record in records]
+    other = fleet.folder / "other"
+    other.mkdir(exist_ok=True)
+    write(other / "ca.crt", fleet.lb.run("cat", "/etc/ssl/given.crt"))
     looped = [{**record, "listen": "127.0.0.1:8300"} if record["name"] == APP else record for record in records]
     for variables, words in (
         ({"wsgi_apps": moved}, "port 8399: python3"),
         ({"wsgi_apps": looped}, "record load, key listen: found 127.0.0.1 on api1"),
+        ({"wsgi_apps": lost}, "record given, key tls_key: found /etc/ssl/none.key, which is not on the load balancer"),
+        ({"wsgi_app_tls_ca_dir": str(other)}, "ca.crt of the private authority"),
         ({"load_balancer_host_address": "api.example.org"}, "load_balancer_host_address"),
     ):
         succeeded, output = fleet.try_play("site.yml", **variables)

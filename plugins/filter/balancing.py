@@ -11,6 +11,12 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 VIEWS = "__wsgi_app_views"
 """The fact of the role wsgi_app with the views of a host's records."""
 
+STEPS = "__wsgi_app_steps"
+"""The fact of the role wsgi_app with the work of each step."""
+
+SUFFIXES = (".crt", ".key")
+"""Of the files of a private certificate and of its key."""
+
 SWITCHED = "__wsgi_app_switched"
 """The fact of the role wsgi_app where a run has gone as far as the switch."""
 
@@ -27,7 +33,61 @@ def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[st
     """Return what the load balancers in front of ``hosts`` do; the run has checked the records of ``hosts``."""
     names = list(hosts)
     apps = {host: {app: view["apache"] for app, view in hostvars[host][VIEWS].items()} for host in names}
-    return balancing.plan(apps, dict(zip(names, host_addresses(names, hostvars), strict=True)))
+    plan = balancing.plan(apps, dict(zip(names, host_addresses(names, hostvars), strict=True)))
+    if plan["certificates"]:
+        folders = {host: str(hostvars[host][STEPS]["authority"]) for host in names}
+        plan["problems"] += balancing.authority_problems(folders)
+        plan["authority"] = folders[names[0]]
+    return plan
+
+
+def certificates_of_load_balancer(
+    plan: Mapping[str, Any], host: str, hostvars: Mapping[str, Any], listen: str
+) -> list[dict[str, Any]]:
+    """Return the private certificates of the load balancer ``host``, for the role wsgi_app to make.
+
+    listen: the address on which clients reach the load balancer, or one that stands for every address.
+    """
+    own = [] if listen in balancing.EVERY_ADDRESS or listen == "::" else [listen]
+    return balancing.private_certificates(plan, host, list(dict.fromkeys([*own, *host_addresses([host], hostvars)])))
+
+
+def certificate_paths(certificates: Iterable[Mapping[str, Any]], folder: str) -> dict[str, str]:
+    """Return the paths on the controller of the files of private certificates in ``folder``, by file."""
+    return {
+        f"{each['name']}{suffix}": f"{folder}/{each['name']}{suffix}" for each in certificates for suffix in SUFFIXES
+    }
+
+
+def given_files(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return those of ``files_of_load_balancer`` that are given on the load balancers themselves."""
+    return [
+        {"name": f"{each['name']}.pem", "record": each["name"], **each["given"]}
+        for each in plan["certificates"]
+        if each["given"]
+    ]
+
+
+def files_of_load_balancer(
+    plan: Mapping[str, Any], certificates: Mapping[str, str], authorities: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Return the files beside HAProxy's configuration, for the module ``load_balancer_config``.
+
+    certificates: the texts of the private certificates and keys, by file. authorities: the texts of the certificates of
+    authorities. A file that the text of another one names stands before that one.
+    """
+    if not plan["certificates"]:
+        return []
+    private = [
+        {
+            "name": f"{each['name']}.pem",
+            "text": "".join(certificates[f"{each['name']}{suffix}"] for suffix in SUFFIXES),
+        }
+        for each in plan["certificates"]
+        if not each["given"]
+    ]
+    lists = [{"name": name, "text": text} for name, text in balancing.certificate_lists(plan).items()]
+    return [*given_files(plan), *private, {"name": balancing.AUTHORITY, "text": "".join(authorities)}, *lists]
 
 
 def failure_reason(result: Mapping[str, Any]) -> str:
@@ -71,6 +131,10 @@ class FilterModule:
             "host_addresses": host_addresses,
             "balancing_problems": balancing.group_problems,
             "balancing_plan": balancing_plan,
+            "certificate_paths": certificate_paths,
+            "given_files": given_files,
+            "certificates_of_load_balancer": certificates_of_load_balancer,
+            "files_of_load_balancer": files_of_load_balancer,
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
         }

@@ -9,13 +9,44 @@ description:
   - Lets HAProxy check a configuration, puts it in the place of the former one, and reloads HAProxy. The new process
     takes over the listening sockets, and the former one answers the requests that it has. Starts HAProxy where it does
     not run.
+  - Without a configuration, the module checks the ports, the given certificates and the authority, and changes nothing.
   - HAProxy says of itself which configuration it runs with, so an interrupted run is completed by the next one.
   - When HAProxy refuses the configuration, or does not run with it, the former one stays.
 options:
   content:
     description:
-      - The configuration. The word C(@digest@) in it becomes the hash of the text. Without a configuration, the module
-        looks at the ports alone.
+      - The configuration. The word C(@digest@) in it becomes the hash of the text.
+    type: str
+  files:
+    description:
+      - Files beside the configuration. C(@NAME@) in the configuration, and in the text of a later file, becomes the
+        path of the file. Only root may read them. A file has a C(name), and a C(text) or the paths of a C(certificate)
+        and a C(key) on the host, with the C(record) that gives them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The file's name, of which the path is made.
+        type: str
+        required: true
+      text:
+        description: The content.
+        type: str
+      certificate:
+        description: The path of a certificate and its chain, in PEM format.
+        type: path
+      key:
+        description: The path of the certificate's key.
+        type: path
+      record:
+        description: The record that names both.
+        type: str
+        default: ""
+  authority:
+    description:
+      - The certificate of the private authority of the API hosts, empty if there is none yet. If HAProxy verifies the
+        hosts with another one, the module fails before it changes anything. Without it, the module does not look.
     type: str
   plan:
     description: What the configuration was made from, which is kept for M(grove.wsgi.load_balancer_servers).
@@ -54,20 +85,44 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "content": {"type": "str"},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "text": {"type": "str", "no_log": True},
+                    "certificate": {"type": "path"},
+                    "key": {"type": "path", "no_log": False},
+                    "record": {"type": "str", "default": ""},
+                },
+            },
+            "authority": {"type": "str"},
             "plan": {"type": "dict", "default": {}},
             "places": {"type": "list", "elements": "list", "default": []},
         },
         supports_check_mode=True,
     )
-    content, plan = module.params["content"], module.params["plan"]
+    content, plan, authority = (module.params[name] for name in ("content", "plan", "authority"))
+    files = [
+        configuration.File(one["name"], one["text"], one["certificate"] or "", one["key"] or "", one["record"])
+        for one in module.params["files"]
+    ]
 
     def work() -> dict[str, Any]:
         places = [(str(address), int(port)) for address, port in module.params["places"]]
-        if held := configuration.held_ports(places):
+        faults = [
+            *configuration.held_ports(places),
+            *(file.fault() for file in files),
+            "" if authority is None else configuration.distrusted(authority),
+        ]
+        if any(faults):
             raise configuration.ConfigurationError(
-                "\n".join(["HAProxy cannot listen where the inventory says, and nothing was changed:", *held])
+                "\n".join(
+                    ["HAProxy cannot do what the inventory says, and nothing was changed:", *filter(None, faults)]
+                )
             )
-        return configuration.put(content, plan, dry=module.check_mode) if content else {"changed": False}
+        return configuration.put(content, plan, files, dry=module.check_mode) if content else {"changed": False}
 
     run_module(module, work)
 

@@ -1,4 +1,6 @@
-"""What the load balancers of a fleet do, from the records of its API hosts: frontends, backends and health checks.
+"""What the load balancers of a fleet do: frontends, backends, health checks and certificates.
+
+It follows from the records of the API hosts.
 
 The plan is made of dictionaries and lists. HAProxy's template gets it, and the load balancer keeps it as a file. A
 later run reads there what it may ask an API host.
@@ -23,6 +25,12 @@ HEADS = 4
 """The buffer holds this many of the longest headers and URLs that a record allows."""
 SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 """What HAProxy takes as the name of a server."""
+CERTIFIED_NAME = re.compile(r"(?!.{254})(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}")
+"""A name that a certificate, HAProxy and a handshake of TLS take."""
+COMMON_NAME_LENGTH = 64
+"""The longest common name of a certificate (X.520)."""
+AUTHORITY = "authority.crt"
+"""The file of a load balancer with the authorities of the API hosts' certificates."""
 
 View = Mapping[str, Any]
 
@@ -84,11 +92,22 @@ def group_problems(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, M
     return problems
 
 
+def authority_problems(folders: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the folders of the private authority on the controller, by API host."""
+    (host, first), *others = folders.items()
+    return [
+        f"variable wsgi_app_tls_ca_dir: found {first} on {host} and {folder} on {other}; the load balancers trust one"
+        " authority for all API hosts, so write one folder for all"
+        for other, folder in others
+        if folder != first
+    ]
+
+
 def plan(apps: Mapping[str, Mapping[str, View]], addresses: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``frontends``, ``backends``, ``buffer`` in bytes, and ``problems``.
+    """Return ``frontends``, ``backends``, ``certificates``, ``buffer`` in bytes, and ``problems``.
 
     apps: for each API host, the view of each record for Apache's templates, by the app's name. addresses: of the API
-    hosts.
+    hosts. A certificate is for the VirtualHost of one or more records.
     """
     problems = [text for host, views in apps.items() for view in views.values() for text in _view_problems(host, view)]
     by_name: dict[str, dict[str, View]] = {}
@@ -103,6 +122,7 @@ def plan(apps: Mapping[str, Mapping[str, View]], addresses: Mapping[str, str]) -
     return {
         "frontends": [_frontend(port, [view for view in first.values() if view["port"] == port]) for port in ports],
         "backends": [_backend(views, addresses) for _, views in sorted(by_name.items())],
+        "certificates": _certificates(list(first.values())),
         "buffer": max(LEAST_BUFFER, HEADS * longest),
         "problems": problems,
     }
@@ -115,10 +135,11 @@ def backend_name(app: str) -> str:
 
 def _view_problems(host: str, view: View) -> Iterable[str]:
     name = view["name"]
-    if view["tls"] != "off":
+    if view["tls"] != "off" and not CERTIFIED_NAME.fullmatch(view["balanced_name"]):
         yield (
-            f"record {name}, key tls: found {view['tls']} on {host}; load balancers pass plain HTTP on for now: say"
-            " tls: off in a network that you trust, or leave the group load_balancers out"
+            f"record {name}, key tls: found {view['tls']} on {host}; the host's certificate is for"
+            f" {view['balanced_name']}, which no certificate can name: rename the host (letters, digits, _ - and ., at"
+            " most 63 characters between two dots), or shorten server_name"
         )
     address = view["address"]
     if address in EVERY_ADDRESS:
@@ -142,9 +163,9 @@ def _view_problems(host: str, view: View) -> Iterable[str]:
 def _differences(name: str, views: Mapping[str, View]) -> Iterable[str]:
     (host, first), *others = views.items()
     for other, view in others:
-        for key in ("port", "path", "server_name", "server_aliases", "tls"):
-            if view[key] != first[key]:
-                written = "listen" if key == "port" else key
+        for key in ("port", "path", "server_name", "server_aliases", "tls", "given"):
+            if view[key] != first[key] and (key != "given" or view["tls"] == first["tls"]):
+                written = {"port": "listen", "given": "tls_certificate"}.get(key, key)
                 yield (
                     f"record {name}, key {written}: found {first[key]} on {host} and {view[key]} on {other};"
                     " all API hosts have to answer at the same place"
@@ -162,7 +183,63 @@ def _frontend(port: int, views: Sequence[View]) -> dict[str, Any]:
     ]
     # What no rule takes, Apache answers as it does without a load balancer, so any app of the port will do.
     default = ordered[-1]
-    return {"name": f"port-{port}", "port": port, "rules": rules, "default": backend_name(default["name"])}
+    return {
+        "name": f"port-{port}",
+        "port": port,
+        "tls": default["tls"] != "off",
+        # Without a record for every name, a client has to say the name of one.
+        "strict": bool(default["server_name"]),
+        "rules": rules,
+        "default": backend_name(default["name"]),
+    }
+
+
+def _certificates(views: Sequence[View]) -> list[dict[str, Any]]:
+    """Return the certificates of load balancers, that of the record without a name first: HAProxy's default."""
+    sites: dict[tuple[int, str], list[View]] = {}
+    for view in sorted(views, key=lambda view: view["name"]):
+        if view["tls"] != "off":
+            sites.setdefault((view["port"], (view["server_name"] or "").lower()), []).append(view)
+    return [
+        {
+            "name": sharing[0]["name"],
+            "port": port,
+            "names": list(
+                dict.fromkeys([name, *(alias.lower() for view in sharing for alias in view["server_aliases"])])
+            )
+            if name
+            else [],
+            "given": sharing[0]["given"],
+        }
+        for (port, name), sharing in sorted(sites.items())
+    ]
+
+
+def private_certificates(plan: Mapping[str, Any], host: str, addresses: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the role ``wsgi_app`` makes certificates of, for a load balancer and its addresses."""
+    own = [*([f"DNS:{host}"] if CERTIFIED_NAME.fullmatch(host) else []), *(f"IP:{address}" for address in addresses)]
+    return [
+        {
+            "name": each["name"],
+            "common_name": (each["names"] or [host])[0][:COMMON_NAME_LENGTH],
+            "alternative_names": [f"DNS:{name}" for name in each["names"]] or own,
+        }
+        for each in plan["certificates"]
+        if not each["given"]
+    ]
+
+
+def certificate_lists(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return HAProxy's lists of certificates by the name of their file: which certificate answers to which names.
+
+    ``@FILE@`` stands for the path of another file of the load balancer.
+    """
+    lists: dict[str, str] = {}
+    for each in plan["certificates"]:
+        name = f"port-{each['port']}.list"
+        # HAProxy takes * as the filter of a default certificate alone.
+        lists[name] = lists.get(name, "") + " ".join([f"@{each['name']}.pem@", *(each["names"] or ["*"])]) + "\n"
+    return lists
 
 
 def _conditions(view: View) -> list[str]:
@@ -187,11 +264,13 @@ def _backend(views: Mapping[str, View], addresses: Mapping[str, str]) -> dict[st
         "host": health["host"],
         "headers": dict(health["headers"]),
         "statuses": list(health["statuses"]),
+        "tls": first["tls"] != "off",
         "servers": [
             {
                 "name": host,
                 "address": addresses[host] if view["address"] in EVERY_ADDRESS else view["address"].strip("[]"),
                 "port": view["port"],
+                "certified": view["balanced_name"],
             }
             for host, view in views.items()
         ],

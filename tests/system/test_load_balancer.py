@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.filter import balancing as filters
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration, members, runtime
 from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
@@ -36,30 +39,73 @@ SECONDS = 60.0
 """Until HAProxy has noticed something: generous, for a busy machine."""
 
 
-def views(*records: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def views(host: str, *records: dict[str, Any]) -> dict[str, dict[str, Any]]:
     written = [{"source": "shop==1", "entry": {"module": "shop:application"}, **one} for one in records]
-    checked = check_records(written, SPEC, SETTINGS)
+    checked = check_records(written, SPEC, dataclasses.replace(SETTINGS, balanced=True, host_name=host))
     assert [str(problem) for problem in checked.problems] == []
     return {record.name: apache_view(record) for record in checked.deployed}
 
 
 def plan(*records: dict[str, Any], addresses: dict[str, str] = ADDRESSES) -> dict[str, Any]:
-    return balancing.plan(dict.fromkeys(addresses, views(*records)), addresses)
+    return balancing.plan({host: views(host, *records) for host in addresses}, addresses)
 
 
-def render(plan: dict[str, Any], folder: Path, statistics: int) -> str:
-    """Return the role's configuration, which listens on the loopback address, with its sockets in ``folder``."""
+class Authority:
+    """A private authority, and certificates that it has signed, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._openssl("ca", "-subj", "/CN=authority")
+        self.certificate = folder / "ca.crt"
+
+    def sign(self, name: str, *names: str) -> tuple[Path, Path]:
+        """Return a new certificate for ``names``, and its key."""
+        alternative = ",".join(f"DNS:{each}" for each in names)
+        signed = ["-CA", str(self.certificate), "-CAkey", str(self.folder / "ca.key")]
+        self._openssl(name, *signed, "-subj", f"/CN={name}", "-addext", f"subjectAltName={alternative}")
+        return self.folder / f"{name}.crt", self.folder / f"{name}.key"
+
+    def _openssl(self, name: str, *options: str) -> None:
+        files = ["-keyout", str(self.folder / f"{name}.key"), "-out", str(self.folder / f"{name}.crt")]
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        subprocess.run([*command, *files, *options], check=True, capture_output=True)
+
+
+def files_of(plan: dict[str, Any], authority: Authority) -> list[configuration.File]:
+    """Return the files of a load balancer, with a new certificate for each VirtualHost."""
+    texts = {}
+    for each in plan["certificates"]:
+        for path in authority.sign(each["name"], *(each["names"] or ["lb1"])):
+            texts[path.name] = path.read_text()
+    written = filters.files_of_load_balancer(plan, texts, [authority.certificate.read_text()])
+    return [configuration.File(one["name"], one["text"]) for one in written]
+
+
+def template_text(plan: dict[str, Any], statistics: int) -> str:
+    """Return the role's configuration, which listens on the loopback address."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
     environment.filters["comment"] = lambda text: f"# {text}"
-    text = environment.get_template("haproxy.cfg.j2").render(
+    return environment.get_template("haproxy.cfg.j2").render(
         ansible_managed="managed",
         plan=plan,
         load_balancer_listen="127.0.0.1",
         load_balancer_statistics=f"127.0.0.1:{statistics}",
         load_balancer_max_connections=200,
     )
+
+
+def render(plan: dict[str, Any], folder: Path, statistics: int, files: Sequence[configuration.File] = ()) -> str:
+    """Return the configuration with its sockets in ``folder``, and write ``files`` into a folder below ``folder``."""
+    text = template_text(plan, statistics)
+    paths, texts = configuration.placed(files)
+    (folder / "tls").mkdir(exist_ok=True)
+    for path, content in texts.items():
+        (folder / "tls" / path.name).write_text(content.replace(f"{configuration.CERTIFICATES}/", f"{folder}/tls/"))
+    for name, path in paths.items():
+        text = text.replace(f"@{name}@", f"{folder}/tls/{path.name}")
     text, _ = configuration.complete(text)
     kept = [line for line in text.splitlines() if not re.match(r"\s+(chroot|user|group)\b", line)]
     return "\n".join(kept).replace("/run/haproxy/", f"{folder}/") + "\n"
@@ -77,11 +123,24 @@ def render(plan: dict[str, Any], folder: Path, statistics: int) -> str:
             {"name": "far", "listen": 8081, "health": {"path": "/x-y_z.~", "status": [200, 401], "host": "h:1"}},
             {"name": "odd", "listen": 8082, "health": {"path": "/", "headers": {"X-A": "a 'b' \"c\" \\ $d #e %f {g}"}}},
         ],
+        [
+            {"name": "any", "listen": 8443, "tls": "private_ca"},
+            {
+                "name": "one",
+                "listen": 8443,
+                "tls": "private_ca",
+                "server_name": "one.example.org",
+                "server_aliases": ["*.one.example.org"],
+            },
+            {"name": "lone", "listen": 8444, "tls": "private_ca", "server_name": "lone.example.org"},
+            {"name": "plain", "listen": 8080},
+        ],
     ],
 )
 def test_haproxy_reads_the_configuration_of(records: list[dict[str, Any]], tmp_path: Path) -> None:
     path = tmp_path / "haproxy.cfg"
-    path.write_text(render(plan(*records, addresses={"api1": "192.0.2.1", "api2": "2001:db8::1"}), tmp_path, 9119))
+    own = plan(*records, addresses={"api1": "192.0.2.1", "api2": "2001:db8::1"})
+    path.write_text(render(own, tmp_path, 9119, files_of(own, Authority(tmp_path / "authority"))))
     done = subprocess.run([HAPROXY, "-c", "-f", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr, done.stderr
@@ -99,6 +158,8 @@ class Api:
     seen: list[str] = field(default_factory=list)
     health_headers: dict[str, str] = field(default_factory=dict)
     server: ThreadingHTTPServer | None = None
+    pair: tuple[Path, Path] | None = None
+    """Certificate and key, if the server speaks TLS."""
 
     def start(self) -> None:
         api = self
@@ -131,7 +192,17 @@ class Api:
             def log_message(self, *_: object) -> None:
                 """Print nothing."""
 
-        self.server = ThreadingHTTPServer((ADDRESSES[self.name], self.port), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Print nothing of a client that does not accept the certificate."""
+
+        self.server = Server((ADDRESSES[self.name], self.port), Handler)
+        if self.pair:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*self.pair)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
@@ -151,6 +222,8 @@ class Fleet:
     statistics: int
     folder: Path
     process: subprocess.Popen[bytes]
+    plan: dict[str, Any]
+    authority: Authority | None
 
     def members(self, host: str) -> list[members.Member]:
         return members.members_of(host, plan=self.folder / "plan.json")
@@ -158,12 +231,29 @@ class Fleet:
     def ask(
         self, path: str = "/", method: str = "GET", headers: dict[str, str] | None = None, port: int | None = None
     ) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connect(port)) as connection:
             connection.request(method, path, body=b"x" if method == "POST" else None, headers=headers or {})
             answer = connection.getresponse()
             text = answer.read().decode()
             return answer.status, json.loads(text) if text.startswith("{") else text
+
+    def connect(self, port: int | None = None, name: str = "") -> http.client.HTTPConnection:
+        """Return a connection to HAProxy. On its port with TLS, the certificate has to be for ``name``."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=SECONDS)
+        if self.authority and not port:
+            context = ssl.create_default_context(cafile=str(self.authority.certificate))
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            connection.connect()
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=name or "lb1")
+        return connection
+
+    def shown(self) -> str:
+        """Return the serial number of the certificate on a new connection; nothing while HAProxy has none."""
+        try:
+            with contextlib.closing(self.connect()) as connection:
+                return serial(connection)
+        except OSError:
+            return ""
 
     def names(self, requests: int = 8) -> set[str]:
         return {self.ask()[1]["name"] for _ in range(requests)}
@@ -189,11 +279,23 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with running(tmp_path) as fleet:
+        yield fleet
+
+
+@contextlib.contextmanager
+def running(tmp_path: Path, authority: Authority | None = None, **keys: Any) -> Iterator[Fleet]:
+    """Run HAProxy and its API hosts with a record that has further ``keys``; with an authority, they speak TLS."""
     port, statistics = free_port(), free_port()
-    own = plan({"name": "shop", "listen": port, "health": {"path": "/health", "headers": {"X-Probe": 'it\'s "1"'}}})
+    health = {"path": "/health", "headers": {"X-Probe": 'it\'s "1"'}}
+    own = plan({"name": "shop", "listen": port, "health": health, **keys})
     (tmp_path / "plan.json").write_text(json.dumps(own))
-    (tmp_path / "haproxy.cfg").write_text(render(own, tmp_path, statistics))
+    files = files_of(own, authority) if authority else []
+    (tmp_path / "haproxy.cfg").write_text(render(own, tmp_path, statistics, files))
     apis = {name: Api(name, port) for name in ADDRESSES}
+    if authority:
+        for server in own["backends"][0]["servers"]:
+            apis[server["name"]].pair = authority.sign(server["name"], server["certified"])
     for api in apis.values():
         api.start()
     command = [HAPROXY, "-W", "-S", f"{tmp_path}/master.sock", "-f", f"{tmp_path}/haproxy.cfg"]
@@ -210,7 +312,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
     try:
         wait_for(is_ready, "HAProxy does not start")
-        yield Fleet(haproxy, apis, port, statistics, tmp_path, process)
+        yield Fleet(haproxy, apis, port, statistics, tmp_path, process, own, authority)
     finally:
         for api in apis.values():
             api.release.set()
@@ -265,7 +367,9 @@ def test_a_host_leaves_after_its_last_request_and_comes_back(fleet: Fleet) -> No
 def test_the_last_host_that_is_up_stays(fleet: Fleet) -> None:
     fleet.apis["api2"].status = 500
     wait_for(lambda: not fleet.state("api2")[0], "api2 is still up")
-    with pytest.raises(members.MemberError, match=r"api1 stays in the traffic: .* app-shop is up \(api2 is down\)"):
+    with pytest.raises(
+        members.MemberError, match=r"api1 stays in the traffic: .* app-shop is up \(api2 is down \(.*wrong status.*\)\)"
+    ):
         members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
     assert fleet.state("api1") == (True, runtime.READY)
     # The one that is down may leave.
@@ -320,6 +424,116 @@ def test_a_reload_leaves_the_former_process_its_connections(fleet: Fleet) -> Non
         fleet.process.send_signal(signal.SIGUSR2)
         wait_for(lambda: fleet.haproxy.failed_reloads() == 1, "HAProxy runs with a port that it cannot have")
     assert fleet.names() == {"api1", "api2"}
+
+
+def serial(connection: http.client.HTTPConnection) -> str:
+    """Return the serial number of the certificate that HAProxy shows."""
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    certificate = connection.sock.getpeercert()
+    assert certificate is not None
+    return str(certificate["serialNumber"])
+
+
+def test_tls_ends_and_begins_anew(tmp_path: Path) -> None:
+    """HAProxy verifies each API host, and says that clients use TLS. It does not offer HTTP/2, as Apache does not."""
+    with running(tmp_path, Authority(tmp_path / "authority"), tls="private_ca") as fleet:
+        assert fleet.names() == {"api1", "api2"}
+        _, answer = fleet.ask(headers={"X-Forwarded-Proto": "http"})
+        assert {name.lower(): value for name, value in answer["headers"].items()}["x-forwarded-proto"] == "https"
+        with contextlib.closing(fleet.connect()) as connection:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            assert connection.sock.selected_alpn_protocol() == "http/1.1"
+        assert members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)["put_back"] == []
+
+
+def test_who_does_not_know_the_name_gets_no_certificate(tmp_path: Path) -> None:
+    names = {"server_name": "shop.example.org", "server_aliases": ["*.shop.example.org"]}
+    with running(tmp_path, Authority(tmp_path / "authority"), tls="private_ca", **names) as fleet:
+        for name in ("shop.example.org", "www.shop.example.org"):
+            with contextlib.closing(fleet.connect(name=name)) as connection:
+                connection.request("GET", "/", headers={"Host": name})
+                assert connection.getresponse().status == 200
+        with pytest.raises(ssl.SSLError) as refusal:
+            fleet.connect(name="other.example.org")
+        assert not isinstance(refusal.value, ssl.SSLCertVerificationError), "a certificate of another name was shown"
+
+
+def test_an_api_host_with_the_certificate_of_another_one_gets_no_request(tmp_path: Path) -> None:
+    with running(tmp_path, Authority(tmp_path / "authority"), tls="private_ca") as fleet:
+        impostor = fleet.apis["api2"]
+        impostor.stop()
+        impostor.pair = fleet.apis["api1"].pair
+        impostor.start()
+        wait_for(lambda: not fleet.state("api2")[0], "HAProxy does not notice the certificate")
+        impostor.seen.clear()
+        assert fleet.names() == {"api1"}
+        with pytest.raises(members.MemberError, match=r"app shop on api2: it answers, and .* down \(.*SSL"):
+            members.put_back(fleet.haproxy, "api2", fleet.members("api2"), 0.3)
+        assert impostor.seen == []
+
+
+def test_a_renewed_certificate_cuts_no_connection(tmp_path: Path) -> None:
+    with running(tmp_path, Authority(tmp_path / "authority"), tls="private_ca") as fleet:
+        assert fleet.authority is not None
+        path = tmp_path / "haproxy.cfg"
+        former_text = path.read_text()
+        with contextlib.closing(fleet.connect()) as client:
+            client.request("GET", "/")
+            client.getresponse().read()
+            former = serial(client)
+            path.write_text(render(fleet.plan, tmp_path, fleet.statistics, files_of(fleet.plan, fleet.authority)))
+            assert path.read_text() != former_text, "the configuration does not change with the certificate"
+            fleet.process.send_signal(signal.SIGUSR2)
+            wait_for(lambda: fleet.shown() not in ("", former), "HAProxy shows the former certificate")
+            client.request("GET", "/")
+            assert client.getresponse().status == 200
+
+
+def test_files_of_certificates_are_roots_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each configuration has its own; those of a configuration that HAProxy has left are removed."""
+    for name in ("CONFIGURATION", "PLAN", "CERTIFICATES"):
+        monkeypatch.setattr(configuration, name, tmp_path / name.lower())
+    monkeypatch.setattr(configuration, "FOLDER", tmp_path)
+    # HAProxy checks the files here, and no service runs with them.
+    monkeypatch.setattr(configuration, "_runs_with", lambda _: True)
+    authority = Authority(tmp_path / "authority")
+    own = plan({"name": "shop", "listen": 8443, "tls": "private_ca"})
+    content = template_text(own, 9119)
+    first = files_of(own, authority)
+    assert configuration.put(content, own, first, dry=True)["changed"]
+    folder = configuration.CERTIFICATES
+    assert not folder.exists()
+    assert configuration.distrusted(authority.certificate.read_text()) == ""
+    assert configuration.put(content, own, first, dry=False)["changed"]
+    assert not configuration.put(content, own, first, dry=False)["changed"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    written = set(folder.iterdir())
+    assert {path.name.split("-")[0] for path in written} == {"shop", "port", "authority"}
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o600}
+    assert configuration.distrusted(authority.certificate.read_text()) == ""
+    other = Authority(tmp_path / "other").certificate.read_text()
+    assert "found another certificate" in configuration.distrusted(other)
+    assert "found no file" in configuration.distrusted("")
+    assert configuration.put(content, own, files_of(own, authority), dry=False)["changed"]
+    assert len(set(folder.iterdir())) == len(written)
+    assert {path.name.split("-")[0] for path in set(folder.iterdir()) & written} == {"authority"}
+
+
+def test_a_given_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    certificate, key = map(str, authority.sign("shop", "shop.example.org"))
+    _, other = map(str, authority.sign("other", "other.example.org"))
+
+    def given(certificate: str, key: str) -> configuration.File:
+        return configuration.File("shop.pem", None, certificate, key, "shop")
+
+    assert given(certificate, key).fault() == ""
+    assert "record shop, key tls_key: found /none" in given(certificate, "/none").fault()
+    assert "it has to be the certificate's own key" in given(certificate, other).fault()
+    with pytest.raises(configuration.ConfigurationError, match="key tls_certificate: found /none"):
+        configuration.placed([given("/none", key)])
+    paths, texts = configuration.placed([given(certificate, key)])
+    assert texts[paths["shop.pem"]].count("-----BEGIN") == 2
 
 
 def test_what_haproxy_does_not_know_is_named(fleet: Fleet) -> None:

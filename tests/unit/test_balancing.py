@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.grove.wsgi.plugins.filter import balancing as filters
 from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
 from record_settings import SETTINGS, SPEC
 
@@ -16,17 +19,31 @@ HOSTS = {"lb1": {"ansible_host": "192.0.2.10"}, "api1": {"ansible_host": "192.0.
 GROUPS = {"load_balancers": ["lb1"], "wsgi": ["api1", "api2"]}
 
 
-def views(*records: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the views of records for Apache's templates, by name."""
+GIVEN = {"tls": "given", "tls_certificate": "/etc/ssl/shop.pem", "tls_key": "/etc/ssl/shop.key"}
+AUTHORITY = "/inventory/secrets/tls"
+
+
+def settings(host: str) -> Settings:
+    """Return the settings of an API host of a fleet."""
+    return dataclasses.replace(SETTINGS, balanced=True, host_name=host, tls_ca_dir=AUTHORITY)
+
+
+def check(host: str, *records: dict[str, Any]) -> Checked:
+    """Return the records of an API host after their check, which has to find no problem."""
     written = [{"source": "shop==1", "entry": {"module": "shop:application"}, "listen": 8080, **one} for one in records]
-    checked = check_records(written, SPEC, SETTINGS)
+    checked = check_records(written, SPEC, settings(host))
     assert [str(problem) for problem in checked.problems] == []
-    return {record.name: apache_view(record) for record in checked.deployed}
+    return checked
+
+
+def views(*records: dict[str, Any], host: str = "api1") -> dict[str, dict[str, Any]]:
+    """Return the views of an API host's records for Apache's templates, by name."""
+    return {record.name: apache_view(record) for record in check(host, *records).deployed}
 
 
 def plan(*records: dict[str, Any], **others: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the plan of two API hosts with the same records, or with other views of the hosts named."""
-    apps = {"api1": views(*records), "api2": views(*records), **others}
+    apps = {"api1": views(*records), "api2": views(*records, host="api2"), **others}
     return balancing.plan(apps, {"api1": "192.0.2.21", "api2": "192.0.2.22"})
 
 
@@ -76,9 +93,10 @@ def test_each_app_has_a_backend_with_its_own_health_check() -> None:
     assert (backend["name"], backend["path"], backend["host"]) == ("app-shop", "/shop/up", "shop.example.org:8080")
     assert (backend["statuses"], backend["headers"]) == ([200, 204], {"X-Probe": "a b"})
     assert backend["servers"] == [
-        {"name": "api1", "address": "192.0.2.21", "port": 8080},
-        {"name": "api2", "address": "192.0.2.22", "port": 8080},
+        {"name": "api1", "address": "192.0.2.21", "port": 8080, "certified": ""},
+        {"name": "api2", "address": "192.0.2.22", "port": 8080, "certified": ""},
     ]
+    assert (backend["tls"], result["frontends"][0]["tls"], result["certificates"]) == (False, False, [])
 
 
 def test_names_and_paths_decide_in_apaches_order() -> None:
@@ -113,7 +131,7 @@ def test_the_buffer_holds_the_longest_head() -> None:
     [
         ({"listen": "127.0.0.1:8080"}, ["key listen", "127.0.0.1"]),
         ({"listen": "localhost:8080"}, ["key listen", "localhost"]),
-        ({"tls": "private_ca"}, ["key tls", "private_ca"]),
+        ({"tls": "private_ca", "server_name": f"{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}"}, ["key tls", "shorten"]),
     ],
 )
 def test_records_that_no_load_balancer_serves(record: dict[str, Any], words: list[str]) -> None:
@@ -121,6 +139,113 @@ def test_records_that_no_load_balancer_serves(record: dict[str, Any], words: lis
     assert [problem.count("record shop") for problem in problems] == [1, 1]
     for host, problem in zip(("api1", "api2"), problems, strict=True):
         assert all(word in problem for word in [host, *words]), problem
+
+
+def test_a_host_whose_name_no_certificate_takes() -> None:
+    own = {"name": "shop", "tls": "private_ca"}
+    (problem,) = plan(own, api2=views(own, host="2001:db8::1"))["problems"]
+    assert all(word in problem for word in ("record shop, key tls", "2001:db8::1.fleet.invalid", "rename")), problem
+
+
+def test_each_api_host_is_known_by_a_name_of_its_own() -> None:
+    (backend,) = plan({"name": "shop", "tls": "private_ca", "server_name": "Shop.example.org"})["backends"]
+    assert backend["tls"]
+    assert [server["certified"] for server in backend["servers"]] == [
+        "shop.example.org.api1.fleet.invalid",
+        "shop.example.org.api2.fleet.invalid",
+    ]
+
+
+@pytest.mark.parametrize("tls", [{"tls": "private_ca"}, GIVEN])
+def test_the_certificate_of_an_api_host_is_the_private_authoritys(tls: dict[str, str]) -> None:
+    """A given one is for the clients, who see the load balancer's."""
+    checked = check("api1", {"name": "shop", "server_name": "shop.example.org", **tls})
+    (record,) = checked.deployed
+    assert (record.tls_certificate, record.tls_key) == (
+        "/etc/apache2/grove-tls/shop.crt",
+        "/etc/apache2/grove-tls/shop.key",
+    )
+    done = steps(checked, settings("api1"), {})
+    (certificate,) = done["certificates"]
+    assert certificate["alternative_names"] == ["DNS:shop.example.org", "DNS:shop.example.org.api1.fleet.invalid"]
+    assert set(done["certificate_files"].values()) == {f"{AUTHORITY}/api1/shop.crt", f"{AUTHORITY}/api1/shop.key"}
+    assert done["authority"] == AUTHORITY
+
+
+def test_a_given_certificate_needs_both_of_its_files() -> None:
+    written = {"name": "shop", "source": "shop==1", "entry": {"module": "shop:application"}, "listen": 8080}
+    checked = check_records([{**written, "tls": "given", "tls_key": "/etc/ssl/a.key"}], SPEC, settings("api1"))
+    (problem,) = map(str, checked.problems)
+    assert "key tls: found given; tls_certificate and tls_key have to be given" in problem
+
+
+def test_records_of_a_virtualhost_share_a_given_certificate() -> None:
+    result = plan({"name": "shop", **GIVEN}, {"name": "cart", "path": "/cart", **GIVEN})
+    (certificate,) = result["certificates"]
+    assert certificate["name"] == "cart"
+    assert certificate["given"] == {"certificate": GIVEN["tls_certificate"], "key": GIVEN["tls_key"]}
+    assert filters.given_files(result) == [{"name": "cart.pem", "record": "cart", **certificate["given"]}]
+
+
+def test_clients_see_the_certificate_of_the_name_that_they_ask_for() -> None:
+    private = {"tls": "private_ca", "listen": 8443}
+    named = {"name": "named", "server_name": "One.example.org", "server_aliases": ["*.one.example.org"], **private}
+    result = plan(
+        named, {"name": "any", **private}, {"name": "lone", **private, "listen": 8444, "server_name": "two.org"}
+    )
+    assert [(one["port"], one["tls"], one["strict"]) for one in result["frontends"]] == [
+        (8443, True, False),
+        (8444, True, True),
+    ]
+    assert balancing.certificate_lists(result) == {
+        "port-8443.list": "@any.pem@ *\n@named.pem@ one.example.org *.one.example.org\n",
+        "port-8444.list": "@lone.pem@ two.org\n",
+    }
+    hosts = {"lb1": {"ansible_host": "192.0.2.10"}}
+    made = filters.certificates_of_load_balancer(result, "lb1", hosts, "192.0.2.9")
+    assert {one["name"]: one["alternative_names"] for one in made} == {
+        "any": ["DNS:lb1", "IP:192.0.2.9", "IP:192.0.2.10"],
+        "named": ["DNS:one.example.org", "DNS:*.one.example.org"],
+        "lone": ["DNS:two.org"],
+    }
+    assert {one["name"]: one["common_name"] for one in made}["any"] == "lb1"
+    assert filters.certificates_of_load_balancer(result, "lb1", hosts, "*")[0]["alternative_names"] == [
+        "DNS:lb1",
+        "IP:192.0.2.10",
+    ]
+    paths = filters.certificate_paths(made, "/f")
+    assert paths["any.key"] == "/f/any.key"
+    files = filters.files_of_load_balancer(result, {name: f"<{name}>" for name in paths}, ["<ca>", "<other>"])
+    assert [file["name"] for file in files] == [
+        *("any.pem", "named.pem", "lone.pem"),
+        *("authority.crt", "port-8443.list", "port-8444.list"),
+    ]
+    assert (files[0]["text"], files[3]["text"]) == ("<any.crt><any.key>", "<ca><other>")
+    assert filters.files_of_load_balancer(plan({"name": "plain"}), {}, []) == []
+
+
+def test_one_authority_for_all_api_hosts() -> None:
+    own = views({"name": "shop", "tls": "private_ca"})
+    hostvars = {
+        host: {
+            "ansible_host": address,
+            "__wsgi_app_views": {app: {"apache": view} for app, view in own.items()},
+            "__wsgi_app_steps": {"authority": folder},
+        }
+        for host, address, folder in (("api1", "192.0.2.21", "/a"), ("api2", "192.0.2.22", "/b"))
+    }
+    result = filters.balancing_plan(["api1", "api2"], hostvars)
+    assert result["authority"] == "/a"
+    (problem,) = result["problems"]
+    assert all(word in problem for word in ("wsgi_app_tls_ca_dir", "/a on api1", "/b on api2")), problem
+
+
+def test_api_hosts_say_the_same_certificate() -> None:
+    other = {**GIVEN, "tls_certificate": "/etc/ssl/other.pem"}
+    (problem,) = plan({"name": "shop", **GIVEN}, api2=views({"name": "shop", **other}, host="api2"))["problems"]
+    assert all(word in problem for word in ("key tls_certificate", "/etc/ssl/other.pem", "on api2")), problem
+    (problem,) = plan({"name": "shop", **GIVEN}, api2=views({"name": "shop"}, host="api2"))["problems"]
+    assert "key tls: found given on api1 and off on api2" in problem
 
 
 def test_an_address_of_a_record_is_the_servers_address() -> None:

@@ -51,7 +51,14 @@ def members_of(host: str, apps: Sequence[str] = (), plan: Path = PLAN) -> list[M
         Member(
             backend["name"],
             backend["app"],
-            Place(server["address"], server["port"], backend["host"], headers=backend["headers"]),
+            # A plan of an older Grove has no TLS.
+            Place(
+                server["address"],
+                server["port"],
+                backend["host"],
+                tls=backend.get("tls", False),
+                headers=backend["headers"],
+            ),
             backend["path"],
             backend["statuses"],
         )
@@ -153,7 +160,8 @@ def _server(servers: Sequence[Server], backend: str, host: str) -> Server:
 
 
 def _state(server: Server) -> str:
-    return ("up" if server.up else "down") + ("" if server.state == READY else f", in the state {server.state}")
+    state = "up" if server.up else f"down ({server.check})" if server.check else "down"
+    return state + ("" if server.state == READY else f", in the state {server.state}")
 
 
 def _wait(attempt: Callable[[], Value], seconds: float) -> Value:

@@ -5,6 +5,7 @@ The commands and columns are those of HAProxy's management guide, version 2.6.
 
 from __future__ import annotations
 
+import csv
 import re
 import socket
 import time
@@ -31,13 +32,17 @@ class RuntimeSocketError(OperatorError):
 
 @dataclass(frozen=True)
 class Server:
-    """A server of a backend. up: whether its checks pass. state: drain, maint or ready. sessions: at work on it."""
+    """A server of a backend. up: whether its checks pass. state: drain, maint or ready. sessions: at work on it.
+
+    check: what the last check has yielded, in HAProxy's words.
+    """
 
     backend: str
     name: str
     up: bool
     state: str
     sessions: int
+    check: str = ""
 
 
 class Haproxy:
@@ -65,7 +70,7 @@ class Haproxy:
 
     def servers(self) -> list[Server]:
         """Return the servers of all backends. Raises RuntimeSocketError."""
-        sessions = self._sessions()
+        statistics = self._statistics()
         servers = []
         for line in self._ask(self.worker, "show servers state").splitlines()[1:]:
             if not line.strip() or line.startswith("#"):
@@ -73,7 +78,8 @@ class Haproxy:
             fields = line.split()
             backend, name, admin = fields[1], fields[3], int(fields[6])
             state = MAINTENANCE if admin & FORCED_MAINTENANCE else DRAIN if admin & FORCED_DRAIN else READY
-            servers.append(Server(backend, name, fields[5] == RUNNING, state, sessions.get((backend, name), 0)))
+            sessions, check = statistics.get((backend, name), (0, ""))
+            servers.append(Server(backend, name, fields[5] == RUNNING, state, sessions, check))
         return servers
 
     def set_state(self, backend: str, server: str, state: str) -> None:
@@ -94,13 +100,16 @@ class Haproxy:
                     raise
             time.sleep(limits.POLL_SECONDS)
 
-    def _sessions(self) -> dict[tuple[str, str], int]:
-        """Return the number of sessions that are at work on each server, or wait for one, by backend and server."""
-        head, *lines = self._ask(self.worker, "show stat").lstrip("# ").splitlines()
-        columns = head.split(",")
-        backend, server, current, queued = (columns.index(name) for name in ("pxname", "svname", "scur", "qcur"))
-        rows = (line.split(",") for line in lines if line.strip())
-        return {(row[backend], row[server]): int(row[current] or 0) + int(row[queued] or 0) for row in rows}
+    def _statistics(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """Return of each server, by backend and server: how many sessions it has or will get, and its last check."""
+        lines = (line for line in self._ask(self.worker, "show stat").lstrip("# ").splitlines() if line.strip())
+        return {
+            (row["pxname"], row["svname"]): (
+                int(row["scur"] or 0) + int(row["qcur"] or 0),
+                " ".join(filter(None, (row["check_desc"], row["last_chk"]))),
+            )
+            for row in csv.DictReader(lines)
+        }
 
     @staticmethod
     def _ask(path: Path, command: str) -> str:

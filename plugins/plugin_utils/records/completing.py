@@ -30,6 +30,8 @@ ENTRY_KINDS = ("pecan", "paste", "module", "factory")
 # For a check without a host.
 USUAL_CORES = 2
 MEGABYTE = 2**20
+# No name of the Internet ends so (RFC 6761).
+BALANCED_DOMAIN = "fleet.invalid"
 
 Program = TypeVar("Program", Agent, Timer)
 
@@ -45,7 +47,9 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
     address, port = listen_address(keys.reach.listen, settings) or ("*", 0)
     path = "/" + keys.reach.path.strip("/")
     health = read_health(keys.reach.health)
-    private = keys.reach.tls == "private_ca"
+    balanced = settings.balanced and keys.reach.tls != "off"
+    # Behind load balancers, these show a given certificate to the clients.
+    private = keys.reach.tls == "private_ca" or balanced
     limits = keys.limits.memory_limit
     longest = keys.limits.max_response_header
     extras = (find(folder, settings.folders) for folder in keys.install.extras)
@@ -85,6 +89,8 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         site=f"{address}:{port}|{(keys.reach.server_name or '').lower()}",
         tls_certificate=f"{settings.tls_dir}/{name}.crt" if private else keys.reach.tls_certificate,
         tls_key=f"{settings.tls_dir}/{name}.key" if private else keys.reach.tls_key,
+        private=private,
+        balanced_name=_balanced_name(keys, settings) if balanced else "",
         staples=bool(host and host.get("ocsp_responders", {}).get(keys.reach.tls_certificate) and not private),
         answer_headers=answer_headers(keys.reach.headers, tls=keys.reach.tls != "off"),
         processes=per_core(settings.processes, cores) if keys.run.processes is None else keys.run.processes,
@@ -190,6 +196,11 @@ def _client_host(keys: Keys, address: str) -> str:
     # Every address is reached through the host's own.
     own = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
     return keys.reach.server_name or own.get(address, address)
+
+
+def _balanced_name(keys: Keys, settings: Settings) -> str:
+    """Return a name that nobody else can have, for the VirtualHost of a record on this host."""
+    return ".".join(filter(None, (keys.reach.server_name, settings.host_name, BALANCED_DOMAIN))).lower()
 
 
 def _url(keys: Keys, address: str, port: int, path: str) -> str:

@@ -61,7 +61,7 @@ def _check_tls(record: Record, problems: Problems) -> None:
     for key, path in (("tls_certificate", record.keys.reach.tls_certificate), ("tls_key", record.keys.reach.tls_key)):
         if path is not None:
             _check(record.name, key, path, syntax.quoted_path(path), problems)
-    pair = (record.tls_certificate, record.tls_key)
+    pair = (record.keys.reach.tls_certificate, record.keys.reach.tls_key)
     if record.tls == "given" and not all(pair):
         problems.add(record.name, "tls", "given", "tls_certificate and tls_key have to be given, too")
     if record.tls == "off" and any(pair):
@@ -72,7 +72,7 @@ def _check_tls(record: Record, problems: Problems) -> None:
 def check_authority(records: Sequence[Record], settings: Settings, problems: Problems) -> None:
     """Check that Ansible does not read the keys of the private certificate authority as inventories."""
     folder = settings.tls_ca_dir
-    if not folder or all(record.tls != "private_ca" for record in records):
+    if not folder or not any(record.private for record in records):
         return
     if read_as_inventory(os.path.join(folder, "ca.key"), settings.inventories):
         problems.add(ALL, "wsgi_app_tls_ca_dir", f"{folder}, which Ansible reads as an inventory", INVENTORY_REMEDY)

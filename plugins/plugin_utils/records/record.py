@@ -73,7 +73,9 @@ class Record:
     A field with the name of a key is that key's completed value. ``config`` has the path of each file's template, and
     None for a file that is made of sections or copied; ``copies`` has those that are copied. ``staples`` says that the
     certificate names an OCSP responder. ``abi`` is that of ``python`` on the host, empty where it is not known.
-    ``health_check`` always has a host.
+    ``health_check`` always has a host. ``private`` says that Apache's certificate is one of the private authority.
+    ``balanced_name`` is the name by which load balancers know this host, and no other, in that certificate; empty where
+    no load balancer speaks TLS with it.
     """
 
     keys: Keys
@@ -106,6 +108,8 @@ class Record:
     site: str
     tls_certificate: str | None
     tls_key: str | None
+    private: bool
+    balanced_name: str
     staples: bool
     answer_headers: tuple[Mapping[str, object], ...]
     processes: int

@@ -81,7 +81,7 @@ def _check_host_names(records: Sequence[Record], only: Collection[str], problems
 
 
 def _tls(record: Record) -> str:
-    return f"given ({record.tls_certificate})" if record.tls == "given" else record.tls
+    return f"given ({record.keys.reach.tls_certificate})" if record.tls == "given" else record.tls
 
 
 def _check_port(records: Sequence[Record], only: Collection[str], problems: Problems) -> None:

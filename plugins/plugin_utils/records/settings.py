@@ -26,6 +26,7 @@ class Settings:
     workers_per_server, servers: threads and processes of the MPM; 0 means a number that the host can bear.
     processes: the daemon processes of records without the key; 0 means the same.
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
+    balanced: whether load balancers of the inventory stand in front of the host, with certificates of their own.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
     trusted_proxies: the proxies in front of the host whose headers Apache believes.
     handover_doors: two further addresses of doors, one for each of two Apaches; none where a change is a reload.
@@ -53,6 +54,7 @@ class Settings:
     httpd_listen: tuple[str, ...] = ()
     httpd_program: str = "apache2"
     tls_ca_dir: str = ""
+    balanced: bool = False
     trusted_proxies: tuple[str, ...] = ()
     handover_doors: tuple[str, ...] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)

@@ -26,7 +26,7 @@ NO_SHELL = "/usr/sbin/nologin"
 def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
-    private = [record for record in deployed if record.tls == "private_ca"]
+    private = [record for record in deployed if record.private]
     written_before = host.get("httpd", {}).get("sites", ())
     sites = site_files(checked, settings, written_before)
     return {
@@ -43,6 +43,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "sites": sites,
         "former_sites": former_sites(sites, written_before),
         "mounted_beside": mounted_beside(sites, deployed),
+        "authority": settings.tls_ca_dir,
         "certificates": [_certificate(record, settings) for record in private],
         "certificate_files": certificate_files(private, settings),
         "prepare": [_preparation(record) for record in deployed if record.keys.replace.prepare],
@@ -258,11 +259,11 @@ def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
     name = record.server_name or settings.host_name
     own = record.address.strip("[]")
     address = [] if every_address(own) else [f"DNS:{own}" if is_name(own) else f"IP:{own}"]
-    aliases = record.keys.reach.server_aliases
+    names = filter(None, (name, *record.keys.reach.server_aliases, record.balanced_name))
     return {
         "name": record.name,
         "common_name": name[:COMMON_NAME_LENGTH],
-        "alternative_names": [*(f"DNS:{host_name}" for host_name in (name, *aliases)), *address],
+        "alternative_names": [*(f"DNS:{host_name}" for host_name in names), *address],
     }
 
 

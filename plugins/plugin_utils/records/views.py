@@ -40,8 +40,13 @@ def views(record: Record) -> dict[str, dict[str, Any]]:
 
 
 def apache_view(record: Record) -> dict[str, Any]:
-    """Return what Apache's templates get."""
-    return _view(record, ("reach", "run", "limits"), PLACES)
+    """Return what Apache's templates and the load balancers get.
+
+    given: the paths of a given certificate and its key on the load balancers, or None.
+    """
+    reach = record.keys.reach
+    given = {"certificate": reach.tls_certificate, "key": reach.tls_key} if reach.tls == "given" else None
+    return {**_view(record, ("reach", "run", "limits"), (*PLACES, "balanced_name")), "given": given}
 
 
 def build_view(record: Record) -> dict[str, Any]:
