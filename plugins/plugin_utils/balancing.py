@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import COMMON_NAME_LENGTH
+
 BALANCERS, API_HOSTS = "load_balancers", "wsgi"
 """The groups of the inventory."""
 ADDRESS = "load_balancer_host_address"
@@ -27,8 +29,6 @@ SERVER_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 """What HAProxy takes as the name of a server."""
 CERTIFIED_NAME = re.compile(r"(?!.{254})(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}")
 """A name that a certificate, HAProxy and a handshake of TLS take."""
-COMMON_NAME_LENGTH = 64
-"""The longest common name of a certificate (X.520)."""
 AUTHORITY = "authority.crt"
 """The file of a load balancer with the authorities of the API hosts' certificates."""
 
