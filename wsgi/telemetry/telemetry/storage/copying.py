@@ -4,15 +4,15 @@ Every write skips what the target has already. So a copy that broke off goes on 
 second copy brings what was stored since the first.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from telemetry.errors import BadQueryError, NoSchemaError, TelemetryError
+from telemetry.errors import BadQueryError, NoSchemaError, SchemaMismatchError, TelemetryError
 from telemetry.storage.filters import AlarmFilter, EventFilter, Page, PageRequest
-from telemetry.storage.interface import Counts
+from telemetry.storage.interface import Counts, EvaluationStore
 from telemetry.storage.progress import Progress
-from telemetry.storage.records import Alarm
+from telemetry.storage.records import Alarm, Notification
 from telemetry.storage.stores import Stores
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ def prepare(source: Stores, target: Stores, resumes: bool) -> None:
             driver.check()
         except NoSchemaError:
             driver.upgrade()
+    if _keeps_notifications(source.evaluation):
+        target.evaluation.check_evaluation()
     present = ", ".join(f"{number} {kind}" for kind, number in counts(target).items() if number)
     if present and not resumes:
         raise TelemetryError(f"The target is not empty: it has {present}. Name an empty database")
@@ -72,12 +74,17 @@ class Copy:
 
     def _pass(self) -> list[Row]:
         source, target = self._source, self._target
+        waits = _keeps_notifications(source.evaluation)
+        if waits:
+            # This completes changes of state that a crash interrupted, with their history and notifications.
+            source.evaluation.alarms_between("", None)
         self._alarms()
         self._pages("alarm changes", source.alarm.stored_alarm_changes, target.alarm.record_alarm_changes)
         self._pages("samples", source.metering.stored_samples, target.metering.record_samples)
         self._pages("events", lambda page: source.event.events(EventFilter(), page), target.event.record_events)
+        notifications = self._notifications() if waits else Row("notifications", 0, 0)
         present = counts(target)
-        return [Row(kind, number, present[kind]) for kind, number in counts(source).items()]
+        return [*(Row(kind, number, present[kind]) for kind, number in counts(source).items()), notifications]
 
     def _pages(self, kind: str, read: Callable[[PageRequest], Page[T]], write: Callable[[Sequence[T]], Any]) -> None:
         copied = 0
@@ -115,6 +122,40 @@ class Copy:
             elif alarm != present[alarm.alarm_id]:
                 store.update_alarm(alarm, None)
         self._report("alarms", len(alarms))
+
+    def _notifications(self) -> Row:
+        """Make the notifications that wait in the target those of the source. One that was not copied is left alone."""
+        store = self._target.evaluation
+        waiting = {one.notification_id: one for one in self._waiting(self._source.evaluation)}
+        for one in self._waiting(store):
+            if one.notification_id in self._progress.notifications - waiting.keys():
+                store.delete_notification(one)
+        present = {one.notification_id: one for one in self._waiting(store)}
+        changed = [one for key, one in waiting.items() if present.get(key) != one]
+        self._progress.notifications |= waiting.keys()
+        self._progress.save()
+        for begin in range(0, len(changed), self._batch):
+            store.record_notifications(changed[begin : begin + self._batch])
+        self._report("notifications", len(waiting))
+        return Row("notifications", len(waiting), sum(1 for _ in self._waiting(store)))
+
+    def _waiting(self, store: EvaluationStore) -> Iterator[Notification]:
+        marker: str | None = None
+        while True:
+            page = store.stored_notifications(PageRequest(self._batch, marker))
+            yield from page.items
+            marker = page.next_marker
+            if marker is None:
+                return
+
+
+def _keeps_notifications(store: EvaluationStore) -> bool:
+    """Say whether a store has what the evaluator and the notifier need. A schema of an earlier version has not."""
+    try:
+        store.check_evaluation()
+    except SchemaMismatchError:
+        return False
+    return True
 
 
 def _time(alarm: Alarm) -> Any:

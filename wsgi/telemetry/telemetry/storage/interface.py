@@ -228,6 +228,14 @@ class EvaluationStore:
         """Delete a notification that was delivered or given up."""
         raise NotSupportedError("Sending notifications is not implemented")
 
+    def stored_notifications(self, page: PageRequest) -> Page[records.Notification]:
+        """List all notifications that wait, by their ids."""
+        raise NotSupportedError("Copying notifications is not implemented")
+
+    def record_notifications(self, notifications: Sequence[records.Notification]) -> None:
+        """Store notifications. One whose id is stored already is replaced."""
+        raise NotSupportedError("Copying notifications is not implemented")
+
     def expire_notifications(self, before: dt.datetime) -> int:
         """Delete notifications created before `before`. Return their number."""
         raise NotSupportedError("Sending notifications is not implemented")

@@ -28,13 +28,18 @@ def file_name(source: Urls, target: Urls) -> str:
 
 
 class Progress:
-    """How far a copy has come. `markers` are the places in the lists of the source, by kind of object."""
+    """How far a copy has come.
+
+    `markers` are the places in the lists of the source, by kind of object. `alarms` and `notifications` are the ids of
+    those that were copied.
+    """
 
     def __init__(self, path: Path, source: Urls, target: Urls) -> None:
         self.path = path
         self._pair = {"source": without_credentials(source), "target": without_credentials(target)}
         self.markers: dict[str, str] = {}
         self.alarms: set[str] = set()
+        self.notifications: set[str] = set()
         self.exists = False
 
     @contextlib.contextmanager
@@ -62,10 +67,13 @@ class Progress:
         if not isinstance(stored, dict) or {key: stored.get(key) for key in self._pair} != self._pair:
             raise TelemetryError(f"{self.path} has the progress of a copy between other databases")
         self.markers, self.alarms, self.exists = dict(stored["markers"]), set(stored["alarms"]), True
+        # Earlier versions copied no notifications.
+        self.notifications = set(stored.get("notifications", ()))
 
     def save(self) -> None:
         """Write the file. After a crash, it has the old or the new content."""
-        content = {**self._pair, "markers": self.markers, "alarms": sorted(self.alarms)}
+        copied = {"alarms": sorted(self.alarms), "notifications": sorted(self.notifications)}
+        content = {**self._pair, "markers": self.markers, **copied}
         temporary = self.path.with_name(f"{self.path.name}.new")
         with open(temporary, "w") as file:
             json.dump(content, file, indent=1)

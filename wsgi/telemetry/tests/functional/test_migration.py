@@ -1,8 +1,10 @@
 """telemetry-migrate-storage, from and to each database: what clients see is the same, also after a kill -9."""
 
+import contextlib
 import datetime as dt
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,14 @@ from typing import Any
 
 import pytest
 import webtest
+from telemetry import timestamps
 from telemetry.api.app import VersionSelector, make_v2
 from telemetry.cmd import migrate_storage
-from telemetry.errors import TelemetryError
+from telemetry.errors import SchemaMismatchError, TelemetryError
 from telemetry.storage import copying
+from telemetry.storage.filters import AlarmFilter, PageRequest
 from telemetry.storage.progress import Progress, file_name
+from telemetry.storage.records import Notification
 from telemetry.storage.stores import Stores
 
 from tests.conftest import configuration
@@ -97,6 +102,23 @@ def fill(api: webtest.TestApp) -> None:
     api.post_json("/v2/events", events, status=201)
 
 
+def notify(url: str, *ids: str) -> None:
+    """Let notifications of the first alarm wait, as an evaluator does."""
+    stores = Stores(configuration(url))
+    alarm = next(one for one in stores.alarm.alarms(AlarmFilter()) if one.name == "a0")
+    now = timestamps.utcnow()
+    messages = [
+        Notification(key, alarm.alarm_id, "http://r/a.b$c", "http://r", {"reason": f"é{number}"}, now, now)
+        for number, key in enumerate(ids)
+    ]
+    assert stores.evaluation.change_alarm_state(alarm, alarm.state, now, None, messages)
+    stores.close()
+
+
+def waiting(url: str) -> list[Notification]:
+    return Stores(configuration(url)).evaluation.stored_notifications(PageRequest(None)).items
+
+
 def seen(url: str) -> dict[str, Any]:
     """Return the answers for all lists. Meters of one batch have no order of their own."""
     api = application(url)
@@ -141,9 +163,10 @@ def other(tmp_path: Path) -> str:
 
 def test_from_each_database(clean: str, other: str, tmp_path: Path) -> None:
     fill(application(clean))
+    notify(clean, *(f"n{number}" for number in range(10)))
     copied = command(tmp_path, clean, other)
     assert copied.returncode == 0, copied.stderr
-    rows = {line[:16].strip(): line[16:].split() for line in copied.stdout.splitlines()[-7:]}
+    rows = {line[:16].strip(): line[16:].split() for line in copied.stdout.splitlines()[-8:]}
     assert rows == {
         "samples": ["60", "60"],
         "meters": ["2", "2"],
@@ -152,22 +175,31 @@ def test_from_each_database(clean: str, other: str, tmp_path: Path) -> None:
         "alarm changes": ["6", "6"],
         "events": ["12", "12"],
         "traits": ["24", "24"],
+        "notifications": ["10", "10"],
     }
     assert seen(other) == seen(clean)
+    assert len(waiting(clean)) == 10
+    assert waiting(other) == waiting(clean)
 
 
-@pytest.mark.parametrize("killed", [("record_samples", "4", "after"), ("record_events", "2", "before")], ids=" ".join)
+@pytest.mark.parametrize(
+    "killed",
+    [("record_samples", "4", "after"), ("record_events", "2", "before"), ("record_notifications", "2", "before")],
+    ids=" ".join,
+)
 def test_to_each_database_with_a_kill(clean: str, other: str, tmp_path: Path, killed: tuple[str, ...]) -> None:
     Stores(configuration(other)).driver("metering").upgrade()
     fill(application(other))
+    notify(other, *(f"n{number}" for number in range(10)))
     broken = command(tmp_path, other, clean, *killed)
     assert broken.returncode == -signal.SIGKILL, broken.stderr
     there = counts(clean)
     assert there["alarms"] == 3
-    assert there != counts(other)
+    assert (there, waiting(clean)) != (counts(other), waiting(other))
     for _ in range(2):
         assert migrate(tmp_path, other, clean) == 0
     assert seen(clean) == seen(other)
+    assert waiting(clean) == waiting(other)
 
 
 def test_a_second_copy_brings_what_came_since(clean: str, other: str, tmp_path: Path) -> None:
@@ -184,6 +216,46 @@ def test_a_second_copy_brings_what_came_since(clean: str, other: str, tmp_path: 
     assert migrate(tmp_path, clean, other) == 0
     assert seen(other) == seen(clean)
     assert counts(clean)["samples"] == 61
+
+
+def test_notifications_of_the_source_and_of_the_target(clean: str, other: str, tmp_path: Path) -> None:
+    """Those that the source has sent or begun since are the same in the target. It keeps its own."""
+    fill(application(clean))
+    notify(clean, "n0", "n1", "n2")
+    assert migrate(tmp_path, clean, other) == 0
+    store = Stores(configuration(clean)).evaluation
+    sent, begun, _ = waiting(clean)
+    store.delete_notification(sent)
+    assert store.claim_notification(begun, timestamps.utcnow() + dt.timedelta(minutes=5))
+    notify(clean, "n3")
+    assert migrate(tmp_path, clean, other) == 0
+    assert [one.notification_id for one in waiting(other)] == ["n1", "n2", "n3"]
+    assert waiting(other) == waiting(clean)
+    assert waiting(other)[0].attempts == 1
+    notify(other, "own")
+    with pytest.raises(TelemetryError, match="The target has more"):
+        migrate(tmp_path, clean, other)
+    assert [one.notification_id for one in waiting(other)] == ["n1", "n2", "n3", "own"]
+
+
+def without_notifications(path: Path) -> str:
+    """Make an empty database as versions without an evaluator made it. Return its URL."""
+    url = f"sqlite:///{path}"
+    Stores(configuration(url)).driver("metering").upgrade()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE alarm_notification")
+    return url
+
+
+def test_schemas_of_an_earlier_version(clean: str, tmp_path: Path) -> None:
+    """Such a source has no notifications. Such a target cannot take them."""
+    earlier = without_notifications(tmp_path / "earlier.sqlite")
+    fill(application(earlier))
+    assert migrate(tmp_path, earlier, clean) == 0
+    assert seen(clean) == seen(earlier)
+    target = without_notifications(tmp_path / "target.sqlite")
+    with pytest.raises(SchemaMismatchError, match="lacks the table alarm_notification"):
+        migrate(tmp_path, clean, target)
 
 
 def test_what_the_target_lost_comes_again(clean: str, other: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pymongo
@@ -16,6 +17,7 @@ from telemetry.storage.stores import load_driver
 
 from tests.conftest import configuration
 from tests.functional.calls import sample
+from tests.functional.test_migration import application, fill, migrate, notify, waiting
 
 
 @pytest.fixture
@@ -113,3 +115,15 @@ def test_a_url_with_all_its_parts() -> None:
     assert client.options.server_selection_timeout == 1.5
     assert client.options.pool_options.socket_timeout == 30
     driver.close()
+
+
+def test_a_copy_completes_a_change_that_a_crash_interrupted(db: Any, clean: str, tmp_path: Path) -> None:
+    fill(application(clean))
+    notify(clean, "n0")
+    document = db.alarm_notification.find_one({"_id": "n0"})
+    db.alarm_notification.delete_one({"_id": "n0"})
+    unfinished = {"id": "n0", "changes": [], "notifications": [document]}
+    db.alarm.update_one({"_id": document["alarm_id"]}, {"$set": {"unfinished": unfinished}})
+    other = f"sqlite:///{tmp_path / 'other.sqlite'}"
+    assert migrate(tmp_path, clean, other) == 0
+    assert [one.notification_id for one in waiting(other)] == ["n0"]

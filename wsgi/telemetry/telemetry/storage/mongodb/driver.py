@@ -207,6 +207,14 @@ class MongoDriver(Driver):
         with self.database.use() as db:
             notifications.delete(db, notification)
 
+    def stored_notifications(self, page: PageRequest) -> Page[records.Notification]:
+        with self.database.use() as db:
+            return notifications.stored(db, page)
+
+    def record_notifications(self, waiting: Sequence[records.Notification]) -> None:
+        with self.database.use() as db:
+            notifications.record(db, waiting)
+
     def expire_notifications(self, before: dt.datetime) -> int:
         with self.database.use() as db:
             return notifications.expire(db, before)

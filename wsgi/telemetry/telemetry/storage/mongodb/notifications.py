@@ -1,16 +1,22 @@
 """Notifications that wait to be sent."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import pymongo
+
 from telemetry import json_text, timestamps
-from telemetry.storage.mongodb.pages import Document
+from telemetry.storage.filters import Page, PageRequest
+from telemetry.storage.mongodb import conditions
+from telemetry.storage.mongodb.pages import Document, Keyset
+from telemetry.storage.mongodb.writing import upsert
 from telemetry.storage.outbox import line_of
 from telemetry.storage.records import Notification
 
 TIMES = ("created", "due")
 EARLIEST = {"due": 1, "_id": 1}
+BY_ID = Keyset(("_id",), (str,))
 
 
 def document(notification: Notification) -> Document:
@@ -86,3 +92,17 @@ def expire(db: Any, before: dt.datetime) -> int:
     """Delete notifications created before `before`. Return their number."""
     old = {"created": {"$lt": timestamps.to_microseconds(before)}}
     return int(db.alarm_notification.delete_many(old).deleted_count)
+
+
+def stored(db: Any, page: PageRequest) -> Page[Notification]:
+    """List all notifications, by their ids."""
+    listed = db.alarm_notification.find(conditions.every(BY_ID.after(page))).sort(BY_ID.order).limit(BY_ID.limit(page))
+    documents, next_marker = BY_ID.split(list(listed), page)
+    return Page([_notification(one) for one in documents], next_marker)
+
+
+def record(db: Any, waiting: Sequence[Notification]) -> None:
+    """Store notifications. One whose id is stored already is replaced."""
+    documents = [document(one) for one in waiting]
+    if documents:
+        upsert(db.alarm_notification, [pymongo.ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents])

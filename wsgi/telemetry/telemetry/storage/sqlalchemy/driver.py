@@ -196,6 +196,13 @@ class SQLDriver(Driver):
     def delete_notification(self, notification: records.Notification) -> None:
         self.database.write(lambda connection: notifications.delete(connection, notification.notification_id))
 
+    def stored_notifications(self, page: PageRequest) -> Page[records.Notification]:
+        with self.database.read() as connection:
+            return notifications.stored(connection, page)
+
+    def record_notifications(self, waiting: Sequence[records.Notification]) -> None:
+        self.database.write(lambda connection: notifications.record(connection, waiting))
+
     def expire_notifications(self, before: dt.datetime) -> int:
         return self.database.write(lambda connection: notifications.expire(connection, before))
 

@@ -7,11 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from telemetry import json_text, timestamps
+from telemetry.storage.filters import Page, PageRequest
 from telemetry.storage.outbox import line_of
 from telemetry.storage.records import Notification
+from telemetry.storage.sqlalchemy.dialect import chunks
 from telemetry.storage.sqlalchemy.models import alarm_notification as table
+from telemetry.storage.sqlalchemy.pages import Keyset
 
 TIMES = ("created", "due")
+BY_ID = Keyset((table.c.notification_id,))
 
 
 def add(connection: sa.Connection, notifications: Sequence[Notification]) -> None:
@@ -85,3 +89,17 @@ def expire(connection: sa.Connection, before: dt.datetime) -> int:
     """Delete notifications created before `before`. Return their number."""
     old = table.c.created < timestamps.to_microseconds(before)
     return connection.execute(sa.delete(table).where(old)).rowcount
+
+
+def stored(connection: sa.Connection, page: PageRequest) -> Page[Notification]:
+    """List all notifications, by their ids."""
+    rows, next_marker = BY_ID.split(connection.execute(BY_ID.select_page(sa.select(table), page)).all(), page)
+    return Page([_notification(row) for row in rows], next_marker)
+
+
+def record(connection: sa.Connection, waiting: Sequence[Notification]) -> None:
+    """Store notifications. One whose id is stored already is replaced."""
+    for chunk in chunks(waiting):
+        ids = [one.notification_id for one in chunk]
+        connection.execute(sa.delete(table).where(table.c.notification_id.in_(ids)))
+        add(connection, chunk)
