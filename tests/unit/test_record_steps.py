@@ -179,6 +179,27 @@ def test_private_certificates() -> None:
     assert work(record("blog"))["tls"] is False
 
 
+def test_the_certificate_of_a_virtual_host_has_the_aliases_of_all_its_records() -> None:
+    def reached(name: str, path: str, *aliases: str) -> dict[str, Any]:
+        keys = {"listen": 443, "tls": "private_ca", "server_name": "example.org", "server_aliases": list(aliases)}
+        return record(name, path=path, **keys)
+
+    apps = (reached("shop", "/shop", "a.example.org"), reached("blog", "/blog", "b.example.org", "a.example.org"))
+    names = {
+        "shop": ["DNS:example.org", "DNS:a.example.org", "DNS:b.example.org"],
+        "blog": ["DNS:example.org", "DNS:b.example.org", "DNS:a.example.org"],
+    }
+    assert {one["name"]: one["alternative_names"] for one in work(*apps)["certificates"]} == names
+    # The VirtualHost has the certificate of shop, so a run for blog alone makes it anew if the host has shop.
+    result = work(*apps, only=("blog",), sites=("wsgi-shop",))
+    assert {one["name"]: one["alternative_names"] for one in result["certificates"]} == names
+    assert "grove-tls/shop.crt" in result["certificate_files"]
+    alone = work(*apps, only=("blog",))["certificates"]
+    assert {one["name"]: one["alternative_names"] for one in alone} == {
+        "blog": ["DNS:example.org", "DNS:b.example.org", "DNS:a.example.org"]
+    }
+
+
 ACCOUNT = {
     "uid": 990,
     "group": "shop",

@@ -26,8 +26,12 @@ NO_SHELL = "/usr/sbin/nologin"
 def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
-    private = [record for record in deployed if record.private]
     written_before = host.get("httpd", {}).get("sites", ())
+    by_site = _by_site(checked, written_before)
+    # The VirtualHost has the certificate of one of its records, with the names of all.
+    private = [
+        record for sharing in by_site.values() if _deploys(checked, sharing) for record in sharing if record.private
+    ]
     sites = site_files(checked, settings, written_before)
     return {
         "names": [record.name for record in deployed],
@@ -44,7 +48,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "former_sites": former_sites(sites, written_before),
         "mounted_beside": mounted_beside(sites, deployed),
         "authority": settings.tls_ca_dir,
-        "certificates": [_certificate(record, settings) for record in private],
+        "certificates": [_certificate(record, by_site[record.site], settings) for record in private],
         "certificate_files": certificate_files(private, settings),
         "prepare": [_preparation(record) for record in deployed if record.keys.replace.prepare],
         "migrate": _hooks(deployed, "migrate"),
@@ -71,19 +75,13 @@ def site_files(checked: Checked, settings: Settings, written_before: Collection[
     written together with them. Beside records with names it answers to ``own_names`` and to addresses alone; where it
     is by itself, the list is empty.
     """
-    by_site: dict[str, list[Record]] = {}
-    for record in checked.records:
-        if record in checked.deployed or any(name in written_before for name in site_names(record.name)):
-            by_site.setdefault(record.site, []).append(record)
     named_ports = {record.port for record in checked.written if record.server_name}
     ports_with_new_names = {record.port for record in checked.deployed if record.server_name}
     files = {}
-    for _, sharing in sorted(by_site.items()):
+    for _, sharing in sorted(_by_site(checked, written_before).items()):
         for record in sharing:
             is_default = record.port in named_ports and not record.server_name
-            if any(other in checked.deployed for other in sharing) or (
-                is_default and record.port in ports_with_new_names
-            ):
+            if _deploys(checked, sharing) or (is_default and record.port in ports_with_new_names):
                 mounts = sorted(sharing, key=lambda other: other.path.lower()) if record is sharing[0] else []
                 name, name_of_default = site_names(record.name)
                 # A run for one application leaves the sites of records that have left the inventory.
@@ -98,6 +96,19 @@ def site_files(checked: Checked, settings: Settings, written_before: Collection[
                     else [],
                 }
     return files
+
+
+def _by_site(checked: Checked, written_before: Collection[str]) -> dict[str, list[Record]]:
+    """Return the records of each VirtualHost: those that this run deploys, and those that the host has."""
+    by_site: dict[str, list[Record]] = {}
+    for record in checked.records:
+        if record in checked.deployed or any(name in written_before for name in site_names(record.name)):
+            by_site.setdefault(record.site, []).append(record)
+    return by_site
+
+
+def _deploys(checked: Checked, sharing: Iterable[Record]) -> bool:
+    return any(record in checked.deployed for record in sharing)
 
 
 def largest(records: Iterable[Record], key: str) -> int:
@@ -255,11 +266,12 @@ def _preparation(record: Record) -> dict[str, Any]:
     return {"name": record.name, "lines": [key_of(line) for line in lines]}
 
 
-def _certificate(record: Record, settings: Settings) -> dict[str, Any]:
+def _certificate(record: Record, sharing: Iterable[Record], settings: Settings) -> dict[str, Any]:
     name = record.server_name or settings.host_name
     own = record.address.strip("[]")
     address = [] if every_address(own) else [f"DNS:{own}" if is_name(own) else f"IP:{own}"]
-    names = filter(None, (name, *record.keys.reach.server_aliases, record.balanced_name))
+    others = (alias for other in sharing if other is not record for alias in other.keys.reach.server_aliases)
+    names = _unique(filter(None, (name, *record.keys.reach.server_aliases, *others, record.balanced_name)))
     return {
         "name": record.name,
         "common_name": name[:COMMON_NAME_LENGTH],
