@@ -71,7 +71,8 @@ def restart(name: str, *, wait: bool = True) -> str:
     machine.require_tools()
     systemd = machine.podman("inspect", "--format", "{{.Config.SystemdMode}}", name).strip() == "true"
     # systemd gives a service 90 seconds to end, and then those that it needs. podman alone would kill all after 10.
-    machine.podman("stop", f"--time={200 if systemd else 0}", name, timeout=260)
+    with machine.commands_continue(name):
+        machine.podman("stop", f"--time={200 if systemd else 0}", name, timeout=260)
     machine.podman("start", name)
     machine.note_pid_file(name)
     if systemd and wait:

@@ -8,7 +8,9 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +86,32 @@ def enter(name: str, **environment: str) -> list[str]:
         *("nsenter", f"--target={process.name}", "--all", "--root", "--wd"),
         *("setpriv", f"--bounding-set=-all{capabilities}"),
     ]
+
+
+@contextmanager
+def commands_continue(name: str) -> Iterator[None]:
+    """Keep the commands that have entered the host from standing still while it shuts down.
+
+    systemd stops all processes with SIGSTOP before it ends them. nsenter then stops itself as its command did, and
+    nobody continues it. As long as it does not wait for its dead command, the host cannot end.
+    """
+    words = ["nsenter", f"--target={_proc(name).name}"]
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[:2] == words:
+                        os.kill(int(process.name), signal.SIGCONT)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
 
 def pids(name: str) -> dict[int, int]:
