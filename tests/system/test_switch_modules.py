@@ -65,6 +65,25 @@ def test_a_rollback_that_fails_leaves_the_old_release_live_and_a_note(folder: Ap
     assert lease.holder(folder) is None
 
 
+def test_a_rollback_begins_and_ends_the_deployment(folder: AppFolder, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"app": "shop", "base": str(tmp_path), "begin": True}
+    other: dict[str, Any] = {**RUN, "pid": 8}
+    assert not call("deployment", apps=["shop"], base=str(tmp_path), run=RUN).get("failed")
+    for check in (True, False):
+        refused = call("rollback", check=check, run=other, **arguments)
+        assert refused["msg"].startswith("record shop: another deployment (ann on ctl, process 7, started Mon) is at ")
+        assert refused["held"] == [RUN]
+    assert folder.live() == "green"
+    refused = call("rollback", run=other, **{**arguments, "app": "blog"})
+    assert "blog" in refused["msg"]
+    assert not (tmp_path / "blog").exists()
+    # A run that has ended does not block. The canary is withdrawn, which needs no process.
+    folder.share_out("green", 10)
+    result = call("rollback", run=other, dead=[RUN], **arguments)
+    assert (result["changed"], result["release"]) == (True, "two")
+    assert lease.holder(folder) is None
+
+
 def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: Path) -> None:
     result = call("rollback", app="shop", base=str(tmp_path), release="nine")
     assert result["msg"] == "record shop: there is no release nine; there are one, two"
