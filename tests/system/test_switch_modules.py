@@ -338,6 +338,7 @@ def complete(folder: AppFolder) -> AppFolder:
 def steps(folder: AppFolder, release: str = "two") -> tuple[list[str], ...]:
     result = call("pending", applications=[plan(folder, release)], common=SCRIPTS)
     assert (result["changed"], result["releases"]) == (False, {"shop": release}), result
+    assert result["missing"] == ([] if folder.describe(release) else ["shop"])
     return result["build"], result["migrate"], result["switch"]
 
 
@@ -396,6 +397,21 @@ def test_every_application_is_verified_whatever_happens_to_others(
     assert first.startswith("record shop: key health: ")
     assert second.startswith("record blog: ")
     assert history.read(complete)[-1]["step"] == "switch"
+
+
+def test_the_last_step_ends_the_deployment(complete: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:
+    begun: dict[str, Any] = {"apps": ["shop"], "base": str(tmp_path)}
+    arguments: dict[str, Any] = {"applications": [{"record": record, "release": "two"}], "switched": ["shop"]}
+    assert not call("deployment", run=RUN, **begun).get("failed")
+    # Further steps follow, or the hook after is due.
+    assert call("served", run=RUN, **arguments)["ended"] is False
+    assert call("served", run=RUN, end={**begun, "after": ["shop"]}, **arguments)["ended"] is False
+    # A dry run leaves the note where it is.
+    assert call("served", check=True, run=RUN, end={**begun, "after": []}, **arguments)["ended"] is True
+    assert lease.holder(complete) is not None
+    # The application has no such hook.
+    assert call("served", run=RUN, end={**begun, "after": []}, **arguments)["ended"] is True
+    assert lease.holder(complete) is None
 
 
 def test_applications_that_were_switched_are_not_verified_again(complete: AppFolder, record: dict[str, Any]) -> None:
