@@ -86,6 +86,7 @@ ON_A_CONTROLLER = (
     Run("./grove site --check --diff", r"changed=0 "),
     Run("./grove status", r"telemetry +"),
     Run("./grove site --verbose", r"(?m)^PLAY RECAP \*+$"),
+    Run("./grove site --profile", r"(?m)^Where the time went: "),
     Run("./grove doctor", r"ok +apps +healthy: telemetry \(\w{12}\)"),
     Run("./grove routes -e app=glance", "controller /v2 ", TELEMETRY),
     Run(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_folders
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
@@ -35,14 +35,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         settings = dataclasses.replace(Settings.of(arguments["settings"]), inventories=inventory_folders())
         services = {name: as_list(records) for name, records in (arguments.get("services") or {}).items()}
         records = all_records(arguments["records"], services)
-        spec = yaml.safe_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        spec = yaml_load((ROLES / "wsgi_app" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
         # Of the host nothing is asked for so many faults: it would have to look up each record's account and Python.
         alone = check_records(records, record_spec(spec), settings)
         if len(alone.problems) > PROBLEMS_SHOWN:
             return {**result, "failed": True, "msg": problem_text(alone), "warnings": warning_texts(alone)}
         questions = host_questions(records if isinstance(records, list) else [], settings)
         questions["packages"] += arguments.get("packages") or []
-        request = {"layout": arguments["layout"], "globs": arguments.get("globs") or [], **questions}
+        paths = {name: arguments.get(name) or [] for name in ("globs", "written")}
+        request = {"layout": arguments["layout"], **paths, **questions}
         answer = self._execute_module("grove.wsgi.host_info", module_args=request, task_vars=task_vars)
         if answer.get("failed"):
             return {**result, **answer}

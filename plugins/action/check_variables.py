@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.plugin_utils.reaching import PROGRAMS, address_remedy
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import PROBLEMS_SHOWN
@@ -62,7 +62,7 @@ def options_of(roles: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """Return the options of the roles' public variables by name."""
     options: dict[str, Mapping[str, Any]] = {}
     for role in roles:
-        specs = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        specs = yaml_load((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
         options |= {
             name: option
             for point, spec in specs.items()

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ def is_gone(run: dict[str, Any]) -> bool:
     return now.rpartition(TICK)[2] != noted.rpartition(TICK)[2]
 
 
+def past_dead_runs(call: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> dict[str, Any]:
+    """Call a module that begins a deployment, and return its result.
+
+    call: calls the module with the runs that do not block. Where other runs block, and have ended, it is called again.
+    """
+    result = call([])
+    gone = [run for run in result.get("held", []) if is_gone(run)]
+    return call(gone) if result.get("failed") and gone else result
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Action ``grove.wsgi.deployment``; see the module's documentation."""
 
@@ -83,8 +94,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Begin or end the deployment of ``apps``."""
         super().run(tmp, task_vars)
         arguments = {**self._task.args, "run": this_run()}
-        result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=task_vars)
-        gone = [run for run in result.get("held", []) if is_gone(run)]
-        if result.get("failed") and gone:
-            result = self._execute_module(MODULE, module_args={**arguments, "dead": gone}, task_vars=task_vars)
-        return result
+
+        def call(dead: list[dict[str, Any]]) -> dict[str, Any]:
+            result: dict[str, Any] = self._execute_module(
+                MODULE, module_args={**arguments, "dead": dead}, task_vars=task_vars
+            )
+            return result
+
+        return past_dead_runs(call)

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.action.check_records import all_records, as_list, problem_text
 from ansible_collections.grove.wsgi.plugins.plugin_utils.inventory import inventory_folders
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         records = all_records(arguments["records"], services)
         settings = dataclasses.replace(Settings.of(arguments["settings"]), inventories=inventory_folders(), locking=app)
         settings = dataclasses.replace(settings, require_hashes=False)
-        spec = record_spec(yaml.safe_load((ROLES / "wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"])
+        spec = record_spec(yaml_load((ROLES / "wsgi_app/meta/argument_specs.yml").read_text())["argument_specs"])
         written = check_records(records, spec, settings).written
         names = [record.name for record in written]
         if isinstance(records, list) and app not in names:

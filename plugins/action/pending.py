@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.grove.wsgi.plugins.action.deployment import is_gone, this_run
+from ansible_collections.grove.wsgi.plugins.action.deployment import past_dead_runs, this_run
 from ansible_collections.grove.wsgi.plugins.action.release import ActionModule as Release
 from ansible_collections.grove.wsgi.plugins.action.release import common, of_application
 
@@ -38,11 +38,13 @@ class ActionModule(Release):
                 applications.append(of_application(record, payload))
         if problems:
             raise AnsibleActionFail("\n".join(problems))
-        begin = self._task.args["begin"]
-        arguments = {"applications": applications, "common": common(this_run()), "begin": begin}
-        result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
-        gone = [run for run in result.get("held", []) if is_gone(run)]
-        if result.get("failed") and gone:
-            arguments["begin"] = {**begin, "dead": gone}
-            result = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
-        return result
+        arguments = {"applications": applications, "common": common(this_run())}
+
+        def call(dead: list[dict[str, Any]]) -> dict[str, Any]:
+            begin = {**self._task.args["begin"], "dead": dead}
+            result: dict[str, Any] = self._execute_module(
+                MODULE, module_args={**arguments, "begin": begin}, task_vars=variables
+            )
+            return result
+
+        return past_dead_runs(call)

@@ -57,9 +57,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         secrets = self._task.args.get("app_environment") or {}, self._task.args.get("app_config") or {}
         payload = self._payload(record, *secrets, variables)
         arguments = {**of_application(record, payload), **common(self._task.args.get("run")), **self._tools()}
-        result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
-        if result.get("failed") or not result.get("missing") or self._task.check_mode:
-            return result
+        if self._task.check_mode or not self._task.args.get("missing"):
+            result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
+            if result.get("failed") or not result.get("missing") or self._task.check_mode:
+                return result
         for line in filter(None, [*payload.warnings, needs_of_record(record).summary()]):
             self._display.display(f"record {record['name']}: {line}")
         remote = self._send(payload, record)
@@ -67,7 +68,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             built: dict[str, Any] = self._execute_module(
                 MODULE, module_args={**arguments, "payload": remote}, task_vars=variables
             )
-            return {**built, "changed": True, "diff": result.get("diff", {})} if not built.get("failed") else built
+            return built
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
 

@@ -33,6 +33,11 @@ options:
     type: list
     elements: str
     default: []
+  written:
+    description: What M(grove.wsgi.host_info) gets as C(written), for the steps that write files.
+    type: list
+    elements: str
+    default: []
   packages:
     description:
       - What M(grove.wsgi.host_info) gets as C(packages), beside the C(system_packages) of the records, for the step

@@ -28,6 +28,12 @@ options:
     description: Content of the files of packages, by their paths below the folder of packages.
     type: dict
     required: true
+  known:
+    description:
+      - What M(grove.wsgi.host_info) has read as C(written). In a playbook this is an action, which does not call the
+        host where nothing differs.
+    type: dict
+    default: {}
 author: The Grove maintainers (@grove)
 """
 
@@ -49,8 +55,6 @@ changed_files:
   returned: success
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import DaemonPython
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
@@ -65,11 +69,12 @@ def main() -> None:
             "version": {"type": "str", "required": True},
             "prefix": {"type": "path", "required": True},
             "packages": {"type": "dict", "required": True},
+            "known": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    values = {**module.params, "folder": Path(module.params["folder"])}
-    run_module(module, lambda: DaemonPython(**values).ensure(dry=module.check_mode))
+    python = DaemonPython.of(module.params)
+    run_module(module, lambda: python.ensure(dry=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,12 @@ options:
     description: Targets of symbolic links, by the links' paths. Something else in the place of one is an error.
     type: dict
     default: {}
+  known:
+    description:
+      - What M(grove.wsgi.host_info) has read as C(written). In a playbook this is an action, which does not call the
+        host where nothing differs.
+    type: dict
+    default: {}
 author: The Grove maintainers (@grove)
 """
 
@@ -39,12 +45,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.host.written import ARGUMENTS, texts_of, write_all
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
+DICT = {"type": "dict", "default": {}}
+
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={**ARGUMENTS, "links": {"type": "dict", "default": {}}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={**ARGUMENTS, "links": DICT, "known": DICT}, supports_check_mode=True)
     folders, texts = [Path(folder) for folder in module.params["folders"]], texts_of(module.params["files"])
     links = {Path(path): str(target) for path, target in module.params["links"].items()}
     run_module(module, lambda: write_all(folders, texts, links, dry=module.check_mode))

@@ -52,6 +52,13 @@ options:
     type: list
     elements: str
     default: []
+  written:
+    description:
+      - Paths with wildcards, of files that a run writes. Of what matches, the host tells type, permissions, owner and
+        hash, and of links the targets.
+    type: list
+    elements: str
+    default: []
   key_pairs:
     description: Certificates and keys that have to belong together, each a list of the two paths.
     type: list
@@ -72,7 +79,8 @@ RETURN = r"""
 host:
   description: Keys C(cores), C(memory) (megabytes), C(tasks) (the most tasks of an account, 0 if nothing limits
     them), C(pythons), C(accounts), C(addresses), C(mounts), C(folders), C(files), C(packages) (those that are
-    installed), C(present) (the files that match C(globs)), C(key_pairs), C(ocsp_responders) (of each certificate of
+    installed), C(present) (the files that match C(globs)), C(written) (what matches
+    the option, for the modules that write it), C(key_pairs), C(ocsp_responders) (of each certificate of
     C(key_pairs)), C(listeners), C(httpd), C(mount_namespaces) (whether systemd can make them), C(call_filters)
     (whether systemd can filter the system calls of a unit with an account), C(units) (files by which systemd and cron
     run commands of applications), C(timers) (those that run), C(systemd), C(package_lists) (whether apt knows any
@@ -88,7 +96,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.generation import kernel
-from ansible_collections.grove.wsgi.plugins.module_utils.host import info, packages, processes
+from ansible_collections.grove.wsgi.plugins.module_utils.host import info, packages, processes, written
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
@@ -108,6 +116,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "list", "elements": "str", "default": []},
             "globs": {"type": "list", "elements": "str", "default": []},
+            "written": {"type": "list", "elements": "str", "default": []},
             "key_pairs": {"type": "list", "elements": "list", "default": []},
         },
         supports_check_mode=True,
@@ -127,6 +136,11 @@ def main() -> None:
             "files": {path: os.path.exists(path) for path in params["files"]},
             "packages": packages.installed(params["packages"]),
             "present": sorted(path for pattern in params["globs"] for path in glob.glob(pattern)),
+            "written": {
+                path: written.describe(path)
+                for pattern in params["written"]
+                for path in glob.glob(pattern, recursive=True)
+            },
             "key_pairs": {"|".join(pair): info.key_pair(pair) for pair in params["key_pairs"] if len(pair) == 2},
             "ocsp_responders": {pair[0]: info.ocsp_responder(pair[0]) for pair in params["key_pairs"] if pair},
             "waf": os.path.exists(os.path.join(params["layout"].get("modules_dir", ""), "mod_security2.so")),

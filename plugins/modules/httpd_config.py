@@ -82,6 +82,10 @@ options:
       - Content of a drop-in for Apache's unit of systemd. A change needs a restart. Without this option, the drop-in
         stays as it is.
     type: str
+  compare:
+    description: Also tell what M(grove.wsgi.httpd_service) would do then, in the same call.
+    type: bool
+    default: false
 author: The Grove maintainers (@grove)
 """
 
@@ -110,11 +114,20 @@ restart_reasons:
   type: list
   elements: str
   returned: always
+load:
+  description:
+    - Of M(grove.wsgi.httpd_service), which loads the files, whether it has work (C(due)), and the C(action) that it
+      would return.
+  type: dict
+  returned: with O(compare)
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.config import Config, change
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd.service import Unwritten, load
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
@@ -138,11 +151,22 @@ def main() -> None:
             "keep_listening": {"type": "bool", "default": False},
             "needs_restart": {"type": "list", "elements": "str", "default": []},
             "unit": {"type": "str"},
+            "compare": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    options = {name: value for name, value in module.params.items() if name != "layout"}
-    run_module(module, lambda: change(Layout.of(module.params["layout"]), Config(**options), dry=module.check_mode))
+    layout = Layout.of(module.params["layout"])
+    config = Config(**{name: value for name, value in module.params.items() if name not in ("layout", "compare")})
+
+    def work() -> dict[str, Any]:
+        result = change(layout, config, dry=module.check_mode)
+        if module.params["compare"]:
+            unwritten = Unwritten.of([result]) if module.check_mode else Unwritten()
+            step = load(layout, lambda: list, dry=True, unwritten=unwritten)
+            result["load"] = {"due": step["changed"], "action": step["action"]}
+        return result
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -74,10 +74,7 @@ def main() -> None:
         return Survivors.of(map(Path, module.params["apps"])).problems
 
     results = module.params["unwritten"] if module.check_mode else []
-    left_out = Unwritten(
-        [path for result in results for path in result.get("changed_files", ())],
-        [path for result in results for path in result.get("restart_files", ())],
-    )
+    left_out = Unwritten.of(results)
     layout = Layout.of(module.params["layout"])
     run_module(module, lambda: load(layout, survivors, dry=module.check_mode, unwritten=left_out))
 

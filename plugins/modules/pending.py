@@ -60,6 +60,11 @@ build:
   type: list
   elements: str
   returned: success
+missing:
+  description: Those of them whose release is not there.
+  type: list
+  elements: str
+  returned: success
 migrate:
   description: The applications whose release is not there, or has to be migrated or tried.
   type: list

@@ -76,6 +76,12 @@ options:
   payload:
     description: The archive of the inputs on the host. Without it nothing is built.
     type: path
+  missing:
+    description:
+      - Whether M(grove.wsgi.pending) has not found the release. Then the action sends the archive at once, and does not
+        ask the host before.
+    type: bool
+    default: false
 author: The Grove maintainers (@grove)
 """
 
@@ -125,6 +131,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "idle": {"type": "str", "default": "cold"},
     "run": {"type": "dict"},
     "payload": {"type": "path"},
+    "missing": {"type": "bool", "default": False},
 }
 
 

@@ -17,6 +17,17 @@ options:
     description: Go back behind a contract.
     type: bool
     default: false
+  begin:
+    description:
+      - Begin the deployment before, and end it afterwards, as M(grove.wsgi.deployment) does. In a playbook the module
+        is an action, which describes the run. An application that was never deployed on the host is refused.
+    type: bool
+    default: false
+  dead:
+    description: Runs that have ended. Filled in by the action.
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment: grove.wsgi.app
 author: The Grove maintainers (@grove)
 """
@@ -25,6 +36,7 @@ EXAMPLES = r"""
 - name: Go back
   grove.wsgi.rollback:
     app: bookstore
+    begin: true
 """
 
 RETURN = r"""
@@ -48,10 +60,14 @@ summary:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.rollback import Rollback
 
 
@@ -64,19 +80,34 @@ def main() -> None:
             "release": {"type": "str"},
             "cross_contract": {"type": "bool", "default": False},
             "run": {"type": "dict"},
+            "begin": {"type": "bool", "default": False},
+            "dead": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
     params = module.params
+    base, name = Path(params["base"]), params["app"]
     rollback = Rollback(
-        base=Path(params["base"]),
-        name=params["app"],
+        base=base,
+        name=name,
         release=params["release"] or None,
         cross_contract=params["cross_contract"],
         run=Run.of(params["run"]),
         dry=module.check_mode,
     )
-    run_module(module, rollback.carry_out)
+    dead = [one for one in map(Run.of, params["dead"]) if one is not None]
+
+    def work() -> dict[str, Any]:
+        if not params["begin"]:
+            return rollback.carry_out()
+        folders = [AppFolder(name, base / name)]
+        app_file.read(base, name)
+        deployment.begin(folders, rollback.run, dead, dry=module.check_mode)
+        result = rollback.carry_out()
+        deployment.end(folders, rollback.run, dry=module.check_mode)
+        return result
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ options:
     description: Accept a release from before a contract.
     type: bool
     default: false
+  end:
+    description:
+      - What M(grove.wsgi.deployment) gets to end the deployment, C(apps) and C(base), and C(after), the applications
+        with such a hook. It is ended unless one of these hooks is due. Empty where further steps follow.
+    type: dict
+    default: {}
   run:
     description: The run that M(grove.wsgi.deployment) has begun.
     type: dict
@@ -63,9 +69,19 @@ after:
   type: list
   elements: str
   returned: success
+ended:
+  description: Whether the deployment was ended.
+  type: bool
+  returned: success
 """
 
+from pathlib import Path
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
+from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import ARGUMENTS, Handover
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import verify
@@ -78,6 +94,7 @@ def main() -> None:
         argument_spec={
             "applications": {"type": "list", "elements": "dict", "required": True, "options": application},
             "switched": {"type": "list", "elements": "str", "default": []},
+            "end": {"type": "dict", "default": {}},
             **ARGUMENTS,
         },
         supports_check_mode=True,
@@ -86,7 +103,16 @@ def main() -> None:
     handovers = [
         Handover.of(params, one["record"], one["release"], dry=module.check_mode) for one in params["applications"]
     ]
-    run_module(module, lambda: verify(handovers, params["switched"]))
+
+    def work() -> dict[str, Any]:
+        result, end = verify(handovers, params["switched"]), params["end"]
+        ended = bool(end) and not {*result["after"]} & {*end["after"]}
+        if ended:
+            folders = [AppFolder(name, Path(end["base"], name)) for name in end["apps"]]
+            deployment.end(folders, Run.of(params["run"]), dry=module.check_mode)
+        return {**result, "ended": ended}
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

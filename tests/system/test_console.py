@@ -184,6 +184,23 @@ def test_a_pipe_gets_plain_lines(command: list[str]) -> None:
     assert "TASK [" not in output
 
 
+def test_a_profile_tells_where_the_time_went(command: list[str]) -> None:
+    status, output = pipe(command, ANSIBLE_CALLBACKS_ENABLED="grove.wsgi.profile")
+    assert status == 0, output
+    table = output[output.index("\nWhere the time went: ") :]
+    assert output.index("\nHosts, after ") < len(output) - len(table), "the profile stands at the end"
+    rows = re.findall(r"(?m)^ +(\d+\.\d\d)(?: +(\d+) +(\d+\.\d\d))?  +(\S.*)$", table)
+    calls = {name: int(number or 0) for _, number, _, name in rows}
+    # Two hosts make two each.
+    assert (calls["Make each"], calls["Look at the result"]) == (4, 2)
+    assert calls["Check the result"] == calls["Start of Ansible, and reading the playbooks"] == 0
+    seconds = {name: float(total) for total, _, _, name in rows}
+    assert list(seconds) == sorted(seconds, key=lambda name: -seconds[name] if name != "All" else 1)
+    assert sum(seconds.values()) - seconds["All"] == pytest.approx(seconds["All"], abs=0.1)
+    assert "\n  tasks that every host skipped: 1\n" in table
+    assert re.search(r"\n  processor time of the controller: \d+\.\d\d s, of it ", table)
+
+
 def test_a_second_run_changes_nothing_of_the_file(command: list[str]) -> None:
     """In check mode the difference is shown, and named as what would change."""
     status, output = pipe([*command, "--check", "--diff"])

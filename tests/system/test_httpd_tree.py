@@ -348,3 +348,12 @@ def test_the_module_refuses_what_apache_refuses(layout: Layout, tmp_path: Path) 
     assert result["failed"] is True
     assert "Invalid command 'Nonsense'" in result["msg"]
     assert snapshot(layout.root) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_the_module_tells_whether_apache_has_to_load_something(layout: Layout, tmp_path: Path, check: bool) -> None:
+    """An Apache that does not run has to be started."""
+    layout = dataclasses.replace(layout, pid_file=str(tmp_path / "no-pid"))
+    result = run_module(layout, tmp_path, sites={"wsgi-one": SITE}, compare=True, _ansible_check_mode=check)
+    assert result["load"] == {"due": True, "action": "start"}
+    assert "load" not in run_module(layout, tmp_path, sites={"wsgi-one": SITE}, _ansible_check_mode=check)

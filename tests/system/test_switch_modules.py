@@ -65,6 +65,25 @@ def test_a_rollback_that_fails_leaves_the_old_release_live_and_a_note(folder: Ap
     assert lease.holder(folder) is None
 
 
+def test_a_rollback_begins_and_ends_the_deployment(folder: AppFolder, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"app": "shop", "base": str(tmp_path), "begin": True}
+    other: dict[str, Any] = {**RUN, "pid": 8}
+    assert not call("deployment", apps=["shop"], base=str(tmp_path), run=RUN).get("failed")
+    for check in (True, False):
+        refused = call("rollback", check=check, run=other, **arguments)
+        assert refused["msg"].startswith("record shop: another deployment (ann on ctl, process 7, started Mon) is at ")
+        assert refused["held"] == [RUN]
+    assert folder.live() == "green"
+    refused = call("rollback", run=other, **{**arguments, "app": "blog"})
+    assert "blog" in refused["msg"]
+    assert not (tmp_path / "blog").exists()
+    # A run that has ended does not block. The canary is withdrawn, which needs no process.
+    folder.share_out("green", 10)
+    result = call("rollback", run=other, dead=[RUN], **arguments)
+    assert (result["changed"], result["release"]) == (True, "two")
+    assert lease.holder(folder) is None
+
+
 def test_a_rollback_to_a_release_that_is_not_there(folder: AppFolder, tmp_path: Path) -> None:
     result = call("rollback", app="shop", base=str(tmp_path), release="nine")
     assert result["msg"] == "record shop: there is no release nine; there are one, two"
@@ -319,6 +338,7 @@ def complete(folder: AppFolder) -> AppFolder:
 def steps(folder: AppFolder, release: str = "two") -> tuple[list[str], ...]:
     result = call("pending", applications=[plan(folder, release)], common=SCRIPTS)
     assert (result["changed"], result["releases"]) == (False, {"shop": release}), result
+    assert result["missing"] == ([] if folder.describe(release) else ["shop"])
     return result["build"], result["migrate"], result["switch"]
 
 
@@ -377,6 +397,21 @@ def test_every_application_is_verified_whatever_happens_to_others(
     assert first.startswith("record shop: key health: ")
     assert second.startswith("record blog: ")
     assert history.read(complete)[-1]["step"] == "switch"
+
+
+def test_the_last_step_ends_the_deployment(complete: AppFolder, record: dict[str, Any], tmp_path: Path) -> None:
+    begun: dict[str, Any] = {"apps": ["shop"], "base": str(tmp_path)}
+    arguments: dict[str, Any] = {"applications": [{"record": record, "release": "two"}], "switched": ["shop"]}
+    assert not call("deployment", run=RUN, **begun).get("failed")
+    # Further steps follow, or the hook after is due.
+    assert call("served", run=RUN, **arguments)["ended"] is False
+    assert call("served", run=RUN, end={**begun, "after": ["shop"]}, **arguments)["ended"] is False
+    # A dry run leaves the note where it is.
+    assert call("served", check=True, run=RUN, end={**begun, "after": []}, **arguments)["ended"] is True
+    assert lease.holder(complete) is not None
+    # The application has no such hook.
+    assert call("served", run=RUN, end={**begun, "after": []}, **arguments)["ended"] is True
+    assert lease.holder(complete) is None
 
 
 def test_applications_that_were_switched_are_not_verified_again(complete: AppFolder, record: dict[str, Any]) -> None:

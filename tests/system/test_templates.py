@@ -365,7 +365,9 @@ def write(result: Rendered) -> None:
 
 def configuration(result: Rendered, role: str) -> Config:
     """Return what a role declares."""
-    return Config(**{name: value for name, value in result.arguments[role].items() if name != "layout"})
+    return Config(
+        **{name: value for name, value in result.arguments[role].items() if name not in ("layout", "compare")}
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

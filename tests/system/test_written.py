@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.grove.wsgi.plugins.module_utils.host.packages import installed
+from ansible_collections.grove.wsgi.plugins.module_utils.host.written import Text, is_known
 from module_calls import call
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LAYOUT = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]["Debian"]["layout"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
 
@@ -48,6 +56,78 @@ def test_what_somebody_has_changed_is_restored(tmp_path: Path, change: str) -> N
     assert call("files", **arguments)["changed"]
     assert (path.read_text(), path.lstat().st_mode & 0o7777, path.lstat().st_uid) == ("a\n", 0o600, 0)
     assert not call("files", **arguments)["changed"]
+
+
+def describe(*patterns: Path) -> dict[str, str]:
+    """Return what the module host_info tells of paths."""
+    result = call("host_info", layout=LAYOUT, written=[str(each) for each in patterns])
+    written: dict[str, str] = result["host"]["written"]
+    return written
+
+
+def test_what_is_known_of_a_host_tells_whether_anything_is_to_be_written(tmp_path: Path) -> None:
+    folder, path, link = tmp_path / "new", tmp_path / "new" / "one", tmp_path / "link"
+    arguments: dict[str, Any] = {
+        "folders": [str(folder)],
+        "files": [{"path": str(path), "content": "ä = 1\n", "mode": "0640"}],
+        "links": {str(link): str(path)},
+    }
+    texts, links = [Text(path, "ä = 1\n", 0o640)], {link: str(path)}
+
+    def is_written() -> bool:
+        return is_known(describe(tmp_path / "**"), [folder], texts, links)
+
+    assert not is_written()
+    assert call("files", **arguments)["changed"]
+    assert is_written()
+    assert set(describe(tmp_path / "*")) == {str(folder), str(link)}
+    assert not is_known(describe(tmp_path / "**"), [folder], [Text(path, "b\n", 0o640)], links)
+    assert not is_known(describe(tmp_path / "**"), [folder], [Text(path, "ä = 1\n", 0o644)], links)
+    assert not is_known(describe(tmp_path / "**"), [tmp_path / "other"], texts, links)
+    assert not is_known(describe(tmp_path / "**"), [folder], texts, {link: "/else"})
+    for change in (
+        f"echo b >{path}",
+        f"chmod 600 {path}",
+        f"chown 65534 {path}",
+        f"ln -sfn /else {link}",
+        f"mv {path} {tmp_path}/moved && ln -s ../moved {path}",
+        f"rm {path}",
+    ):
+        subprocess.run(["sh", "-c", change], check=True)
+        assert not is_written()
+        assert call("files", **arguments)["changed"]
+        assert is_written()
+
+
+def test_a_host_on_which_nothing_differs_is_not_called(tmp_path: Path) -> None:
+    """The plays run on a host without Python: only a call would notice."""
+    path = tmp_path / "one"
+    arguments: dict[str, Any] = {"files": [{"path": str(path), "content": "a\n"}]}
+    interpreter = {"python": "/usr/bin/python3", "version": "3.11.2", "prefix": "/usr"}
+    home: dict[str, Any] = {"folder": str(tmp_path / "python"), **interpreter, "packages": {"a/b.py": "c\n"}}
+    assert call("files", **arguments)["changed"]
+    assert call("daemon_python", **home)["changed"]
+    known = describe(tmp_path / "**", tmp_path / "python" / "bin" / "python")
+    for module, options in (("files", arguments), ("daemon_python", home)):
+        for check in ([], ["--check"]):
+            status, output = play(module, {**options, "known": known}, *check)
+            assert (status, "changed=0 " in output) == (0, True), output
+        changed = {**known, str(path): "", f"{home['folder']}/pyvenv.cfg": ""}
+        for less in ({}, changed):
+            status, output = play(module, {**options, "known": less})
+            assert (status, "failed=1 " in output) == (2, True), output
+
+
+def play(module: str, arguments: dict[str, Any], *options: str) -> tuple[int, str]:
+    """Run a module by Ansible on a host that has no Python; return the exit status and the output."""
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": [{f"grove.wsgi.{module}": arguments}]}]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
+        playbook.write(json.dumps(plays))
+        playbook.flush()
+        host = ["-c", "local", "-i", "alone,", "-e", "ansible_python_interpreter=/bin/false"]
+        command = ["ansible-playbook", *host, *options, playbook.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_a_link_replaces_no_file(tmp_path: Path) -> None:

@@ -323,4 +323,5 @@ def test_the_program_chooses_the_output() -> None:
     assert "grove.wsgi.console" in text_of_program
     shown = subprocess.run([REPOSITORY / "grove", "help"], capture_output=True, text=True, check=True).stdout
     assert "--verbose" in shown
+    assert "--profile" in shown
     assert len(shown.splitlines()) <= 32, "the usage is one page"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -16,6 +17,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
 FOLDER_MODE = 0o755
+FOLDER = "folder"
 # The arguments of modules that write files; the fragment grove.wsgi.written describes them.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "folders": {"type": "list", "elements": "path", "default": []},
@@ -89,6 +91,38 @@ def write_all(
     ]
     names = [*map(str, missing), *(str(text.path) for text, _ in different), *map(str, late)]
     return {"changed": bool(names), "changed_files": names, "diff": diffs}
+
+
+def describe(path: str) -> str:
+    """Return what is known of a path without its content: it is a folder, a link to a target, or a file of an owner.
+
+    Empty where there is nothing, or something else.
+    """
+    try:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            return f"link {os.readlink(path)}"
+        if stat.S_ISREG(status.st_mode):
+            return _file(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, Path(path).read_bytes())
+    except FileNotFoundError:
+        return ""
+    return FOLDER if stat.S_ISDIR(status.st_mode) else ""
+
+
+def is_known(
+    known: Mapping[str, str], folders: Iterable[Path], texts: Iterable[Text], links: Mapping[Path, str]
+) -> bool:
+    """Return whether ``write_all`` has nothing to do on a host of which ``known`` has the descriptions by path."""
+    expected = {str(folder): FOLDER for folder in folders}
+    expected |= {str(path): f"link {target}" for path, target in links.items()}
+    for text in texts:
+        content = text.content.encode("utf-8", errors="surrogateescape")
+        expected[str(text.path)] = _file(text.mode, 0, 0, content)
+    return all(known.get(path) == description for path, description in expected.items())
+
+
+def _file(mode: int, owner: int, group: int, content: bytes) -> str:
+    return f"file {mode:o} {owner} {group} {hashlib.sha256(content).hexdigest()}"
 
 
 def _validate(text: Text) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_link, replace_text
 
+FILE_MODE = 0o644
+
 
 @dataclass(frozen=True)
 class DaemonPython:
@@ -28,14 +30,30 @@ class DaemonPython:
     prefix: str
     packages: Mapping[str, str]
 
-    def ensure(self, *, dry: bool) -> dict[str, Any]:
-        """Write what is missing or differs; return the module's result. Raises OSError."""
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> DaemonPython:
+        """Take it out of a module's arguments."""
+        python, version, prefix = (str(params[name]) for name in ("python", "version", "prefix"))
+        return cls(Path(params["folder"]), python, version, prefix, params["packages"])
+
+    @property
+    def link(self) -> Path:
+        """The symbolic link to the interpreter."""
+        return self.folder / "bin" / "python"
+
+    def files(self) -> dict[Path, str]:
+        """Return the contents of the files by path."""
         packages = self.folder / "lib" / f"python{'.'.join(self.version.split('.')[:2])}" / "site-packages"
         configuration = f"home = {self.prefix}/bin\ninclude-system-site-packages = false\nversion = {self.version}\n"
-        files = {self.folder / "pyvenv.cfg": configuration}
-        files |= {packages / name: text for name, text in self.packages.items()}
+        return {
+            self.folder / "pyvenv.cfg": configuration,
+            **{packages / name: text for name, text in self.packages.items()},
+        }
+
+    def ensure(self, *, dry: bool) -> dict[str, Any]:
+        """Write what is missing or differs; return the module's result. Raises OSError."""
+        files, link = self.files(), self.link
         changed = sorted(str(path) for path, text in files.items() if _text(path) != text)
-        link = self.folder / "bin" / "python"
         is_linked = link.is_symlink() and os.readlink(link) == self.python
         if not dry:
             if not is_linked:
@@ -43,7 +61,7 @@ class DaemonPython:
                 replace_link(link, self.python)
             for name in changed:
                 _make_folder(Path(name).parent)
-                replace_text(Path(name), files[Path(name)], mode=0o644)
+                replace_text(Path(name), files[Path(name)], mode=FILE_MODE)
         return {"changed": bool(changed) or not is_linked, "changed_files": changed}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,12 @@ class Unwritten:
 
     files: Collection[str] = ()
     restart: Collection[str] = ()
+
+    @classmethod
+    def of(cls, results: Iterable[Mapping[str, Any]]) -> Unwritten:
+        """Take them out of results of the module ``httpd_config`` in check mode."""
+        files = [(result.get("changed_files", ()), result.get("restart_files", ())) for result in results]
+        return cls([path for changed, _ in files for path in changed], [path for _, last in files for path in last])
 
 
 def load(

@@ -15,12 +15,13 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.providing impor
 def pending(applications: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     """Return the names of the applications that the steps ``build``, ``migrate`` and ``switch`` have work for.
 
-    Each application is a dictionary with the arguments of the module ``release``. Nothing is changed.
+    ``missing`` are those whose release is not there. Each application is a dictionary with the arguments of the module
+    ``release``. Nothing is changed.
     """
-    work: dict[str, list[str]] = {"build": [], "migrate": [], "switch": []}
+    work: dict[str, list[str]] = {step: [] for step in STEPS}
     for params in applications:
         folder, release = AppFolder(params["name"], Path(params["folder"])), params["release"]
-        for step, is_due in (("build", _has_to_build), ("migrate", _has_to_migrate), ("switch", _has_to_switch)):
+        for step, is_due in STEPS.items():
             try:
                 due = is_due(folder, release, params)
             except (OperatorError, OSError):
@@ -35,6 +36,10 @@ def _has_to_build(_folder: AppFolder, _release: str, params: dict[str, Any]) -> 
     return bool(provide_release({**params, "payload": None}, dry=True)["changed"])
 
 
+def _is_missing(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:
+    return folder.describe(release) is None
+
+
 def _has_to_migrate(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:
     if folder.describe(release) is None:
         return True
@@ -45,3 +50,6 @@ def _has_to_migrate(folder: AppFolder, release: str, _params: dict[str, Any]) ->
 def _has_to_switch(folder: AppFolder, release: str, _params: dict[str, Any]) -> bool:
     live = folder.live()
     return live is None or folder.release_of(live) != release or folder.describe(release) is None
+
+
+STEPS = {"build": _has_to_build, "missing": _is_missing, "migrate": _has_to_migrate, "switch": _has_to_switch}
