@@ -136,8 +136,9 @@ def bare(options: str, tree: Path, port: int) -> None:
     lines += [f'application = deploy("{release}/etc/config.py")', WITHOUT_WRAPPERS]
     script.write_text("\n".join(lines))
     processes, threads = peers.size_of((Path("/etc/apache2") / SITE).read_text())
-    [location] = Path("/opt/grove/mod_wsgi").glob("*/mod_wsgi.so")
-    setting = peers.Setting("bare", processes, threads, 1, "", str(location))
+    loaded = Path("/etc/apache2/mods-available/wsgi.load").read_text()
+    [location] = re.findall(r'LoadModule wsgi_module "(.*)"', loaded)
+    setting = peers.Setting("bare", processes, threads, 1, "", location)
     mpm = tree / "mpm.conf"
     shutil.copy(Path("/etc/apache2") / MPM, mpm)
     fewer_threads(mpm)
