@@ -22,14 +22,20 @@ from fresh_host import CHECKOUT, FRONT, HOST, fresh, on
 
 HOST_NAME = "grove-own-cost"
 KINDS = ("httpd", "daemon", "log")
+FEWEST = 100
+"""Requests of a measurement. A machine that has no time for more measures only itself; that round does not count."""
 
 
 def table(results: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
     """Return the lines of the table: one for each variant, in microseconds for a request.
 
     The first variant is the bare daemon, to which the ratios of one column refer. Those of the other one refer to
-    ``Grove``. Each ratio is the median of the ratios of all rounds.
+    ``Grove``. Each ratio is the median of the ratios of all rounds. Raises ValueError if no round counts.
     """
+    counting = [number for number, ones in enumerate(zip(*results.values(), strict=True)) if _counts(ones)]
+    if not counting:
+        raise ValueError(f"the machine has too much other work: no round has {FEWEST} requests for each variant")
+    results = {name: [rounds[number] for number in counting] for name, rounds in results.items()}
     totals = {name: [_cost(one) for one in rounds] for name, rounds in results.items()}
     names = list(results)
     lines = [
@@ -46,6 +52,11 @@ def table(results: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
         numbers = " | ".join([*(f"{cell:.0f} us" for cell in cells), *(f"{ratio:.2f}" for ratio in ratios)])
         lines.append(f"| {name} | {numbers} |")
     return lines
+
+
+def _counts(ones: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether each measurement of a round has enough requests."""
+    return all(one["requests"] >= FEWEST for one in ones)
 
 
 def _cost(one: Mapping[str, float]) -> float:

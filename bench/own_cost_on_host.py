@@ -46,7 +46,10 @@ for name in {PIECES!r}:
 
 
 class Edit(NamedTuple):
-    """What a variant changes in one file of Apache's configuration, or in `slot.wsgi` or `app.wsgi`."""
+    """What a variant changes in one file of Apache's configuration, or in `slot.wsgi` or `app.wsgi`.
+
+    LIVE in the text stands for the slot that gets the requests.
+    """
 
     file: str
     pattern: str
@@ -70,7 +73,7 @@ SLOW = module(
     Edit("mods-enabled/reqtimeout.conf", r"(?s)\A.+\Z"),
     Edit(SERVER, r"(?m)^RequestReadTimeout .*$"),
 )
-MAP = (Edit(SITE, rf"\$\{{{RECORD}:live\}}", f"{RECORD}-blue"),)
+MAP = (Edit(SITE, rf"\$\{{{RECORD}:live\}}", f"{RECORD}-LIVE"),)
 VARIANTS: dict[str, tuple[Edit, ...]] = {
     "Grove": (),
     "with queue-timeout of mod_wsgi": (Edit(SITE, QUEUE), Edit(SITE, r"(?<= listen-backlog=500)", " queue-timeout=45")),
@@ -86,6 +89,11 @@ VARIANTS: dict[str, tuple[Edit, ...]] = {
     "without all of these": (*LOGS, *HEADERS, *VARIABLES, *MAP, *GUARD, *SLOW, *module("status"), *CLAIMS, *WRAPPERS),
 }
 BARE = {"bare daemon": "", "bare daemon with queue-timeout of mod_wsgi": "queue-timeout=45"}
+
+
+def live() -> str:
+    """Return the slot that gets the requests: blue or green."""
+    return (APPLICATION / "slot.map").read_text().split()[1].rpartition("-")[2]
 
 
 def change(path: Path, pattern: str, text: str) -> None:
@@ -104,12 +112,12 @@ def grove(edits: tuple[Edit, ...], tree: Path, port: int) -> None:
     for enabled in (tree / "sites-enabled").iterdir():
         enabled.unlink()
     (tree / "sites-enabled" / "served.conf").symlink_to(tree / SITE)
-    release = (APPLICATION / "slots" / "blue").resolve()
+    release = (APPLICATION / "slots" / live()).resolve()
     for name, source in (("slot.wsgi", APPLICATION), ("app.wsgi", release)):
         shutil.copy(source / name, tree)
     fewer_threads(tree / MPM)
     for edit in edits:
-        change(tree / edit.file, edit.pattern, edit.text)
+        change(tree / edit.file, edit.pattern, edit.text.replace("LIVE", live()))
     change(tree / "slot.wsgi", r"(?m)^folder = .*$", f'folder = "{APPLICATION}"')
     change(tree / "slot.wsgi", r'os\.path\.join\(release, "app\.wsgi"\)', f'"{tree}/app.wsgi"')
     change(tree / "app.wsgi", r"(?m)^RELEASE = .*$", f'RELEASE = "{release}"')
@@ -130,7 +138,7 @@ def fewer_threads(path: Path) -> None:
 def bare(options: str, tree: Path, port: int) -> None:
     """Make the configuration of a bare daemon with the record's release and all pieces of Pecan."""
     tree.mkdir()
-    release = (APPLICATION / "slots" / "blue").resolve()
+    release = (APPLICATION / "slots" / live()).resolve()
     script = tree / "bare.wsgi"
     lines = ["import sys", f'sys.path.append("{release}/runtime")', "from pecan.deploy import deploy"]
     lines += [f'application = deploy("{release}/etc/config.py")', WITHOUT_WRAPPERS]
@@ -255,6 +263,8 @@ def main() -> None:
     finally:
         for unit, _ in running.values():
             subprocess.run(["systemctl", "kill", "--signal=KILL", unit], check=False)
+            subprocess.run(["systemctl", "stop", unit], check=False)
+        subprocess.run(["systemctl", "start", "apache2"], check=True)
     print(json.dumps(results))
 
 

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,6 @@ FlushMaxThreshold 262144
 RequestReadTimeout handshake=60 header=60-120,MinRate=500 body=12,MinRate=500
 ErrorLog error.log
 LogLevel info
-CustomLog threads.log "%{{tid}}P" "expr=%{{REQUEST_URI}} == '/buffered/kept'"
 WSGISocketPrefix {folder}/wsgi
 WSGIRestrictEmbedded On
 GroveBufferFolder {spool}
@@ -277,22 +275,6 @@ def test_a_body_arrives_as_it_was_sent(server: Server, name: str, length: int) -
 @pytest.mark.parametrize("pieces", [0, 1, 2, 300])
 def test_an_answer_arrives_as_it_was_written(server: Server, name: str, pieces: int) -> None:
     assert server.ask(f"/{name}/large?pieces={pieces}") == (200, PIECE * pieces)
-
-
-def test_a_quick_client_keeps_its_worker(server: Server) -> None:
-    # If an answer goes out only after the worker has looked for the next request, every connection goes through the
-    # listener, and the worker that has rested for the longest time takes the request.
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-
-    def is_kept() -> bool:
-        for _ in range(20):
-            connection.request("GET", "/buffered/kept")
-            assert connection.getresponse().read() == b""
-        numbers = (server.folder / "threads.log").read_text().split()
-        return any(one == other for one, other in pairwise(numbers))
-
-    wait_until(is_kept)
-    connection.close()
 
 
 @pytest.mark.parametrize("length", [10, 70_000, 3_000_000])
