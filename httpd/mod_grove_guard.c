@@ -544,7 +544,12 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
             bucket = next;
         }
         context->direct = 1;
-        return pass_all(f, context, bb);
+        rv = pass_all(f, context, bb);
+        /* What the client takes now goes out before the request is logged. A client that is kept has then often sent its
+         * next request when the worker looks for it, and the connection need not go through the listener. */
+        if (rv == APR_SUCCESS && f->c->data_in_output_filters)
+            (void)is_behind(f->c);
+        return rv;
     }
     while (rv == APR_SUCCESS && !APR_BRIGADE_EMPTY(bb)) {
         const char *data;

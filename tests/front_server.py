@@ -21,13 +21,15 @@ from httpd_modules import PYTHON, REPOSITORY, guard_file, make_daemon_python
 from system.test_templates import Case, render, write
 
 APP = """
-import json
+import json, time
 
 def application(environ, start_response):
     status = environ["PATH_INFO"].rpartition("/status/")[2] or "200"
     extra = json.loads(environ.get("HTTP_ANSWER", "{}"))
     headers = {"Content-Type": "application/json", **extra}
     shown = {key: value for key, value in environ.items() if isinstance(value, str)}
+    if environ["PATH_INFO"].startswith("/wait/"):
+        time.sleep(float(environ["PATH_INFO"][6:]))
     if environ["PATH_INFO"].startswith("/long/"):
         headers["X-Long"] = "x" * int(environ["PATH_INFO"][6:])
     if environ["PATH_INFO"] == "/read":

@@ -19,13 +19,13 @@ BIN = Path(sys.prefix) / "bin"
 PYTHON = "/usr/bin/python3"
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> None:
-    """Run a command; the test fails with its output."""
+def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> None:
+    """Run a command with these variables in its environment; the test fails with its output."""
     completed = subprocess.run(
         command,
         cwd=cwd,
         # On a busy machine, three attempts of ten seconds each may all fail.
-        env=os.environ | {"UV_HTTP_RETRIES": "8"},
+        env=os.environ | {"UV_HTTP_RETRIES": "8"} | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,7 +46,7 @@ def mod_wsgi_files() -> dict[str, Path]:
     """Return the real modules by version: Debian's from its package, the newest built from the role's lock."""
     need("/usr/sbin/apache2", "apache2")
     need("/usr/bin/apxs", "apache2-dev")
-    package, build = CACHE / "libapache2-mod-wsgi-py3", CACHE / "mod_wsgi-6.1.1"
+    package, build = CACHE / "libapache2-mod-wsgi-py3", CACHE / "mod_wsgi-6.1.1-2"
     module_files = {"4.9.4": package / "usr/lib/apache2/modules/mod_wsgi.so", "6.1.1": build / "mod_wsgi.so"}
     if not module_files["4.9.4"].exists():
         shutil.rmtree(package, ignore_errors=True)
@@ -57,7 +57,9 @@ def mod_wsgi_files() -> dict[str, Path]:
         shutil.rmtree(build, ignore_errors=True)
         lock = REPOSITORY / "roles/mod_wsgi/files/mod_wsgi-6.1.1.lock"
         run(BIN / "uv", "venv", "--quiet", "--python", PYTHON, build)
-        run(BIN / "uv", "pip", "sync", "--quiet", "--python", build / "bin/python", "--require-hashes", lock)
+        sync = (BIN / "uv", "pip", "sync", "--quiet", "--config-settings", "addresses=numeric", "--require-hashes")
+        header = f"-include {REPOSITORY}/httpd/numeric_addresses.h"
+        run(*sync, "--python", build / "bin/python", lock, CPPFLAGS=header)
         module_files["6.1.1"].symlink_to(next(build.glob("lib/python3*/site-packages/mod_wsgi/server/mod_wsgi-*.so")))
     return module_files
 

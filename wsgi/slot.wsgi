@@ -8,7 +8,8 @@ A process whose slot gets requests loads the release at once. A process of an id
 which saves memory, unless the file ``preload`` names the slot.
 
 Whatever release is loaded, its application never sees headers in which a client claims who it is, where it comes from or
-goes to, or how it asks, unless Apache says that the request may have them.
+goes to, or how it asks, unless Apache says that the request may have them. A request that has waited too long for a thread of
+this process group is answered with 504 and does not reach the application.
 """
 
 import importlib.machinery
@@ -81,9 +82,36 @@ CLAIM = re.compile(
 KNOWN_NAMES = 512
 
 
+# A time since 1970 above this number is in microseconds: mod_wsgi 4.9 has these, mod_wsgi 6 seconds.
+MICROSECONDS = 1e14
+TOO_LATE = b"""<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">
+<html><head>
+<title>504 Gateway Timeout</title>
+</head><body>
+<h1>Gateway Timeout</h1>
+<p>The gateway did not receive a timely response
+from the upstream server or application.</p>
+</body></html>
+"""
+
+
 def names_in(text):
     """Return the names of headers, separated by commas, as keys of the environment."""
     return {"HTTP_" + name.upper().replace("-", "_") for name in text.split(",") if name}
+
+
+def seconds_in_queue(environ):
+    """Return the seconds for which a request has waited for a thread of this process group; 0 if mod_wsgi does not tell."""
+    begin, end = float(environ.get("mod_wsgi.queue_start") or 0), float(environ.get("mod_wsgi.daemon_start") or 0)
+    return (end - begin) / (1e6 if end > MICROSECONDS else 1) if begin else 0
+
+
+def answer_too_late(environ, start_response):
+    """Answer as Apache does when mod_wsgi's own option queue-timeout has expired."""
+    environ["wsgi.errors"].write(f"Queue timeout expired for WSGI daemon process '{mod_wsgi.process_group}'.\n")
+    headers = [("Content-Type", "text/html; charset=iso-8859-1"), ("Content-Length", str(len(TOO_LATE)))]
+    start_response("504 Gateway Timeout", headers)
+    return [TOO_LATE]
 
 
 def without_claims(application):
@@ -92,7 +120,8 @@ def without_claims(application):
     The environment of a request has ``GROVE_TRUSTED_PROXY``, the headers that count from a trusted proxy, when one has
     sent it; ``GROVE_PROXY_HEADERS``, what the record adds to them; and ``GROVE_CLIENT_HEADERS``, what the record lets
     every client send. No client can set these. ``GROVE_ROOT`` says that root of this host asks, such as Grove for the
-    application's health. The application sees the same as in the request of a client.
+    application's health. The application sees the same as in the request of a client. ``GROVE_QUEUE_TIMEOUT`` is the
+    number of seconds after which a request that waits for a thread gets 504 instead.
     """
     # Names that requests of clients, and of trusted proxies, may have or not have.
     of_clients, of_proxies = (set(), set()), (set(), set())
@@ -118,6 +147,9 @@ def without_claims(application):
                 del environ[name]
 
     def filtered(environ, start_response):
+        limit = environ.pop("GROVE_QUEUE_TIMEOUT", None)
+        if limit is not None and seconds_in_queue(environ) > int(limit):
+            return answer_too_late(environ, start_response)
         harmless, dropped = of_proxies if "GROVE_TRUSTED_PROXY" in environ else of_clients
         # Usually all names are known, and one comparison is all that a request costs.
         if not environ.keys() <= harmless:

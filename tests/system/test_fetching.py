@@ -138,6 +138,7 @@ def build_mod_wsgi(tmp_path: Path, index: Index) -> tuple[subprocess.CompletedPr
         "mod_wsgi_build_lock": str(locks["builder"]),
         "__mod_wsgi_build": str(build),
         "__mod_wsgi_constraints": str(build / "build.lock"),
+        "__mod_wsgi_addresses": str(REPOSITORY / "httpd/numeric_addresses.h"),
     }
     folder = REPOSITORY / "roles" / "mod_wsgi" / "tasks"
     tasks = [{"ansible.builtin.include_tasks": str(folder / file)} for file in ("build.yml", "wait.yml")]

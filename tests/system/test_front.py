@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ __all__ = ["mod_wsgi"]
 
 PLAIN, ALLOWING, PROXIED, PROXIED_ALLOWING = 18311, 18312, 18321, 18322
 NAMES, TLS_NAMES, MIXED, BELOW, OTHER = 18313, 18314, 18315, 18316, 18317
-STAPLED, RESPONDER, OWN = 18318, 18319, 18323
+STAPLED, RESPONDER, OWN, QUEUED = 18318, 18319, 18323, 18324
 
 
 LONG = {"max_body": 3000, "max_url": 30_000, "max_header": 20_000, "max_response_header": 50_000}
@@ -116,10 +118,11 @@ def front(mod_wsgi: dict[str, Path], certificates: Path, stapled: Path) -> Itera
 
 @pytest.fixture(scope="module")
 def behind_proxy(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
-    """Two applications. 127.0.0.1 is a trusted proxy."""
+    """Three applications, one of them with a single thread. 127.0.0.1 is a trusted proxy."""
     apps = [
         small(ONE, listen=PROXIED, static={"/public": "public", "/ui": "ui"}),
         small(TWO, listen=PROXIED_ALLOWING, proxy_headers=["X-Real-IP", "X-Forwarded-Port"]),
+        app("news", processes=1, threads=1, listen=QUEUED, daemon_options={"queue-timeout": 1}),
     ]
     variables: dict[str, Any] = {"httpd_trusted_proxies": ["127.0.0.1"], "wsgi_app_door": "127.0.0.1:18281"}
     with running(mod_wsgi, apps, **variables) as server:
@@ -403,6 +406,29 @@ def test_a_connection_is_kept_while_a_client_polls(front: Front) -> None:
         ports.add(json.loads(connection.getresponse().read())["REMOTE_PORT"])
     connection.close()
     assert len(ports) == 1
+
+
+def test_a_request_that_waits_too_long_for_a_thread(behind_proxy: Front) -> None:
+    assert "GROVE_QUEUE_TIMEOUT" not in behind_proxy.ask(QUEUED).environ
+    with ThreadPoolExecutor() as pool:
+        busy = pool.submit(behind_proxy.ask, QUEUED, "/wait/3")
+        time.sleep(1)
+        late = behind_proxy.ask(QUEUED, "/wait/0")
+        assert busy.result().status == 200
+    assert (late.status, late.headers["content-type"]) == (504, ["text/html; charset=iso-8859-1"])
+    assert b"<h1>Gateway Timeout</h1>" in late.body
+    assert "Queue timeout expired for WSGI daemon process 'news-blue'." in behind_proxy.error_log()
+    assert behind_proxy.ask(QUEUED).status == 200
+
+
+def test_a_body_that_arrives_slowly_does_not_wait_for_a_thread(front: Front) -> None:
+    with socket.create_connection(("127.0.0.1", QUEUED), timeout=60) as client:
+        client.sendall(b"POST /read HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhe")
+        time.sleep(2)
+        client.sendall(b"llo")
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"read": "5"' in answer
 
 
 CHUNKS = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Auth-Token: late\r\n\r\n"

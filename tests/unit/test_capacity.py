@@ -13,8 +13,9 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils import capacity
 
 START = 1_795_000_000.0
 SITE = (
-    "WSGIDaemonProcess shop-blue display-name=b-shop user=shop processes=2 threads=5 queue-timeout=30\n"
-    "WSGIDaemonProcess shop-green display-name=g-shop user=shop processes=2 threads=5 queue-timeout=30\n"
+    "WSGIDaemonProcess shop-blue display-name=b-shop user=shop processes=2 threads=5 listen-backlog=500\n"
+    "WSGIDaemonProcess shop-green display-name=g-shop user=shop processes=2 threads=5 listen-backlog=500\n"
+    "        SetEnv GROVE_QUEUE_TIMEOUT 30\n"
 )
 MPM = """
 <IfModule mpm_event_module>

@@ -11,6 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 sys.path.append(str(REPOSITORY / "bench"))
 
+import own_cost  # noqa: E402
 import server_figures as figures  # noqa: E402  the folder is not one of the unit tests'
 import server_page  # noqa: E402
 import server_peers as peers  # noqa: E402
@@ -204,3 +205,18 @@ def test_another_file_is_not_drawn(tmp_path: Path, text: str) -> None:
 def test_a_part_can_be_chosen() -> None:
     options = servers.parser().parse_args(["--peers=uWSGI,pecan serve", "--apps", "wait", "--clients", "64, 8"])
     assert (options.peers, options.apps, options.clients) == (["uWSGI", "pecan serve"], ["wait"], [8, 64])
+
+
+def test_the_table_of_grove_s_own_cost() -> None:
+    def rounds(*daemon: float) -> list[dict[str, float]]:
+        return [{"requests": 1000, "httpd": 0.1, "daemon": one, "other": 0.0} for one in daemon]
+
+    starved: list[dict[str, float]] = [{"requests": 0, "httpd": 0.0}]
+    results = {"bare daemon": [*rounds(0.1, 0.2, 0.1), *starved], "Grove": rounds(0.2, 0.35, 0.3, 9.0)}
+    lines = own_cost.table(results)
+    assert lines[2:] == [
+        "| bare daemon | 200 us | 100 us | 100 us | 0 us | 1.00 | 0.67 |",
+        "| Grove | 400 us | 100 us | 300 us | 0 us | 1.50 | 1.00 |",
+    ]
+    with pytest.raises(ValueError, match="too much other work: no round has 100 requests"):
+        own_cost.table({name: rounds[-1:] for name, rounds in results.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import resource
@@ -195,6 +196,39 @@ def test_a_process_does_not_remember_every_name(script: dict[str, Any]) -> None:
     sizes = [len(names) for pair in remembered for names in pair]
     assert len(sizes) == 4
     assert 0 < max(sizes) <= script["KNOWN_NAMES"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "is_late"),
+    [
+        # mod_wsgi 6 gives seconds, 4.9 microseconds as text.
+        (1.79e9, 1.79e9 + 31, True),
+        (1.79e9, 1.79e9 + 29, False),
+        ("1790000000000000", "1790000031000000", True),
+        ("1790000000000000", "1790000029000000", False),
+        # Without daemon processes, and with a clock that was set back, nothing has waited.
+        (0.0, 0.0, False),
+        (None, None, False),
+        (1.79e9, 1.79e9 - 100, False),
+    ],
+)
+def test_a_request_that_has_waited_too_long_gets_504(
+    script: dict[str, Any], begin: Any, end: Any, is_late: bool
+) -> None:
+    application = script["without_claims"](lambda environ, start_response: sorted(environ))
+    started, errors = [], io.StringIO()
+    environ = {"mod_wsgi.queue_start": begin, "mod_wsgi.daemon_start": end, "wsgi.errors": errors}
+    names = sorted(environ)
+    answer = application(environ | {"GROVE_QUEUE_TIMEOUT": "30"}, lambda *words: started.append(words))
+    if not is_late:
+        assert (answer, started, errors.getvalue()) == (names, [], "")
+        return
+    [(status, headers)] = started
+    assert status == "504 Gateway Timeout"
+    assert dict(headers)["Content-Length"] == str(len(b"".join(answer)))
+    assert errors.getvalue() == "Queue timeout expired for WSGI daemon process 'shop-blue'.\n"
+    # A configuration that was written before has mod_wsgi's own option, and no limit here.
+    assert application(dict(environ), None) == names
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .turn import Turn, turn
 
@@ -29,8 +28,7 @@ LONGEST_PAUSE = 1.0
 """Seconds between two looks at the running requests, at most."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request that the application has not begun to answer: its start (monotonic seconds), thread, and target."""
 
     start: float

@@ -18,11 +18,13 @@ NUMBERS = {
     "address_connections": "GroveAddressConnections",
 }
 DAEMON = re.compile(r"(?m)^\s*WSGIDaemonProcess (\S+)-blue (.*)$")
+QUEUE_TIMEOUT = re.compile(r"(?m)^\s*SetEnv GROVE_QUEUE_TIMEOUT (\d+)$")
+"""The option that ``slot.wsgi`` keeps to instead of mod_wsgi. Each application has a file of its own."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The process group of a slot: its processes, the threads of each, and the other options of mod_wsgi as texts."""
+    """The process group of a slot: its processes, the threads of each, and the other options as texts."""
 
     processes: int
     threads: int
@@ -50,6 +52,8 @@ def groups(texts: Iterable[str]) -> dict[str, Group]:
     for text in texts:
         for name, rest in DAEMON.findall(text):
             options = dict(word.partition("=")[::2] for word in rest.split() if "=" in word)
+            if timeout := QUEUE_TIMEOUT.search(text):
+                options["queue-timeout"] = timeout[1]
             processes, threads = (
                 int(options.get(key, default)) for key, default in (("processes", 1), ("threads", 15))
             )
