@@ -17,8 +17,8 @@ STEPS = "__wsgi_app_steps"
 SUFFIXES = (".crt", ".key")
 """Of the files of a private certificate and of its key."""
 
-SWITCHED = "__wsgi_app_switched"
-"""The fact of the role wsgi_app where a run has gone as far as the switch."""
+SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
+"""The facts where a run of the role wsgi_app has gone as far as the switch, and where update_hosts has updated it."""
 
 
 def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
@@ -108,7 +108,8 @@ def fleet_state(hosts: Iterable[str], failed: str, hostvars: Mapping[str, Any]) 
         if host == failed:
             note = _traffic(own["__load_balancer_back"]["results"])
         else:
-            note = "changed by this run" if hostvars[host].get(SWITCHED) is not None else "not changed by this run"
+            changed = any(hostvars[host].get(fact) is not None for fact in (SWITCHED, UPDATED))
+            note = "changed by this run" if changed else "not changed by this run"
         lines.append(f"- {host}: {apps or ('unknown' if states is None else 'no app')}; {note}")
     return "\n".join([*lines, "Run the same command again when the cause is gone: it goes on where this one stopped."])
 
@@ -116,6 +117,8 @@ def fleet_state(hosts: Iterable[str], failed: str, hostvars: Mapping[str, Any]) 
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
     """Return whether a host gets requests, from what each load balancer has answered."""
     answers = list(results)
+    if not answers:
+        return "it has no load balancer"
     refusals = [f"{one['item']}: {one['msg']}" for one in answers if one.get("msg")]
     if not refusals and not any(one.get("backends") for one in answers):
         return "no load balancer sends it requests yet"
