@@ -470,7 +470,7 @@ systemctl enable --quiet --now grove-load-sweep.timer grove-load-mail.service
 
 
 @pytest.mark.timeout(3600)  # three runs on hosts that may be busy
-def test_a_host_leaves_the_fleet(fleet: Fleet) -> None:
+def test_a_host_leaves_the_fleet_and_joins_it(fleet: Fleet) -> None:
     """The other API host is not changed. The last host of an app stays."""
     _, leaving = fleet.apis
     leaving.run("bash", "-c", UNITS)
@@ -489,10 +489,23 @@ def test_a_host_leaves_the_fleet(fleet: Fleet) -> None:
         assert not succeeded
         assert words in re.sub(r"\s+", " ", output), output[-3000:]
         assert fleet.states() == {"api1": {"UP"}, "api2": set()}
-    fleet.play("site.yml")
+    with fleet.load("scale out") as run, run.window("switch", "api2 joins"):
+        output = fleet.play("playbooks/scale_out.yml", host="api2")
+    assert re.search(r"api1 .*changed=0", output)
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
     assert leaving.run("systemctl", "is-enabled", "apache2").strip() == "enabled"
     assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
+
+
+def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:
+    records = fleet.variables.get("wsgi_apps")
+    fleet.use_release(9)
+    succeeded, output = fleet.try_play("playbooks/scale_out.yml", host="api2")
+    fleet.variables["wsgi_apps"] = records or fleet.apis[0].apps
+    text = re.sub(r"\s+", " ", output)
+    assert not succeeded
+    assert "api2 would serve other releases than the other API hosts" in text, output[-3000:]
+    assert not re.search(r"changed=[1-9]", text), "something was changed"
 
 
 def test_a_host_is_lost_and_comes_back(fleet: Fleet) -> None:

@@ -310,3 +310,23 @@ def test_the_reason_of_a_failed_loop_is_that_of_its_items() -> None:
         filters.failure_reason({"msg": "One or more items failed", "results": [{"msg": "fine"}, failed]}) == "no answer"
     )
     assert filters.failure_reason(failed) == "no answer"
+
+
+def test_a_new_host_serves_what_the_others_serve() -> None:
+    """One of them is enough: hosts with another system have other releases."""
+
+    def state(app: str, release: str | None, presence: str = "served") -> dict[str, Any]:
+        return {"app": app, "release": release, "state": presence}
+
+    hostvars = {
+        "api1": {
+            "__add_status": {"apps": [state("shop", "aaa"), state("blog", "ccc"), state("old", "ddd", "removed")]}
+        },
+        "api2": {"__add_status": {"apps": [state("shop", "bbb"), state("blog", "ccc"), state("none", None)]}},
+    }
+    assert (
+        filters.other_releases(["api1", "api2"], {"shop": "bbb", "new": "x", "old": "y", "none": "z"}, hostvars) == []
+    )
+    assert filters.other_releases(["api1", "api2"], {"blog": "eee"}, hostvars) == [
+        "app blog: release eee, and api1 serves ccc, api2 serves ccc"
+    ]
