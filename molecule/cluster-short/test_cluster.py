@@ -9,9 +9,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import machine
 import pytest
+from host import start as start_again
 from load import releases, summary
 from load.process import under_load
 from load.run_folder import RunFolder
@@ -330,6 +332,182 @@ def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
     assert fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg") == digest
 
 
+LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
+"""A package with a library that Apache alone has loaded, and the beginning of the library's name. The first process has
+another one of this package."""
+OFFER = """
+set -e
+package=$1 suffix=$2
+mkdir -p /srv/former && cd /srv/former
+[ -n "$(ls)" ] || apt-get download -qq "$package"
+rm -rf /srv/updates && mkdir /srv/updates && cd /srv/updates
+dpkg-deb -R /srv/former/*.deb tree
+sed -i "s/^Version: .*/&$suffix/" tree/DEBIAN/control
+dpkg-deb -b tree update.deb >/dev/null
+{ dpkg-deb -f update.deb
+  echo "Filename: ./update.deb"
+  echo "Size: $(stat -c %s update.deb)"
+  echo "SHA256: $(sha256sum update.deb | cut -d ' ' -f 1)"; } >Packages
+echo "deb [trusted=yes] file:/srv/updates ./" >/etc/apt/sources.list.d/updates.list
+"""
+
+
+def offer_update(api: Host, suffix: str) -> None:
+    """Let apt know a newer version of LIBRARY: the installed one with ``suffix`` in its version."""
+    api.run("bash", "-c", OFFER, "offer", LIBRARY, suffix)
+
+
+def is_updated(api: Host, suffix: str) -> bool:
+    """Return whether the newer version is installed, and no process runs with the former one."""
+    version = api.run("dpkg-query", "--show", "--showformat=${Version}", LIBRARY)
+    older = api.try_run("bash", "-c", f"grep -l '{LIBRARY_FILE}.*(deleted)' /proc/[0-9]*/maps")
+    return version.endswith(suffix) and older.stdout == ""
+
+
+def first_process(api: Host) -> str:
+    """Return when the host's first process was started, which differs after a reboot."""
+    return api.run("cut", "-d", " ", "-f", "22", "/proc/1/stat")
+
+
+@contextmanager
+def booting_again(apis: list[Host]) -> Iterator[list[str]]:
+    """Start each host that shuts down, as a machine does that reboots; yield their names in this order."""
+    addresses = {api.container: api.address for api in apis}
+    order: list[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            for api in apis:
+                try:
+                    machine.enter(api.container)
+                except machine.HostError:
+                    # podman may not have noticed yet that the host has ended.
+                    with suppress(machine.HostError):
+                        start_again(api.container, addresses[api.container])
+                        order.append(api.name)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield order
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.timeout(3600)  # packages are upgraded on two hosts, which may be busy
+def test_packages_are_updated_without_a_reboot(fleet: Fleet) -> None:
+    """Each host leaves the traffic, and Apache restarts with the library that the update has installed."""
+    for api in fleet.apis:
+        offer_update(api, "+one")
+    boots = [first_process(api) for api in fleet.apis]
+    with fleet.load("packages") as run, run.window("switch", "packages"):
+        fleet.play("playbooks/update_hosts.yml", reboot="never")
+    assert all(is_updated(api, "+one") for api in fleet.apis)
+    assert [first_process(api) for api in fleet.apis] == boots
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    output = fleet.play("playbooks/update_hosts.yml", reboot="never")
+    assert re.findall(r"changed=(\d+)", output) == ["0", "0", "0"]
+    text = re.sub(r"\s+", " ", output)
+    left = (
+        "no package has an update; not rebooted; only a reboot completes the update, since older files are run by init"
+    )
+    assert text.count(left) == len(fleet.apis), output[-3000:]
+
+
+@pytest.mark.timeout(3600)  # two hosts reboot, which may be busy
+def test_hosts_reboot_one_after_the_other(fleet: Fleet) -> None:
+    """With reboot=auto, a host reboots because a process runs with a library that the update has replaced."""
+    for api in fleet.apis:
+        offer_update(api, "+two")
+    boots = [first_process(api) for api in fleet.apis]
+    with booting_again(fleet.apis) as order, fleet.load("reboot") as run, run.window("switch", "reboots"):
+        output = fleet.play("playbooks/update_hosts.yml")
+    assert order == ["api1", "api2"]
+    assert all(is_updated(api, "+two") for api in fleet.apis)
+    assert not set(boots) & {first_process(api) for api in fleet.apis}
+    assert len(re.findall(rf"upgraded: .*{LIBRARY}.*; rebooted", output)) == len(fleet.apis), output[-3000:]
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    counts = re.findall(r"changed=(\d+)", fleet.play("playbooks/update_hosts.yml"))
+    assert counts == ["0", "0", "0"]
+
+
+@pytest.mark.timeout(3600)  # three reboots of hosts, which may be busy
+def test_a_host_that_does_not_come_back_stops_the_reboots(fleet: Fleet) -> None:
+    """The run names it, and the other host is untouched. The next run goes on."""
+    first, second = fleet.apis
+    address, boot = first.address, first_process(second)
+    with fleet.load("lost reboot") as run, run.window("fault", "api1 does not come back"):
+        succeeded, output = fleet.try_play(
+            "playbooks/update_hosts.yml", reboot="always", debian_packages_reboot_seconds=30
+        )
+    text = re.sub(r"\s+", " ", output)
+    assert not succeeded
+    assert "The run stopped at api1." in text, output[-3000:]
+    assert re.search(r"- api1: unknown; out of the traffic", text), output[-3000:]
+    assert re.search(r"- api2: .*not changed by this run", text), output[-3000:]
+    assert first_process(second) == boot
+    start_again(first.container, address)
+    wait_for(lambda: first.try_run("systemctl", "is-active", "apache2").returncode == 0, "api1 does not start", 600)
+    with booting_again(fleet.apis) as order:
+        fleet.play("playbooks/update_hosts.yml", reboot="always")
+    assert order == ["api1", "api2"]
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+
+
+UNITS = """
+set -e
+cd /etc/systemd/system
+printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n' >grove-load-sweep.timer
+printf '[Service]\\nExecStart=true\\n' >grove-load-sweep.service
+printf '[Service]\\nExecStart=sleep infinity\\n# --agent mail\\n' >grove-load-mail.service
+printf '[Install]\\nWantedBy=multi-user.target\\n' >>grove-load-mail.service
+systemctl daemon-reload
+systemctl enable --quiet --now grove-load-sweep.timer grove-load-mail.service
+"""
+"""A timer and an agent of the load app, as their units look."""
+
+
+@pytest.mark.timeout(3600)  # three runs on hosts that may be busy
+def test_a_host_leaves_the_fleet_and_joins_it(fleet: Fleet) -> None:
+    """The other API host is not changed. The last host of an app stays."""
+    _, leaving = fleet.apis
+    leaving.run("bash", "-c", UNITS)
+    with fleet.load("scale in") as run, run.window("switch", "api2 leaves"):
+        output = fleet.play("playbooks/scale_in.yml", host="api2")
+    assert "Remove it from the inventory" in re.sub(r"\s+", " ", output)
+    assert fleet.states() == {"api1": {"UP"}, "api2": set()}
+    assert "server api2 " not in fleet.lb.run("cat", "/etc/haproxy/haproxy.cfg")
+    for unit in ("apache2.service", "grove-load-sweep.timer", "grove-load-mail.service"):
+        assert leaving.try_run("systemctl", "is-active", unit).stdout.strip() == "inactive", unit
+        assert leaving.try_run("systemctl", "is-enabled", unit).stdout.strip() == "disabled", unit
+    assert re.search(r"api1 .*changed=0", output)
+    assert re.search(r"api2 .*changed=0", fleet.play("playbooks/scale_in.yml", host="api2"))
+    for name, words in (("api1", "no other API host serves"), ("api9", "found -e host=api9")):
+        succeeded, output = fleet.try_play("playbooks/scale_in.yml", host=name)
+        assert not succeeded
+        assert words in re.sub(r"\s+", " ", output), output[-3000:]
+        assert fleet.states() == {"api1": {"UP"}, "api2": set()}
+    with fleet.load("scale out") as run, run.window("switch", "api2 joins"):
+        output = fleet.play("playbooks/scale_out.yml", host="api2")
+    assert re.search(r"api1 .*changed=0", output)
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    assert leaving.run("systemctl", "is-enabled", "apache2").strip() == "enabled"
+    assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
+
+
+def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:
+    records = fleet.variables.get("wsgi_apps")
+    fleet.use_release(9)
+    succeeded, output = fleet.try_play("playbooks/scale_out.yml", host="api2")
+    fleet.variables["wsgi_apps"] = records or fleet.apis[0].apps
+    text = re.sub(r"\s+", " ", output)
+    assert not succeeded
+    assert "api2 would serve other releases than the other API hosts" in text, output[-3000:]
+    assert not re.search(r"changed=[1-9]", text), "something was changed"
+
+
 def test_a_host_is_lost_and_comes_back(fleet: Fleet) -> None:
     """Requests go to the other host. A run meanwhile names the lost host and changes nothing."""
     lost = fleet.apis[0]
@@ -350,14 +528,8 @@ def test_a_host_is_lost_and_comes_back(fleet: Fleet) -> None:
     assert not succeeded
     assert re.search(r"api1.*UNREACHABLE|fatal: \[api1\]: UNREACHABLE", output), output[-3000:]
     assert not re.search(r"changed=[1-9]", output), "something was changed"
-    # podman would give it another address.
-    machine.podman("network", "disconnect", "podman", lost.container)
-    machine.podman("network", "connect", "--ip", address, "podman", lost.container)
     started = time.monotonic()
-    machine.podman("start", lost.container)
-    (machine.folder(lost.container) / "pid_file").write_text(
-        machine.podman("inspect", "--format", "{{.PidFile}}", lost.container).strip()
-    )
+    start_again(lost.container, address)
     wait_for(lambda: fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}, "the host does not come back", 600)
     fleet.note(f"killed host: it had requests again {time.monotonic() - started:.1f} s after its start")
     counts = re.findall(r"changed=(\d+)", fleet.play("site.yml"))

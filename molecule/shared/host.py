@@ -81,6 +81,16 @@ def restart(name: str, *, wait: bool = True) -> str:
     return machine.address(name)
 
 
+def start(name: str, address: str) -> None:
+    """Start a host that has stopped, at its former address. Raises HostError."""
+    _check(name)
+    # podman would give it another address.
+    machine.podman("network", "disconnect", "podman", name)
+    machine.podman("network", "connect", "--ip", address, "podman", name)
+    machine.podman("start", name)
+    machine.note_pid_file(name)
+
+
 def destroy(name: str) -> None:
     """Remove the host, its volumes and its folder. Later hosts use the Debian packages that it fetched."""
     _check(name)

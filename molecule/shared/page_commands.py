@@ -185,6 +185,19 @@ ELSEWHERE = {
     "./grove site -i inventory/cluster": ("molecule/cluster-short/molecule.yml", "inventory/cluster"),
     "curl -s 'http://127.0.0.1:9119/;csv'": ("molecule/cluster-short/test_cluster.py", "http://127.0.0.1:9119/;csv"),
     "journalctl -u haproxy": ("plugins/module_utils/load_balancer/configuration.py", "--unit=haproxy"),
+    "./grove scale_out -e host=NAME": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_out.yml"),
+    "./grove scale_in -e host=NAME": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_in.yml"),
+    "./grove update_hosts": ("molecule/cluster-short/test_cluster.py", "playbooks/update_hosts.yml"),
+    "./grove update_hosts -i inventory/mine": ("molecule/cluster-short/test_cluster.py", "playbooks/update_hosts.yml"),
+    "./grove scale_out -i inventory/mine -e host=api3": (
+        "molecule/cluster-short/test_cluster.py",
+        "playbooks/scale_out.yml",
+    ),
+    "./grove scale_in -i inventory/mine -e host=api3": (
+        "molecule/cluster-short/test_cluster.py",
+        "playbooks/scale_in.yml",
+    ),
+    "./grove scale_out": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_out.yml"),
     "./grove rollback": ("molecule/cluster-short/test_cluster.py", "playbooks/rollback.yml"),
     "./grove audit": ("molecule/shared/checks/test_audit.py", "playbooks/audit.yml"),
     "./grove infrastructure": ("playbooks/site.yml", "infrastructure.yml"),
@@ -228,7 +241,7 @@ SHOWN = {
     "/srv/wsgi/NAME/run COMMAND…": A_VERB,
     "ssh -N -L 9118:127.0.0.1:9118 root@web1.example.org": "it runs until a person ends it",
     "apachectl graceful": "the text advises against it",
-    "apt-get upgrade": "it changes the distribution's packages",
+    "./grove update_hosts -e interrupt=true": "it interrupts apps that no other host serves",
     "./grove site -b -K": "it asks a person for a password",
     "./grove audit -e audit_refresh=true -e json=/var/lib/audit.json >/var/log/audit.txt || mail …": "it sends mail",
     **dict.fromkeys(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
 from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 
 VIEWS = "__wsgi_app_views"
@@ -17,8 +18,11 @@ STEPS = "__wsgi_app_steps"
 SUFFIXES = (".crt", ".key")
 """Of the files of a private certificate and of its key."""
 
-SWITCHED = "__wsgi_app_switched"
-"""The fact of the role wsgi_app where a run has gone as far as the switch."""
+STATUS = "__add_status"
+"""What the playbook fleet/add.yml registers on the API hosts that serve."""
+
+SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
+"""The facts where a run of the role wsgi_app has gone as far as the switch, and where update_hosts has updated it."""
 
 
 def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
@@ -108,14 +112,34 @@ def fleet_state(hosts: Iterable[str], failed: str, hostvars: Mapping[str, Any]) 
         if host == failed:
             note = _traffic(own["__load_balancer_back"]["results"])
         else:
-            note = "changed by this run" if hostvars[host].get(SWITCHED) is not None else "not changed by this run"
+            changed = any(hostvars[host].get(fact) is not None for fact in (SWITCHED, UPDATED))
+            note = "changed by this run" if changed else "not changed by this run"
         lines.append(f"- {host}: {apps or ('unknown' if states is None else 'no app')}; {note}")
     return "\n".join([*lines, "Run the same command again when the cause is gone: it goes on where this one stopped."])
+
+
+def other_releases(hosts: Iterable[str], planned: Mapping[str, str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each app of which ``hosts`` serve other releases than the ``planned`` ones, by app.
+
+    A host has the registered result of M(grove.wsgi.status) as ``__add_status``. An app that none serves is new.
+    """
+    served: dict[str, dict[str, str]] = {}
+    for host in hosts:
+        for state in hostvars[host][STATUS]["apps"]:
+            if state["state"] != REMOVED and state["release"]:
+                served.setdefault(state["app"], {})[host] = state["release"]
+    return [
+        f"app {app}: release {release}, and {', '.join(f'{host} serves {own}' for host, own in served[app].items())}"
+        for app, release in planned.items()
+        if app in served and release not in served[app].values()
+    ]
 
 
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
     """Return whether a host gets requests, from what each load balancer has answered."""
     answers = list(results)
+    if not answers:
+        return "it has no load balancer"
     refusals = [f"{one['item']}: {one['msg']}" for one in answers if one.get("msg")]
     if not refusals and not any(one.get("backends") for one in answers):
         return "no load balancer sends it requests yet"
@@ -137,4 +161,5 @@ class FilterModule:
             "files_of_load_balancer": files_of_load_balancer,
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
+            "other_releases": other_releases,
         }

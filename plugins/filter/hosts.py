@@ -27,6 +27,20 @@ def hosts_not_switched(hosts: Iterable[str], play_hosts: Collection[str], hostva
     return [host for host in hosts if host not in play_hosts or hostvars[host].get(SWITCHED) is None]
 
 
+def unwell_apps(states: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each app of a host that is not well, from what the module ``status`` has returned."""
+    sentences = []
+    for state in states:
+        if state["state"] == REMOVED:
+            continue
+        stopped = [agent["agent"] for agent in state["agents"] if not agent["running"]]
+        if state["problem"] or not state["healthy"]:
+            sentences.append(f"app {state['app']}: {state['problem'] or state['health']}")
+        elif stopped:
+            sentences.append(f"app {state['app']}: its agent {', '.join(stopped)} does not run")
+    return sentences
+
+
 def examinations(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what the playbook ``doctor`` has registered on each of ``hosts``, for the action ``doctor_report``.
 
@@ -72,13 +86,14 @@ def live_app(hosts: Iterable[str], hostvars: Mapping[str, Any], app: str) -> dic
 
 
 class FilterModule:
-    """Filters of the role ``wsgi_app``, and of the playbooks ``doctor``, ``routes`` and ``trace``."""
+    """Filters of the role ``wsgi_app``, and of the playbooks ``doctor``, ``routes``, ``trace`` and ``update_hosts``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
             "hosts_with_app": hosts_with_app,
             "hosts_not_switched": hosts_not_switched,
+            "unwell_apps": unwell_apps,
             "examinations": examinations,
             "live_app": live_app,
         }

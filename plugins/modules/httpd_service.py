@@ -32,6 +32,12 @@ options:
     type: list
     elements: dict
     default: []
+  installed:
+    description:
+      - Apache has to run with the program and the libraries that are installed, too. Where an upgrade of a package has
+        replaced some of them, Apache hands over to a new generation, or is restarted on a host without handovers.
+    type: bool
+    default: false
 author: The Grove maintainers (@grove)
 """
 
@@ -47,7 +53,7 @@ action:
   type: str
   returned: always
 because:
-  description: The paths relative to ServerRoot that were the reason.
+  description: The paths relative to ServerRoot that were the reason, and the names of replaced files.
   type: list
   elements: str
   returned: always
@@ -67,7 +73,12 @@ APPS = {"type": "list", "elements": "path", "default": []}
 def main() -> None:
     """Run the module."""
     unwritten = {"type": "list", "elements": "dict", "default": []}
-    arguments = {"layout": {"type": "dict", "required": True}, "apps": APPS, "unwritten": unwritten}
+    arguments = {
+        "layout": {"type": "dict", "required": True},
+        "apps": APPS,
+        "unwritten": unwritten,
+        "installed": {"type": "bool", "default": False},
+    }
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
 
     def survivors() -> Problems:
@@ -76,7 +87,8 @@ def main() -> None:
     results = module.params["unwritten"] if module.check_mode else []
     left_out = Unwritten.of(results)
     layout = Layout.of(module.params["layout"])
-    run_module(module, lambda: load(layout, survivors, dry=module.check_mode, unwritten=left_out))
+    installed = module.params["installed"]
+    run_module(module, lambda: load(layout, survivors, dry=module.check_mode, unwritten=left_out, installed=installed))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ module: load_balancer_servers
 short_description: An API host is out of a load balancer's traffic, or in it
 description:
   - Runs on a load balancer. With O(state=out), HAProxy sends no further request to the API host, and the module waits
-    until its sessions have ended. A backend that has no other server keeps the host. Where no other server is up,
-    nothing changes, and the module fails.
+    until its sessions have ended. A backend that has no other server keeps the host, or is refused with O(alone).
+    Where no other server is up, nothing changes, and the module fails.
   - With O(state=in), the module asks each app of the API host from the load balancer, lets HAProxy send it requests
     again, and waits until HAProxy's own checks pass. It does so for a host that was never out, too.
+  - With O(state=answers), the module asks those apps of the API host that HAProxy does not ask yet, and that it does by
+    O(plan). Nothing changes.
   - A load balancer that has not been set up yet sends no requests, so there is nothing to do.
 options:
   host:
@@ -20,8 +22,17 @@ options:
   state:
     description: Whether the API host gets requests.
     type: str
-    choices: [out, in]
+    choices: [out, in, answers]
     required: true
+  alone:
+    description: What O(state=out) does with a backend that has no other server than the host.
+    type: str
+    choices: [keep, refuse]
+    default: keep
+  plan:
+    description: What the next configuration of HAProxy is made from, for O(state=answers).
+    type: dict
+    default: {backends: []}
   apps:
     description: The apps that O(state=in) asks; without any, all apps of the host.
     type: list
@@ -48,6 +59,11 @@ backends:
   type: list
   elements: str
   returned: success
+alone:
+  description: The apps that no other API host serves.
+  type: list
+  elements: str
+  returned: with state out
 sessions_left:
   description: Sessions that had not ended when the time was up.
   type: int
@@ -72,20 +88,30 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["out", "in"], "required": True},
+            "state": {"type": "str", "choices": ["out", "in", "answers"], "required": True},
+            "alone": {"type": "str", "choices": ["keep", "refuse"], "default": "keep"},
+            "plan": {"type": "dict", "default": {"backends": []}},
             "apps": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    host, seconds = module.params["host"], module.params["seconds"]
+    host, state, seconds = (module.params[name] for name in ("host", "state", "seconds"))
 
     def work() -> dict[str, Any]:
-        out = module.params["state"] == "out"
-        own = members.members_of(host, () if out else module.params["apps"])
+        plan = members.plan_of()
+        if state == "answers":
+            if module.check_mode:
+                return {"changed": False}
+            return members.check_answers(host, module.params["plan"], plan, seconds)
+        own = members.members_of(host, plan, () if state == "out" else module.params["apps"])
+        alone = {"alone": [member.app for member in own if member.alone]} if state == "out" else {}
         if module.check_mode or not own:
-            return {"changed": False, "backends": [member.backend for member in own]}
-        return (members.take_out if out else members.put_back)(Haproxy(), host, own, seconds)
+            return {"changed": False, "backends": [member.backend for member in own], **alone}
+        if state == "in":
+            return members.put_back(Haproxy(), host, own, seconds)
+        keep_alone = module.params["alone"] == "keep"
+        return {**members.take_out(Haproxy(), host, own, seconds, keep_alone=keep_alone), **alone}
 
     run_module(module, work)
 

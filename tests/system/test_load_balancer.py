@@ -226,7 +226,7 @@ class Fleet:
     authority: Authority | None
 
     def members(self, host: str) -> list[members.Member]:
-        return members.members_of(host, plan=self.folder / "plan.json")
+        return members.members_of(host, members.plan_of(self.folder / "plan.json"))
 
     def ask(
         self, path: str = "/", method: str = "GET", headers: dict[str, str] | None = None, port: int | None = None
@@ -374,6 +374,27 @@ def test_the_last_host_that_is_up_stays(fleet: Fleet) -> None:
     assert fleet.state("api1") == (True, runtime.READY)
     # The one that is down may leave.
     assert members.take_out(fleet.haproxy, "api2", fleet.members("api2"), SECONDS)["changed"]
+
+
+def test_the_only_host_of_an_app_stays_where_that_is_asked_for(fleet: Fleet) -> None:
+    lone = [dataclasses.replace(member, alone=True) for member in fleet.members("api1")]
+    with pytest.raises(members.MemberError, match=r"api1 stays in the traffic: no other API host serves shop;"):
+        members.take_out(fleet.haproxy, "api1", lone, SECONDS, keep_alone=False)
+    assert fleet.state("api1") == (True, runtime.READY)
+    assert members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS, keep_alone=False)["changed"]
+
+
+def test_a_new_host_has_to_answer_before_haproxy_knows_it(fleet: Fleet) -> None:
+    """HAProxy asks a host from its next configuration on, and sends requests before the first answer."""
+    former = {"backends": [{**one, "servers": one["servers"][:1]} for one in fleet.plan["backends"]]}
+    assert [member.alone for member in members.members_of("api1", former)] == [True]
+    assert members.check_answers("api1", fleet.plan, former, SECONDS)["backends"] == []
+    assert members.check_answers("api2", fleet.plan, former, SECONDS)["backends"] == ["app-shop"]
+    fleet.apis["api2"].status = 503
+    with pytest.raises(members.MemberError, match=r"app shop on api2: .*answered 503; .* keeps its configuration"):
+        members.check_answers("api2", fleet.plan, former, 0.3)
+    # A host that HAProxy asks already is watched by HAProxy.
+    assert members.check_answers("api2", fleet.plan, fleet.plan, SECONDS)["backends"] == []
 
 
 def test_a_host_that_is_not_well_stays_out(fleet: Fleet) -> None:
@@ -556,4 +577,4 @@ def test_a_port_that_another_program_holds_is_named() -> None:
 
 
 def test_a_load_balancer_that_is_not_set_up_has_no_members(tmp_path: Path) -> None:
-    assert members.members_of("api1", plan=tmp_path / "none.json") == []
+    assert members.members_of("api1", members.plan_of(tmp_path / "none.json")) == []

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, drop_in, last_good, loaded, service, tree
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import (
+    control,
+    drop_in,
+    last_good,
+    loaded,
+    parent,
+    service,
+    tree,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.survivors import Survivors
 
@@ -164,6 +172,23 @@ def test_a_handover_takes_the_limits_of_the_unit(
         service.load(layout, lambda: list, dry=False)
     assert done == [action, "read"]
     assert drop_in.current(layout).content == after
+
+
+@pytest.mark.parametrize(("drop_in_text", "action"), [(HANDS_OVER, "reload"), (NEW, "restart")])
+def test_apache_runs_with_what_is_installed_where_that_is_asked_for(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, drop_in_text: str, action: str
+) -> None:
+    """A new generation loads the installed files, and a graceful restart keeps the former ones."""
+    drop_in.put(layout, tree.Entry(content=drop_in_text))
+    monkeypatch.setattr(control, "parent_pid", lambda layout: 1)
+    monkeypatch.setattr(control, "enable_at_boot", lambda layout, dry: False)
+    monkeypatch.setattr(loaded, "pending", lambda parent: ([], False))
+    monkeypatch.setattr(parent, "replaced", lambda pid_file, program: ["libssl.so.3"])
+    result = service.load(layout, lambda: list, dry=True, installed=True)
+    assert (result["action"], result["because"]) == (action, ["libssl.so.3"])
+    assert service.load(layout, lambda: list, dry=True)["action"] == "none"
+    monkeypatch.setattr(parent, "replaced", lambda pid_file, program: [])
+    assert service.load(layout, lambda: list, dry=True, installed=True)["action"] == "none"
 
 
 def test_check_mode_says_what_apache_would_do_with_what_was_not_written(

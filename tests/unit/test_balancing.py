@@ -277,12 +277,14 @@ def test_a_stopped_run_says_what_each_host_serves() -> None:
             "__load_balancer_back": {"results": [{"item": "lb1", "msg": "no answer"}]},
         },
         "api3": {},
+        "api4": {"__update_hosts_done": True},
     }
-    assert filters.fleet_state(["api1", "api2", "api3"], "api2", hostvars).splitlines() == [
+    assert filters.fleet_state(["api1", "api2", "api3", "api4"], "api2", hostvars).splitlines() == [
         "The run stopped at api2. The hosts serve:",
         "- api1: shop aaa; changed by this run",
         "- api2: shop (nothing); out of the traffic, or not well (lb1: no answer)",
         "- api3: unknown; not changed by this run",
+        "- api4: unknown; changed by this run",
         "Run the same command again when the cause is gone: it goes on where this one stopped.",
     ]
 
@@ -298,6 +300,8 @@ def test_a_run_that_stops_before_there_is_a_load_balancer() -> None:
     assert lines[1] == "- api1: no app; no load balancer sends it requests yet"
     hostvars["api1"]["__load_balancer_back"] = {"results": [{"item": "lb1", "backends": ["app-shop"]}]}
     assert filters.fleet_state(["api1"], "api1", hostvars).splitlines()[1] == "- api1: no app; well, and in the traffic"
+    hostvars["api1"]["__load_balancer_back"] = {"results": []}
+    assert filters.fleet_state(["api1"], "api1", hostvars).splitlines()[1] == "- api1: no app; it has no load balancer"
 
 
 def test_the_reason_of_a_failed_loop_is_that_of_its_items() -> None:
@@ -306,3 +310,23 @@ def test_the_reason_of_a_failed_loop_is_that_of_its_items() -> None:
         filters.failure_reason({"msg": "One or more items failed", "results": [{"msg": "fine"}, failed]}) == "no answer"
     )
     assert filters.failure_reason(failed) == "no answer"
+
+
+def test_a_new_host_serves_what_the_others_serve() -> None:
+    """One of them is enough: hosts with another system have other releases."""
+
+    def state(app: str, release: str | None, presence: str = "served") -> dict[str, Any]:
+        return {"app": app, "release": release, "state": presence}
+
+    hostvars = {
+        "api1": {
+            "__add_status": {"apps": [state("shop", "aaa"), state("blog", "ccc"), state("old", "ddd", "removed")]}
+        },
+        "api2": {"__add_status": {"apps": [state("shop", "bbb"), state("blog", "ccc"), state("none", None)]}},
+    }
+    assert (
+        filters.other_releases(["api1", "api2"], {"shop": "bbb", "new": "x", "old": "y", "none": "z"}, hostvars) == []
+    )
+    assert filters.other_releases(["api1", "api2"], {"blog": "eee"}, hostvars) == [
+        "app blog: release eee, and api1 serves ccc, api2 serves ccc"
+    ]

@@ -137,3 +137,26 @@ def test_listeners_with_their_holder(family: socket.AddressFamily, address: str,
     me = processes.program(os.getpid())
     version = 6 if family == socket.AF_INET6 else 4
     assert listeners == [processes.Listener(expected, port, os.getpid(), me, version)]
+
+
+def test_the_unit_of_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first form is that of one hierarchy of control groups, the second that of several."""
+    monkeypatch.setattr(processes, "PROC", tmp_path)
+    for pid, text, unit in (
+        (1, "0::/init.scope\n", "init.scope"),
+        (2, "3:cpu:/\n1:name=systemd:/system.slice/grove-shop-worker.service\n", "grove-shop-worker.service"),
+        (3, "0::/machine.slice/host.scope/system.slice/apache2.service\n", "apache2.service"),
+        (4, "0::/\n", ""),
+    ):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(text)
+        assert processes.unit_of(pid) == unit
+    assert processes.unit_of(UNUSED_PID) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_library"),
+    [("libssl.so.3", True), ("libapr-1.so.0.7.2", True), ("mod_wsgi.so-3.11", True), ("app.so.cache", False)],
+)
+def test_the_names_of_libraries(name: str, is_library: bool) -> None:
+    assert bool(processes.LIBRARY.fullmatch(f"/usr/lib/{name}")) is is_library

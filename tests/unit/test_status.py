@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.grove.wsgi.plugins.filter.hosts import unwell_apps
 from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
@@ -236,3 +237,21 @@ def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
     assert "(0.so, 1.so, 2.so, 3.so and 2 more)" in "\n".join(status_table({"web1": [many]}))
     assert lines[3].endswith("switched two from one")
     assert lines[4].endswith("refused three: no database")
+
+
+def test_the_apps_that_are_not_well() -> None:
+    """A removed app need not answer."""
+    well = {"app": "shop", "state": "served", "problem": None, "healthy": True, "health": "answered 200", "agents": []}
+    stopped = [{"agent": "mail", "running": False}, {"agent": "sweep", "running": True}]
+    states = [
+        well,
+        {**well, "app": "sick", "healthy": False, "health": "answered 503"},
+        {**well, "app": "broken", "problem": "Apache does not run"},
+        {**well, "app": "mute", "agents": stopped},
+        {**well, "app": "gone", "state": "removed", "healthy": False},
+    ]
+    assert unwell_apps(states) == [
+        "app sick: answered 503",
+        "app broken: Apache does not run",
+        "app mute: its agent mail does not run",
+    ]

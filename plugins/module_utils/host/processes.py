@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -13,6 +14,13 @@ from pathlib import Path
 PROC = Path("/proc")
 STAT_BYTES = 4096
 """Bytes of /proc/PID/stat that are read at once: 52 numbers and a name of at most 64 characters fit."""
+
+REPLACED = " (deleted)"
+"""What the kernel adds to the name of a file that was replaced on the disk (proc_pid_maps(5))."""
+LIBRARY = re.compile(r".+\.so([.-][0-9.]+)?")
+"""Libraries, and modules such as Debian's mod_wsgi.so-3.11."""
+UNITS = (".service", ".scope")
+"""The kinds of systemd's units that have processes."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,16 @@ def is_in_unit(pid: int, unit: str) -> bool:
     except OSError:
         return False
     return any(line.endswith(f"/{unit}") for line in lines)
+
+
+def unit_of(pid: int) -> str:
+    """Return the unit of systemd that ``pid`` belongs to, such as ``apache2.service``; empty where it has none."""
+    try:
+        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    names = [name for line in lines for name in line.rpartition(":")[2].split("/") if name.endswith(UNITS)]
+    return names[-1] if names else ""
 
 
 def socket_inodes(pid: int) -> set[int]:
@@ -254,3 +272,14 @@ def mapped_files(pid: int) -> set[str]:
         return set()
     fields = (line.split(maxsplit=5) for line in lines)
     return {each[5] for each in fields if len(each) == 6 and each[5].startswith("/")}
+
+
+def replaced_files(pid: int) -> set[str]:
+    """Return the paths of the program and the libraries that ``pid`` runs with, and that were replaced on the disk."""
+    try:
+        program_file = os.readlink(PROC / str(pid) / "exe")
+    except OSError:
+        program_file = ""
+    paths = {path.removesuffix(REPLACED) for path in mapped_files(pid) if path.endswith(REPLACED)}
+    own = program_file.removesuffix(REPLACED)
+    return {path for path in paths if path == own or LIBRARY.fullmatch(path)}

@@ -78,6 +78,23 @@ def reload(layout: Layout) -> int:
 def restart(layout: Layout) -> int:
     """Stop Apache, wait until its parent is gone, start it, and return the new parent's process id."""
     check(layout)
+    _stop(layout)
+    _start(layout)
+    return _wait_until_serving(layout)
+
+
+def stop(layout: Layout, *, dry: bool) -> bool:
+    """Stop Apache, and let it not start at boot; return whether that was a change."""
+    running, enabled = parent_pid(layout) is not None, _is_enabled(layout)
+    if running and not dry:
+        _stop(layout)
+    if enabled and not dry:
+        _command(["systemctl", "disable", "--quiet", layout.service])
+    return running or enabled
+
+
+def _stop(layout: Layout) -> None:
+    """Stop Apache, and wait until its parent is gone."""
     old = parent_pid(layout)
     started = processes.start_time(old) if old else 0
     with _may_be_stopped(layout):
@@ -87,8 +104,6 @@ def restart(layout: Layout) -> int:
         if time.monotonic() > deadline:
             raise ControlError(f"Apache (process {old}) did not stop within {limits.STOP_SECONDS:.0f} s")
         time.sleep(limits.POLL_SECONDS)
-    _start(layout)
-    return _wait_until_serving(layout)
 
 
 def recover(layout: Layout) -> str:
@@ -112,12 +127,17 @@ def read_units() -> None:
         _command(["systemctl", "daemon-reload"])
 
 
-def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
-    """Enable the service at boot; return whether that was a change. Without systemd the package has done it."""
+def _is_enabled(layout: Layout) -> bool:
+    """Return whether systemd starts Apache at boot."""
     if not has_systemd():
         return False
     done = subprocess.run(["systemctl", "is-enabled", layout.service], capture_output=True, text=True, check=False)
-    if done.stdout.strip() == "enabled":
+    return done.stdout.strip() == "enabled"
+
+
+def enable_at_boot(layout: Layout, *, dry: bool) -> bool:
+    """Enable the service at boot; return whether that was a change. Without systemd the package has done it."""
+    if not has_systemd() or _is_enabled(layout):
         return False
     if not dry:
         _command(["systemctl", "enable", layout.service])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
@@ -11,11 +10,6 @@ NOT_RUNNING = "Apache does not run"
 ORPHANED = (
     "the parent process of Apache has died, and the processes that it has left serve on unwatched: restart Apache"
 )
-
-
-REPLACED = " (deleted)"
-"""What proc_pid_maps(5) adds to a file that was replaced on the disk."""
-LIBRARY = re.compile(r".+\.so(\.[0-9.]+)?")
 
 
 def find(pid_file: Path, program: str) -> int | None:
@@ -46,6 +40,4 @@ def replaced(pid_file: Path, program: str) -> list[str]:
     So it is after an upgrade of a package. Apache has the former files until the next handover, or a restart.
     """
     pid = find(pid_file, program)
-    files = processes.mapped_files(pid) if pid is not None else set()
-    names = {Path(path.removesuffix(REPLACED)).name for path in files if path.endswith(REPLACED)}
-    return sorted(name for name in names if name == program or LIBRARY.fullmatch(name))
+    return sorted({Path(path).name for path in processes.replaced_files(pid)}) if pid is not None else []

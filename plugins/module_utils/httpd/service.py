@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, drop_in, last_good, loaded
+from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent as parents
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
 SANDBOX_REFUSED = (
@@ -31,11 +33,17 @@ class Unwritten:
 
 
 def load(
-    layout: Layout, survivors: Callable[[], Problems], *, dry: bool, unwritten: Unwritten = Unwritten()
+    layout: Layout,
+    survivors: Callable[[], Problems],
+    *,
+    dry: bool,
+    unwritten: Unwritten = Unwritten(),
+    installed: bool = False,
 ) -> dict[str, Any]:
     """Start Apache where it does not run, and reload or restart it where it has not read what was written.
 
-    unwritten: what check mode has left out, so that its result is that of a run.
+    unwritten: what check mode has left out, so that its result is that of a run. installed: Apache also has to run with
+    the program and the libraries that are installed; a new generation does, and a graceful restart does not.
 
     survivors: called before a restart with another drop-in; what it returns is called after the restart, and returns
     the problems of the applications that served before and do not serve now. Returns the module's result. Raises
@@ -57,6 +65,9 @@ def load(
             needs_restart = needs_restart or (
                 unit in because and unit not in unwritten.files and last_good.needs_restart(layout)
             )
+        if installed and (replaced := parents.replaced(Path(layout.pid_file), layout.program)):
+            because += replaced
+            needs_restart = needs_restart or not drop_in.hands_over(layout)
         action = "restart" if needs_restart else "reload" if because else "none"
     enabled = control.enable_at_boot(layout, dry=dry)
     if action != "none" and not dry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,24 +29,37 @@ class MemberError(OperatorError):
 
 @dataclass(frozen=True)
 class Member:
-    """A host in one backend. place: where its app answers. path: of the health request. statuses: of a good answer."""
+    """A host in one backend. place: where its app answers. path: of the health request. statuses: of a good answer.
+
+    alone: whether the backend has no other server.
+    """
 
     backend: str
     app: str
     place: Place
     path: str
     statuses: Sequence[int] = field(default=(200,))
+    alone: bool = False
+
+    def same_question(self, other: Member) -> bool:
+        """Return whether another member is asked the same at the same place."""
+        return replace(self, alone=other.alone) == other
 
 
-def members_of(host: str, apps: Sequence[str] = (), plan: Path = PLAN) -> list[Member]:
-    """Return the backends that send requests to ``host``, those of ``apps`` alone if any are named.
+def plan_of(path: Path = PLAN) -> dict[str, Any]:
+    """Return the plan by which HAProxy runs.
 
     A load balancer without a plan has not been set up yet, and sends nothing to anybody.
     """
     try:
-        backends = json.loads(plan.read_text())["backends"]
+        plan: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        return []
+        return {"backends": []}
+    return plan
+
+
+def members_of(host: str, plan: Mapping[str, Any], apps: Sequence[str] = ()) -> list[Member]:
+    """Return the backends of a plan that send requests to ``host``, those of ``apps`` alone if any are named."""
     return [
         Member(
             backend["name"],
@@ -61,19 +74,45 @@ def members_of(host: str, apps: Sequence[str] = (), plan: Path = PLAN) -> list[M
             ),
             backend["path"],
             backend["statuses"],
+            alone=len(backend["servers"]) == 1,
         )
-        for backend in backends
+        for backend in plan["backends"]
         for server in backend["servers"]
         if server["name"] == host and (not apps or backend["app"] in apps)
     ]
 
 
-def take_out(haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float) -> dict[str, Any]:
+def check_answers(host: str, plan: Mapping[str, Any], former: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Ask those apps of ``host`` from this load balancer that HAProxy asks by ``plan``, and not by the ``former`` plan.
+
+    Raises MemberError with the apps that are not well after ``seconds``.
+    """
+    known = members_of(host, former)
+    new = [member for member in members_of(host, plan) if not any(map(member.same_question, known))]
+    deadline = time.monotonic() + seconds
+    problems = [
+        f"app {member.app} on {host}: {unwell}; HAProxy keeps its configuration"
+        for member in new
+        if (unwell := _unwell(member, deadline))
+    ]
+    if problems:
+        raise MemberError("\n".join(problems))
+    return {"changed": False, "backends": [member.backend for member in new]}
+
+
+def take_out(
+    haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float, *, keep_alone: bool = True
+) -> dict[str, Any]:
     """Send no further request to ``host``, and wait until its sessions have ended, ``seconds`` at most.
 
-    A backend in which ``host`` is the only server keeps it. Raises MemberError, before anything changed, where no other
-    server of a backend is up.
+    A backend in which ``host`` is the only server keeps it; without ``keep_alone``, such a backend is refused. Raises
+    MemberError, before anything changed, where no other server of a backend is up.
     """
+    if not keep_alone and (apps := [member.app for member in members if member.alone]):
+        raise MemberError(
+            f"{host} stays in the traffic: no other API host serves {', '.join(apps)}; give another host the record"
+            " first, and run site"
+        )
     servers = haproxy.servers()
     own = [_server(servers, member.backend, host) for member in members]
     leaving = []

@@ -115,6 +115,7 @@ RANGES_OF_VARIABLES = {
     # Seconds, a day at most.
     "httpd_timeout": Range(1, 86_400),
     "httpd_keepalive_timeout": Range(0, 86_400),
+    "debian_packages_reboot_seconds": Range(10, 86_400),
     # Bytes.
     "httpd_max_url_for_applications": RANGES["max_url"],
     "httpd_max_header_for_applications": RANGES["max_header"],
