@@ -266,7 +266,8 @@ def started_from_outside(host: Host) -> list[str]:
         ("Make each application's account", signal.SIGKILL),
         ("Build the release of each application", signal.SIGKILL),
         ("Write Apache's whole configuration", signal.SIGINT),
-        ("Switch the traffic of each application", signal.SIGKILL),
+        # The name of a task is printed with its first result. The switch has begun when this task has a result.
+        ("Load the written configuration", signal.SIGKILL),
     ],
     ids=["accounts", "building", "declaring", "switching"],
 )
