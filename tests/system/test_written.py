@@ -126,7 +126,8 @@ def play(module: str, arguments: dict[str, Any], *options: str) -> tuple[int, st
         playbook.flush()
         host = ["-c", "local", "-i", "alone,", "-e", "ansible_python_interpreter=/bin/false"]
         command = ["ansible-playbook", *host, *options, playbook.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # Ansible refuses an input that does not block, such as that of some runners of tests.
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
