@@ -11,8 +11,8 @@ from httpd_modules import REPOSITORY, need
 pytestmark = pytest.mark.debian_packages("apache2-dev", "gcc")
 
 HEADER = REPOSITORY / "httpd" / "numeric_addresses.h"
-# Prints of each address: the family that the C library is asked for, whether it has to look at all addresses of the host,
-# and the family of the result.
+# Prints of each address: the family that the C library is asked for, whether it has to look at all addresses of the
+# host, and the family of the result.
 PROGRAM = """
 #include <dlfcn.h>
 #include <netdb.h>
@@ -22,8 +22,9 @@ PROGRAM = """
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
+    real = dlsym(RTLD_NEXT, "getaddrinfo");
     printf("%d %d ", hints->ai_family, (hints->ai_flags & AI_ADDRCONFIG) != 0);
     return real(node, service, hints, found);
 }

@@ -241,7 +241,8 @@ def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
 
 def test_the_apps_that_are_not_well() -> None:
     """A removed app need not answer."""
-    well = {"app": "shop", "state": "served", "problem": None, "healthy": True, "health": "answered 200", "agents": []}
+    well: dict[str, Any] = {"app": "shop", "state": "served", "problem": None, "agents": []}
+    well |= {"healthy": True, "health": "answered 200"}
     stopped = [{"agent": "mail", "running": False}, {"agent": "sweep", "running": True}]
     states = [
         well,
