@@ -134,8 +134,16 @@ def test_a_request_that_hangs(operator: Operator, entry: Entry) -> None:
 @pytest.mark.entry("411, 413 or 414")
 def test_refused_sizes(operator: Operator, entry: Entry) -> None:
     large = b"x" * 11_000_000
+
+    def wait_for_line(status: int) -> None:
+        # Apache answers before it has read the rest of a body, and the request is logged then.
+        command = ["grep", f'"status":{status},', "/var/log/apache2/bookstore-access.log"]
+        assert wait_for(lambda: operator.host.try_run(*command).stdout)
+
     assert operator.ask("/covers/chunked", method="PUT", body=iter([b"in", b"pieces"])) == 411
+    wait_for_line(411)
     assert operator.ask("/covers/large", method="PUT", body=large) == 413
+    wait_for_line(413)
     assert operator.ask("/titles?begin=" + "x" * 9000) == 414
     operator.follow(entry)
     assert operator.ask("/covers/large", method="PUT", body=large) == 200
