@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.grove.wsgi.plugins.action.files import UNCHANGED, without_known
+from ansible_collections.grove.wsgi.plugins.action.files import ActionModule as Files
 from ansible_collections.grove.wsgi.plugins.module_utils.host.written import Text, is_known
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.daemon_python import FILE_MODE, DaemonPython
 
-MODULE = "grove.wsgi.daemon_python"
 
-
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(Files):
     """Action ``grove.wsgi.daemon_python``; see the module's documentation."""
 
-    _requires_connection = True
-    _supports_check_mode = True
+    module = "grove.wsgi.daemon_python"
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Make what is missing or differs."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = self._task.args
+    def is_written(self, arguments: Mapping[str, Any], known: Mapping[str, str]) -> bool:
+        """Return whether a host, of which ``known`` is known, has the Python that the arguments describe."""
         python = DaemonPython.of(arguments)
         texts = [Text(path, content, FILE_MODE) for path, content in python.files().items()]
-        if (known := arguments.get("known")) and is_known(known, (), texts, {python.link: python.python}):
-            return {**result, **UNCHANGED}
-        called: dict[str, Any] = self._execute_module(MODULE, module_args=without_known(arguments), task_vars=task_vars)
-        return called
+        return is_known(known, (), texts, {python.link: python.python})
