@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
+
+import pytest
+from ansible.executor.process.worker import WorkerProcess
+from ansible.utils.multiprocessing import context
+from ansible_collections.grove.wsgi.plugins.plugin_utils.console.interrupts import is_alive
 
 PROGRAM = """
 import os, signal, sys, time
@@ -58,3 +65,65 @@ def test_a_lost_interruption_is_raised_again() -> None:
 
 def test_an_interruption_that_is_lost_several_times() -> None:
     assert status("before", 3, "watched") == (99, "")
+
+
+COPY = """
+import multiprocessing, os, signal, sys, time
+from ansible_collections.grove.wsgi.plugins.plugin_utils.console.interrupts import Interrupts
+
+first = os.getpid()
+arrived = os.pipe()
+
+def handler(number, frame):  # as Ansible's, which asks for other workers: "can only test a child process"
+    assert os.getpid() == first, "a handler of the first process"
+    raise KeyboardInterrupt
+
+def slow_start():
+    os.write(arrived[1], b".")
+    time.sleep(0.5)
+
+number = int(sys.argv[1])
+signal.signal(signal.SIGINT, handler)
+signal.signal(signal.SIGTERM, handler)
+os.register_at_fork(after_in_child=slow_start)
+if sys.argv[2] == "watched":
+    Interrupts().watch()
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(1,))
+worker.start()
+os.read(arrived[0], 1)
+os.kill(worker.pid, number)
+worker.join()
+print(worker.exitcode, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_new_copy_ends_in_silence(number: signal.Signals) -> None:
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", COPY, str(int(number)), how],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        for how in ("watched", "plain")
+    ]
+    assert (done[0].stdout, done[0].stderr) == (f"{-number} set()\n", "")
+    assert "AssertionError: a handler of the first process" in done[1].stderr, "the module is of no use any more"
+
+
+def test_a_closed_worker_is_not_alive() -> None:
+    """Ansible closes a worker that has ended, and keeps it until it has made the next one."""
+    worker = WorkerProcess.__new__(WorkerProcess)
+    context.Process.__init__(worker, target=time.sleep, args=(0.2,))
+    assert not is_alive(worker), "not started yet"
+    # A worker of Ansible's holds the lock of the display while it starts.
+    context.Process.start(worker)
+    assert is_alive(worker)
+    worker.join()
+    assert not is_alive(worker)
+    worker.close()
+    with pytest.raises(ValueError, match="process object is closed"):
+        context.Process.is_alive(worker)
+    assert not is_alive(worker)
