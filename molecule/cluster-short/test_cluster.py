@@ -337,24 +337,28 @@ LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
 another one of this package."""
 OFFER = """
 set -e
-package=$1 suffix=$2
-mkdir -p /srv/former && cd /srv/former
+package=$1 suffix=$2 program=$3
+mkdir -p "/srv/former/$package" && cd "/srv/former/$package"
 [ -n "$(ls)" ] || apt-get download -qq "$package"
-rm -rf /srv/updates && mkdir /srv/updates && cd /srv/updates
-dpkg-deb -R /srv/former/*.deb tree
+rm -rf "/srv/updates/$package" && mkdir -p "/srv/updates/$package" && cd "/srv/updates/$package"
+dpkg-deb -R "/srv/former/$package"/*.deb tree
 sed -i "s/^Version: .*/&$suffix/" tree/DEBIAN/control
+[ -z "$program" ] || printf '#!/bin/sh\necho "unknown keyword" >&2\nexit 1\n' >"tree$program"
 dpkg-deb -b tree update.deb >/dev/null
 { dpkg-deb -f update.deb
   echo "Filename: ./update.deb"
   echo "Size: $(stat -c %s update.deb)"
   echo "SHA256: $(sha256sum update.deb | cut -d ' ' -f 1)"; } >Packages
-echo "deb [trusted=yes] file:/srv/updates ./" >/etc/apt/sources.list.d/updates.list
+echo "deb [trusted=yes] file:/srv/updates/$package ./" >"/etc/apt/sources.list.d/$package.list"
 """
 
 
-def offer_update(api: Host, suffix: str) -> None:
-    """Let apt know a newer version of LIBRARY: the installed one with ``suffix`` in its version."""
-    api.run("bash", "-c", OFFER, "offer", LIBRARY, suffix)
+def offer_update(host: Host, suffix: str, package: str = LIBRARY, broken: str = "") -> None:
+    """Let apt know a newer version of a package: the installed one with ``suffix`` in its version.
+
+    broken: a program of the package that fails in this version.
+    """
+    host.run("bash", "-c", OFFER, "offer", package, suffix, broken)
 
 
 def is_updated(api: Host, suffix: str) -> bool:
@@ -454,6 +458,65 @@ def test_a_host_that_does_not_come_back_stops_the_reboots(fleet: Fleet) -> None:
         fleet.play("playbooks/update_hosts.yml", reboot="always")
     assert order == ["api1", "api2"]
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+
+
+@pytest.mark.timeout(3600)  # packages are upgraded on a host that may be busy
+def test_the_load_balancer_is_updated(fleet: Fleet) -> None:
+    """HAProxy runs with a newer program and a newer library, without a failed request and without a reboot."""
+    boot = first_process(fleet.lb)
+    for package in ("haproxy", LIBRARY):
+        offer_update(fleet.lb, "+one", package)
+        with fleet.load(f"load balancer {package}") as run, run.window("switch", package):
+            output = fleet.play("playbooks/update_hosts.yml")
+        text = re.sub(r"\s+", " ", output)
+        assert re.search(rf"upgraded: [^;]*{package}[^;]*; not rebooted", text), output[-3000:]
+        version = fleet.lb.run("dpkg-query", "--show", "--showformat=${Version}", package)
+        assert version.endswith("+one")
+        wait_for(lambda: not older_haproxy(fleet.lb), "a process of HAProxy runs with older files")
+        assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    assert "a reboot would interrupt every app, and needs -e interrupt=true" in text, "init has loaded the library"
+    assert first_process(fleet.lb) == boot
+    assert re.findall(r"changed=(\d+)", fleet.play("playbooks/update_hosts.yml")) == ["0", "0", "0"]
+
+
+@pytest.mark.timeout(3600)  # packages are upgraded on a host that may be busy
+def test_an_installed_haproxy_that_refuses_the_configuration_is_not_started(fleet: Fleet) -> None:
+    offer_update(fleet.lb, "+two", "haproxy", broken="/usr/sbin/haproxy")
+    with fleet.load("broken haproxy") as run, run.window("fault", "broken haproxy"):
+        succeeded, output = fleet.try_play("playbooks/update_hosts.yml")
+    text = re.sub(r"\s+", " ", output)
+    assert not succeeded
+    assert "the installed HAProxy refuses the configuration, and the former one runs on: unknown keyword" in text
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    offer_update(fleet.lb, "+three", "haproxy")
+    with fleet.load("mended haproxy") as run, run.window("switch", "mended haproxy"):
+        fleet.play("playbooks/update_hosts.yml")
+    wait_for(lambda: not older_haproxy(fleet.lb), "a process of HAProxy runs with older files")
+
+
+@pytest.mark.timeout(3600)  # a host reboots, which may be busy
+def test_the_load_balancer_reboots_with_a_permission(fleet: Fleet) -> None:
+    """Its clients wait or fail meanwhile. Afterwards, everything is as before."""
+    boot = first_process(fleet.lb)
+    with booting_again([fleet.lb]) as order, fleet.load("load balancer reboots", may_fail=None) as run:
+        with run.window("fault", "lb1 reboots"):
+            output = fleet.play("playbooks/update_hosts.yml", interrupt=True, reboot="auto")
+        with run.window("fault", "lb1 has rebooted"):
+            time.sleep(3)
+    assert order == ["lb1"]
+    assert first_process(fleet.lb) != boot
+    assert re.search(r"no package has an update; rebooted", re.sub(r"\s+", " ", output)), output[-3000:]
+    failed = {window.label: window.figures.failed for window in summary.summarize(run).windows}
+    fleet.note(f"load balancer reboots: failed requests by window: {failed}")
+    assert failed["lb1 has rebooted"] == 0
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    assert re.findall(r"changed=(\d+)", fleet.play("playbooks/update_hosts.yml")) == ["0", "0", "0"]
+
+
+def older_haproxy(host: Host) -> str:
+    """Return which processes of HAProxy run with replaced files."""
+    found = "for pid in $(pidof haproxy); do grep -l ' /usr/.*(deleted)$' /proc/$pid/maps; done"
+    return host.try_run("bash", "-c", found).stdout
 
 
 UNITS = """

@@ -12,6 +12,8 @@ description:
   - Without a configuration, the module checks the ports, the given certificates and the authority, and changes nothing.
   - HAProxy says of itself which configuration it runs with, so an interrupted run is completed by the next one.
   - When HAProxy refuses the configuration, or does not run with it, the former one stays.
+  - With O(installed=true), lets HAProxy run with the program and the libraries that are installed, by a reload if it
+    runs with older ones.
 options:
   content:
     description:
@@ -57,6 +59,10 @@ options:
     type: list
     elements: list
     default: []
+  installed:
+    description: Whether HAProxy is to run with what is installed. Other options have no effect then.
+    type: bool
+    default: false
 author: The Grove maintainers (@grove)
 """
 
@@ -70,7 +76,12 @@ RETURN = r"""
 action:
   description: C(none) or C(load).
   type: str
-  returned: with a configuration
+  returned: with a configuration, and with C(installed)
+older:
+  description: The replaced files that HAProxy ran with.
+  type: list
+  elements: str
+  returned: with C(installed)
 """
 
 from typing import Any
@@ -100,6 +111,7 @@ def main() -> None:
             "authority": {"type": "str"},
             "plan": {"type": "dict", "default": {}},
             "places": {"type": "list", "elements": "list", "default": []},
+            "installed": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -110,6 +122,8 @@ def main() -> None:
     ]
 
     def work() -> dict[str, Any]:
+        if module.params["installed"]:
+            return configuration.run_installed(dry=module.check_mode)
         places = [(str(address), int(port)) for address, port in module.params["places"]]
         faults = [
             *configuration.held_ports(places),

@@ -255,7 +255,7 @@ def test_a_scrape_while_apache_is_replaced(host: Host) -> None:
 def test_a_program_that_hangs_stops_nobody(host: Host) -> None:
     """mod_wsgi cannot send to a program that is stopped. Requests are answered meanwhile.
 
-    Processes that have to end do so when the program is killed. molecule/default/test_metrics.py lets systemd kill it.
+    Processes that have to end do so when the program is killed. In molecule/shared/metrics, systemd kills it.
     """
     assert host.program is not None
     host.program.send_signal(signal.SIGSTOP)

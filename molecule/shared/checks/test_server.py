@@ -24,7 +24,7 @@ def test_virtual_hosts(host: Host) -> None:
 
 def test_sockets(host: Host) -> None:
     """Apache listens on the ports of the inventory, and for the doors on loopback, where clients cannot reach them."""
-    # The scenario default has metrics: default/test_metrics.py asks these ports.
+    # The scenario default has metrics: shared/metrics asks these ports.
     metrics = {"127.0.0.1:9117", "127.0.0.1:9118"}
     assert host.listeners() - metrics == {"*:8080", "*:8081", "*:8082", "127.0.0.1:9080"}
     with pytest.raises(ConnectionRefusedError):

@@ -14,7 +14,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.host.info import key_pair
+from ansible_collections.grove.wsgi.plugins.module_utils.host.outdated import of_distribution
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import READY, Haproxy, RuntimeSocketError
 
@@ -194,19 +195,60 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _check(text: str) -> None:
+def _check(text: str, refusal: str = "HAProxy refuses its new configuration, and runs on with the former one") -> None:
     with tempfile.NamedTemporaryFile("w", dir=FOLDER, prefix=".grove-", suffix=".cfg") as file:
         file.write(text)
         file.flush()
         done = _run(PROGRAM, "-c", "-q", "-f", file.name)
         if done.returncode:
-            raise ConfigurationError(
-                f"HAProxy refuses its new configuration, and runs on with the former one: {done.stderr.strip()}"
-            )
+            raise ConfigurationError(f"{refusal}: {done.stderr.strip()}")
 
 
 def _load(digest: str) -> None:
     """Start HAProxy or let it read its configuration, and wait until it serves with it."""
+    if failure := _start_or_reload(lambda: _runs_with(digest)):
+        raise ConfigurationError(f"HAProxy accepts its new configuration, and does not run with it; {failure}")
+
+
+def run_installed(*, dry: bool) -> dict[str, Any]:
+    """Let HAProxy run with its installed program and libraries; return what changed.
+
+    A reload starts them. Servers that were taken out of the traffic stay out. Raises ConfigurationError if the
+    installed program refuses the configuration, or does not run with it; then HAProxy runs as before.
+    """
+    former = _worker()
+    older = {path for pid in (former, _first_process()) for path in of_distribution(processes.replaced_files(pid))}
+    if older and not dry:
+        _check(
+            _read(CONFIGURATION) or "", "the installed HAProxy refuses the configuration, and the former one runs on"
+        )
+        if failure := _start_or_reload(lambda: _worker() != former):
+            raise ConfigurationError(f"HAProxy does not start with what is installed; {failure}")
+    return {"changed": bool(older), "action": "load" if older else "none", "older": sorted(older)}
+
+
+def _worker() -> int:
+    """Return the id of the process that serves. Raises RuntimeSocketError."""
+    return int(Haproxy().info()["Pid"])
+
+
+def _first_process() -> int:
+    """Return the id of the process that starts the others; 0 if none runs."""
+    return int(_run("systemctl", "show", "--property=MainPID", "--value", "haproxy").stdout.strip() or 0)
+
+
+def _start_or_reload(done: Callable[[], bool]) -> str:
+    """Start HAProxy or let it read its configuration, and wait for ``done``; return why not, or an empty text.
+
+    done: whether HAProxy serves as it is to. It may raise RuntimeSocketError, which means no.
+    """
+
+    def is_done() -> bool:
+        try:
+            return done()
+        except RuntimeSocketError:
+            return False
+
     active = _run("systemctl", "is-active", "--quiet", "haproxy").returncode == 0
     out, failed = [], 0
     if active:
@@ -218,21 +260,20 @@ def _load(digest: str) -> None:
     else:
         # After several failed starts, systemd refuses a further one.
         _run("systemctl", "reset-failed", "haproxy")
-    done = _run("systemctl", "reload" if active else "start", "haproxy")
+    asked = _run("systemctl", "reload" if active else "start", "haproxy")
     deadline = time.monotonic() + limits.WORKER_SECONDS
-    while done.returncode == 0 and not _runs_with(digest):
+    while asked.returncode == 0 and not is_done():
         if time.monotonic() > deadline or _has_failed(failed):
             break
         time.sleep(limits.POLL_SECONDS)
-    if not _runs_with(digest):
-        raise ConfigurationError(
-            "HAProxy accepts its new configuration, and does not run with it;"
-            f" {'the former process serves on' if active else 'no process serves'}. The end of its log:\n{_log()}"
-        )
+    if not is_done():
+        serves = "the former process serves on" if active else "no process serves"
+        return f"{serves}. The end of its log:\n{_log()}"
     for server in out:
         # The new configuration may no longer have the server.
         with contextlib.suppress(RuntimeSocketError):
             Haproxy().set_state(server.backend, server.name, server.state)
+    return ""
 
 
 def _runs_with(digest: str) -> bool:
