@@ -42,14 +42,15 @@ PORT, DOOR, OWN_DOORS = 18551, 18552, (18553, 18554)
 KEEPALIVE_SECONDS = 2
 CONFIGURATION = """
 # Written by Grove for this test.
+{first}
 ServerName localhost
 User www-data
 Group www-data
-LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
-LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
-LoadModule setenvif_module /usr/lib/apache2/modules/mod_setenvif.so
-LoadModule status_module /usr/lib/apache2/modules/mod_status.so
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule headers_module {modules}/mod_headers.so
+LoadModule setenvif_module {modules}/mod_setenvif.so
+LoadModule status_module {modules}/mod_status.so
 StartServers 2
 ServerLimit 2
 ThreadsPerChild 16
@@ -59,7 +60,7 @@ ErrorLog {root}/logs/error.log
 DocumentRoot {root}/www
 Listen 127.0.0.1:{port}
 Listen 127.0.0.1:{door}
-IncludeOptional conf-enabled/*.conf
+{include}
 <VirtualHost 127.0.0.1:{port}>
     Header always set X-Text "{text}"
 </VirtualHost>
@@ -72,15 +73,31 @@ IncludeOptional conf-enabled/*.conf
 """
 
 
-class Server:
-    """An Apache whose configuration this test changes."""
+DEBIAN_MODULES = "/usr/lib/apache2/modules"
+FAMILIES: dict[str, dict[str, str]] = {
+    "Debian": {"first": "", "modules": DEBIAN_MODULES, "include": "IncludeOptional conf-enabled/*.conf"},
+    # The folder of the server has a link to the modules, and the main file names the folder.
+    "RedHat": {"first": 'ServerRoot "{root}/etc"', "modules": "modules", "include": "IncludeOptional conf.d/*.conf"},
+}
+"""How the main file of each family names modules and other files."""
 
-    def __init__(self, root: Path) -> None:
-        values = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"]["Debian"]
+
+class Server:
+    """An Apache whose configuration this test changes. Its files lie as on hosts of the family."""
+
+    def __init__(self, root: Path, family: str = "Debian") -> None:
+        values = yaml.safe_load((REPOSITORY / "roles/httpd/vars/main.yml").read_text())["__httpd_families"][family]
         tree = root / "etc"
-        for folder in (tree / "conf-enabled", tree / "conf-available", root / "run", root / "logs", root / "www"):
-            folder.mkdir(parents=True)
+        self.family = family
+        self.main = tree / values["layout"]["main"]
+        snippets = [Path(values["layout"][key] or "none").parent for key in ("conf", "conf_enabled")]
+        for folder in (self.main.parent, *(tree / one for one in snippets), root / "run", root / "logs", root / "www"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if family == "RedHat":
+            (tree / "modules").symlink_to(DEBIAN_MODULES)
+            (tree / "logs").symlink_to("../logs")
         places = {"root": str(tree), "pid_file": str(root / "run" / "pid"), "log_dir": str(root / "logs")}
+        places["binary"] = "/usr/sbin/apache2"
         self.root = root
         self.settings = Settings(
             layout=Layout.of({**values["layout"], **places, "envvars": ""}),
@@ -94,10 +111,11 @@ class Server:
 
     def write(self, text: str, more: str = "") -> None:
         """Write the configuration: answers have ``text`` in a header."""
-        content = (
-            CONFIGURATION.format(root=self.root, port=PORT, door=DOOR, text=text, keepalive=KEEPALIVE_SECONDS) + more
+        own = {name: value.format(root=self.root) for name, value in FAMILIES[self.family].items()}
+        content = CONFIGURATION.format(
+            root=self.root, port=PORT, door=DOOR, text=text, keepalive=KEEPALIVE_SECONDS, **own
         )
-        Path(self.settings.layout.root, "apache2.conf").write_text(content)
+        self.main.write_text(content + more)
 
     def hand_over(self) -> None:
         """Do the three steps of a handover."""
@@ -110,7 +128,7 @@ class Server:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Server]:
     """An Apache whose first generation runs."""
     root = Path(tempfile.mkdtemp(prefix="grove-generations-", dir="/tmp"))
     root.chmod(0o755)
@@ -120,7 +138,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     lock = root / "lock"
     no_handover = state.no_handover
     monkeypatch.setattr(state, "no_handover", lambda *, alone=False: no_handover(alone=alone, path=lock))
-    server = Server(root)
+    server = Server(root, getattr(request, "param", "Debian"))
     handover.boot(server.settings)
     yield server
     for one in state.running(server.settings):
@@ -223,6 +241,7 @@ def killing_while_leaving(former: Generation, pid: int) -> Iterator[None]:
         killer.join()
 
 
+@pytest.mark.parametrize("server", FAMILIES, indirect=True)
 def test_handovers_lose_no_request(server: Server) -> None:
     def work() -> None:
         for number in range(3):
