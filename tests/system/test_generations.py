@@ -476,3 +476,22 @@ def test_the_command_says_what_runs_and_what_is_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "settings.json is missing" in done.stderr
+
+
+def test_a_copy_is_as_open_as_the_tree(server: Server) -> None:
+    """Apache's account reads by its group what it could read, and accounts of applications read nothing more."""
+    password_file = server.main.parent / "htpasswd"
+    password_file.write_text("person:hash\n")
+    shutil.chown(password_file, group="www-data")
+    password_file.chmod(0o640)
+    loaded.APPLIED.write_text("{}")
+    loaded.APPLIED.chmod(0o600)
+    server.hand_over()
+    [generation] = state.running(server.settings)
+    copy = generation.tree / password_file.relative_to(server.settings.layout.root)
+    described = (copy.stat().st_mode & 0o777, copy.stat().st_uid, copy.group())
+    assert described == (0o640, 0, "www-data")
+    assert generation.applied.stat().st_mode & 0o777 == 0o600
+    # Nobody else lists the trees, or holds the lock.
+    assert server.settings.folder.stat().st_mode & 0o777 == 0o711
+    assert (server.root / "lock").stat().st_mode & 0o777 == 0o600

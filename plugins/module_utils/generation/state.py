@@ -170,5 +170,7 @@ def no_handover(*, alone: bool = False, path: Path = LOCK) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="ascii") as stream:
+        # Whoever can open the file can hold the lock.
+        os.fchmod(stream.fileno(), 0o600)
         fcntl.flock(stream, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ NAME = "zz-grove-generation"
 """The snippet with the directives of one generation. Apache's tree has none."""
 DAEMONS = re.compile(r"(?m)^WSGIDaemonProcess (\S+)-(?:blue|green) .*?\bprocesses=(\d+)")
 KEEPALIVE = re.compile(r"(?mi)^\s*KeepAliveTimeout\s+(\d+)(ms)?\s*$")
+FOLDER_MODE = 0o711
+"""Of the folder of the trees. Apache's account reads files of a tree by their names, as those of Apache's own tree."""
 TEXT = f"""\
 # {tree.MARK}: what this generation has of its own.
 # More than the host has cores: one socket an address, which a second Apache may share.
@@ -32,13 +35,15 @@ def make(settings: Settings) -> Generation:
     generation = Generation(settings, max(known, default=0) + 1)
     temporary = generation.tree.with_name(f".{generation.number}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    settings.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    settings.folder.chmod(FOLDER_MODE)
     shutil.copytree(settings.layout.root, temporary, symlinks=True)
+    _keep_owners(Path(settings.layout.root), temporary)
     tree.keep_outside_links(settings.layout.root, str(temporary))
     _adapt(generation, temporary)
     # What is written from now on is not in the copy.
     if loaded.APPLIED.exists():
-        shutil.copyfile(loaded.APPLIED, generation.applied)
+        shutil.copy(loaded.APPLIED, generation.applied)
     temporary.rename(generation.tree)
     try:
         check(generation)
@@ -107,6 +112,16 @@ def _texts(generation: Generation) -> list[str]:
     patterns = [layout.main, layout.conf_enabled or layout.conf, layout.site_enabled or layout.site]
     paths = {path for pattern in patterns for path in generation.tree.glob(pattern.format("*")) if path.is_file()}
     return [path.read_text(errors="replace") for path in sorted(paths)]
+
+
+def _keep_owners(original: Path, copy: Path) -> None:
+    """Give the files and folders of a copy the owners of the original: Apache's account may read some by its group."""
+    for folder, subfolders, names in os.walk(copy):
+        for path in (Path(folder, name) for name in (".", *subfolders, *names)):
+            # Somebody may remove a file meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                status = (original / path.relative_to(copy)).lstat()
+                os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def _adapt(generation: Generation, copy: Path) -> None:
