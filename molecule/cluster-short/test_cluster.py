@@ -488,7 +488,7 @@ def test_an_installed_haproxy_that_refuses_the_configuration_is_not_started(flee
     assert not succeeded
     assert "the installed HAProxy refuses the configuration, and the former one runs on: unknown keyword" in text
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
-    offer_update(fleet.lb, "+three", "haproxy")
+    offer_update(fleet.lb, "+two.1", "haproxy")
     with fleet.load("mended haproxy") as run, run.window("switch", "mended haproxy"):
         fleet.play("playbooks/update_hosts.yml")
     wait_for(lambda: not older_haproxy(fleet.lb), "a process of HAProxy runs with older files")
