@@ -210,7 +210,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         if not self._reports():
             super().v2_runner_on_unreachable(result)
         elif not ignored:
-            self._report_failure(result, failure_text(result.result))
+            self._report_failure(result, f"the host cannot be reached: {failure_text(result.result)}")
 
     def _report_failure(self, result: Any, message: str) -> None:
         """Show the message of a failure. One of a task that is done once is not about its host."""

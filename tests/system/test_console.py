@@ -279,6 +279,7 @@ def test_ctrl_c_leaves_the_terminal_in_order(command: list[str]) -> None:
     assert written.endswith("\n")
 
 
+@pytest.mark.debian_packages("openssh-client")
 def test_a_report_is_its_lines_alone(command: list[str]) -> None:
     report = [command[0], command[1].replace("site.yml", "report.yml"), *command[2:]]
     assert pipe(report) == (0, "host state\nweb1 well\n")
@@ -286,5 +287,10 @@ def test_a_report_is_its_lines_alone(command: list[str]) -> None:
     assert status == 2
     # A later task has dealt with another failure.
     assert output == "host state\nweb1 well\nthe verdict is bad\n"
+    unreachable = ["-e", "ansible_connection=ssh", "-e", "ansible_host=127.0.0.1", "-e", "ansible_port=9"]
+    status, output = pipe([*report, *unreachable])
+    assert status == 4
+    assert "web1: the host cannot be reached: " in output
+    assert "Connection refused" in output
     status, written, _ = terminal(report)
     assert [line for line in screen(written) if line] == ["host state", "web1 well"]
