@@ -1,8 +1,12 @@
-"""Whether requests are accepted while a real broker or a real PostgreSQL is there, starts or is away."""
+"""Whether requests are accepted while a real broker or a real PostgreSQL is there, starts or is away.
+
+And what agents do while a real database is away.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +24,42 @@ from grove_runtime import away
 
 WSGI = Path(__file__).resolve().parents[2] / "wsgi"
 pytestmark = pytest.mark.debian_packages("rabbitmq-server")
+FORKING = WSGI / "grove_runtime" / "forking.py"
+# An agent that uses its database, and uses it again when it is told to, while something else goes on. It runs with
+# threads of the kernel or of eventlet, as those of OpenStack do.
+AGENT = """#!{python}
+import sys
+if sys.argv[2] == "eventlet":
+    import warnings
+    warnings.simplefilter("ignore")
+    import eventlet
+    eventlet.monkey_patch()
+import threading, time
+import sqlalchemy
+from oslo_db.sqlalchemy import engines
+
+def use():
+    with engine.connect() as connection:
+        return connection.scalar(sqlalchemy.text("SELECT 42"))
+
+def work():
+    try:
+        print("result", use(), flush=True)
+    except Exception as error:
+        print("failed", type(error).__name__, flush=True)
+
+engine = engines.create_engine(sys.argv[1])
+print("used", use(), flush=True)
+sys.stdin.readline()
+worker = threading.Thread(target=work)
+worker.start()
+turns = 0
+while worker.is_alive():
+    time.sleep(0.1)
+    turns += 1
+    if turns == 20:
+        print("goes on", flush=True)
+"""
 specification = importlib.util.spec_from_file_location("servers", WSGI / "telemetry" / "tests" / "servers.py")
 assert specification
 assert specification.loader
@@ -157,3 +197,98 @@ def test_a_postgresql_that_starts_or_recovers_is_away(postgresql: tuple[away.Dat
     assert away.Database(database.host, database.port).is_away() is False
     assert database.is_away() is True
     assert away.Servers(databases=(database,)).missing_database() == f"127.0.0.1:{database.port}"
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def used_database(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, int]]:
+    """The URL of a database, its server, which runs, and the signal that stops the server."""
+    if request.param == "mariadb":
+        with servers.mariadb(servers.free_ports(1)[0]) as (url, server):
+            yield url.replace("mysql:", "mysql+pymysql:"), server, signal.SIGTERM
+    else:
+        database, server, data = request.getfixturevalue("postgresql")
+        server.start()
+        set_password(database, data.parent)
+        yield f"postgresql+psycopg2://owner:right@127.0.0.1:{database.port}/postgres", server, signal.SIGINT
+
+
+def set_password(database: away.Database, folder: Path) -> None:
+    """Give a password to the owner of a PostgreSQL, whose socket in ``folder`` lets everybody in."""
+    words = ["-h", str(folder), "-p", str(database.port), "-U", database.account, "-d", database.name]
+    command = [servers.find("psql"), *words, "-c", "ALTER ROLE owner PASSWORD 'right'"]
+    deadline = time.monotonic() + 120
+    while subprocess.run(command, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def agent(folder: Path, url: str, threads: str, *, waiting: bool = True) -> subprocess.Popen[str]:
+    """Start the agent, as Grove's units do or by itself."""
+    program = folder / "agent"
+    program.write_text(AGENT.replace("{python}", sys.executable))
+    program.chmod(0o755)
+    command = [sys.executable, str(FORKING), str(program)] if waiting else [str(program)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*command, url, threads], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Return what a program prints, up to a line with ``text``, or up to its end."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or text not in lines[-1]:
+        line = process.stdout.readline()
+        if not line:
+            break
+        lines.append(line.strip())
+    return lines
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    """Let the agent go on."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+@pytest.mark.debian_packages("mariadb-server", "postgresql")
+@pytest.mark.parametrize("threads", ["kernel", "eventlet"])
+def test_an_agent_waits_for_its_database(tmp_path: Path, used_database: tuple[str, Any, int], threads: str) -> None:
+    url, server, stop = used_database
+    with agent(tmp_path, url, threads) as process:
+        assert read_until(process, "used")[-1] == "used 42"
+        server.stop(stop)
+        tell(process)
+        assert "is away; what needs it waits" in read_until(process, "away")[-1]
+        assert read_until(process, "goes on")[-1] == "goes on"
+        server.start()
+        lines = read_until(process, "result")
+        assert lines[-1] == "result 42", lines
+        assert [line for line in lines if "is back" in line], lines
+    assert process.returncode == 0
+
+
+@pytest.mark.debian_packages("mariadb-server", "postgresql")
+def test_a_program_that_does_not_wait_fails_without_its_database(
+    tmp_path: Path, used_database: tuple[str, Any, int]
+) -> None:
+    url, server, stop = used_database
+    with agent(tmp_path, url, "kernel", waiting=False) as process:
+        assert read_until(process, "used")[-1] == "used 42"
+        server.stop(stop)
+        tell(process)
+        # oslo.db gives its own error for MariaDB alone.
+        assert read_until(process, "failed")[-1] in ("failed DBConnectionError", "failed OperationalError")
+
+
+@pytest.mark.debian_packages("mariadb-server", "postgresql")
+def test_an_agent_does_not_wait_for_a_database_that_refuses_its_account(
+    tmp_path: Path, used_database: tuple[str, Any, int]
+) -> None:
+    url, _, _ = used_database
+    wrong = url.replace("root@", "root:wrong@").replace(":right@", ":wrong@")
+    with agent(tmp_path, wrong, "kernel") as process:
+        lines = read_until(process, "no such line")
+    assert process.returncode != 0
+    assert re.search("Access denied|password authentication failed", "\n".join(lines))
+    assert "is away" not in "\n".join(lines)

@@ -18,7 +18,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -138,10 +138,20 @@ class Servers:
 
 def _database(scheme: str, host: str, url: str) -> Database:
     parts = urlsplit(url)
-    port = parts.port or DATABASE_PORTS[scheme]
-    if scheme != "postgresql":
-        return Database(host, port)
-    return Database(host, port, unquote(parts.username or ""), unquote(parts.path.strip("/")))
+    return _server(scheme, host, parts.port, unquote(parts.username or ""), unquote(parts.path.strip("/")))
+
+
+def database_of(scheme: str, options: Mapping[str, Any]) -> Database | None:
+    """Return the server to which a driver connects with ``options``; None for a socket of Unix, and others."""
+    host = options.get("host", "")
+    if scheme not in DATABASE_PORTS or not host or host.startswith("/") or options.get("unix_socket"):
+        return None
+    return _server(scheme, host, options.get("port"), options.get("user", ""), options.get("dbname", ""))
+
+
+def _server(scheme: str, host: str, port: int | None, account: str, name: str) -> Database:
+    address = (host, port or DATABASE_PORTS[scheme])
+    return Database(*address, account, name) if scheme == "postgresql" else Database(*address)
 
 
 def nodes(url: str, tls: dict[str, Any] | None = None) -> list[Node]:

@@ -1,4 +1,4 @@
-"""Run a Python program so that its worker processes take little memory.
+"""Run an agent, a Python program, so that its worker processes take little memory, and let it wait for its database.
 
 Usage: forking.py [--alone] [--share MODULE,...] PROGRAM [ARGUMENT...]
 
@@ -12,6 +12,8 @@ A module that is not there is left out: which drivers are installed may depend o
 
 With --alone, a program on cotyledon that has one worker forks none: its first process does the work. systemd starts the
 program again when this process ends, as the first process otherwise does with its worker.
+
+A connection to a database that is away waits until it is back (retrying.py).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 _fork = os.fork
@@ -93,6 +96,12 @@ def work_alone(manager: Any, worker: Any) -> None:
     manager.run = run
 
 
+def wait_for_databases() -> None:
+    """Let connections to databases wait. Raises ImportError without wrapt, which oslo.config brings along."""
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    importlib.import_module("grove_runtime.retrying").wait_for_databases()
+
+
 def main(arguments: list[str]) -> None:
     """Run the program in this process. Raises SystemExit without arguments and for a program that is not there."""
     modules: list[str] = []
@@ -107,6 +116,7 @@ def main(arguments: list[str]) -> None:
     program = shutil.which(arguments[0])
     if program is None:
         sys.exit(f"forking.py: {arguments[0]} is no program in PATH")
+    wait_for_databases()
     os.fork = sharing_fork(modules)
     sys.argv[:] = [program, *arguments[1:]]
     # Python has put the folder of this file there, whose modules a service may not import by accident.

@@ -211,8 +211,8 @@ def postgresql() -> Iterator[tuple[str, Server]]:
 
 
 @contextmanager
-def mariadb() -> Iterator[tuple[str, Server]]:
-    """Run MariaDB; yields the URL of an empty database, and the server."""
+def mariadb(port: int | None = None) -> Iterator[tuple[str, Server]]:
+    """Run MariaDB, at a port or at a socket of Unix alone; yields the URL of an empty database, and the server."""
     binary, install, client = find("mariadbd"), find("mariadb-install-db"), find("mariadb")
     folder = _folder("mysql")
     become = _account("mysql")
@@ -241,7 +241,7 @@ def mariadb() -> Iterator[tuple[str, Server]]:
             "--no-defaults",
             f"--datadir={folder}/data",
             f"--socket={path}",
-            "--skip-networking",
+            *(["--skip-networking"] if port is None else ["--bind-address=127.0.0.1", f"--port={port}"]),
             # At its start, a server deletes all temporary tables in this folder, those of other servers too.
             f"--tmpdir={folder}",
             f"--pid-file={folder}/pid",
@@ -252,7 +252,8 @@ def mariadb() -> Iterator[tuple[str, Server]]:
         server = Server(command, "mysql", folder, _succeeds([*base, "select 1"]))
         with server.running():
             subprocess.run([*base, "create database telemetry"], check=True)
-            yield f"mysql://root@/telemetry?charset=utf8mb4&unix_socket={path}", server
+            place = f"/telemetry?charset=utf8mb4&unix_socket={path}" if port is None else f"127.0.0.1:{port}/telemetry"
+            yield f"mysql://root@{place}", server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
