@@ -35,6 +35,8 @@ SECURE = "secure"
 """The same application with TLS."""
 NAME = "given.example.org"
 """The server_name of the record with a given certificate, given."""
+PACKAGE = "itsdangerous==2.2.0"
+"""A package that no other record has, so that it is in no cache."""
 LOG = "test1-access"
 """The log of the VirtualHost that test1 and test2 share."""
 SECONDS = 180.0
@@ -192,6 +194,27 @@ def test_a_release_rolls(fleet: Fleet) -> None:
         output = fleet.play("playbooks/deploy.yml", app=APP)
     assert fleet.codes() == ["2", "2"]
     assert not re.search(r"changed: .*(api1|api2) -> lb1", output), "a host was taken out for a release"
+
+
+def test_one_api_host_builds_the_software_of_a_release(fleet: Fleet) -> None:
+    """The other one reaches no index. It needs one where each host builds for itself."""
+    offline = "{{ {'UV_HTTP_RETRIES': '8'} | combine({'UV_OFFLINE': '1'} if inventory_hostname == 'api2' else {}) }}"
+    fleet.use_release(2, requirements=[PACKAGE])
+    with fleet.load("software") as run, run.window("switch", "release 2 with a package"):
+        succeeded, output = fleet.try_play(
+            "playbooks/deploy.yml", app=APP, uv_environment=offline, wsgi_app_share_software=False
+        )
+        assert not succeeded
+        assert re.search(r"The run stopped at api2", output), output[-3000:]
+        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=offline)
+    assert "gets the software that another API host has built" in output
+    digests = "find -L venv/lib -type f ! -name '*.pyc' | sort | xargs sha256sum; cat resolved.txt"
+    contents = [
+        host.run("bash", "-c", f"cd /srv/wsgi/load/slots/{host.live(APP)[0]}; {digests}") for host in fleet.apis
+    ]
+    assert PACKAGE.partition("==")[0] in contents[0]
+    assert contents[0] == contents[1]
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
 
 
 def test_a_change_of_apache_rolls(fleet: Fleet) -> None:

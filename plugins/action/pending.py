@@ -8,6 +8,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.grove.wsgi.plugins.action.deployment import past_dead_runs, this_run
 from ansible_collections.grove.wsgi.plugins.action.release import ActionModule as Release
 from ansible_collections.grove.wsgi.plugins.action.release import common, of_application
+from ansible_collections.grove.wsgi.plugins.module_utils.release import software
 
 MODULE = "grove.wsgi.pending"
 
@@ -47,4 +48,6 @@ class ActionModule(Release):
             )
             return result
 
-        return past_dead_runs(call)
+        result = past_dead_runs(call)
+        inputs = {one["name"]: software.inputs_of(one["inputs"]) for one in applications}
+        return {**result, "software": {name: inputs[name] for name in result.get("missing", ()) if inputs[name]}}

@@ -31,6 +31,8 @@ MODULE = "grove.wsgi.release"
 HOOKS = ("build", "prepare", "migrate", "contract", "after")
 # The first words of those inputs of a release that are its software.
 SOFTWARE = ("source", "lock", "requirements", "extras")
+FROM_ANOTHER = "gets the software that another API host has built"
+SOFTWARE_ARCHIVE = "software.tar.gz"
 AGENT_KEYS = ("command", "restart", "settle", "notify")
 # Paths that a release remembers of those that it did not get: for a message, which a longer list would not help.
 LEFT_OUT_KEPT = 200
@@ -61,13 +63,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result: dict[str, Any] = self._execute_module(MODULE, module_args=arguments, task_vars=variables)
             if result.get("failed") or not result.get("missing") or self._task.check_mode:
                 return result
-        for line in filter(None, [*payload.warnings, needs_of_record(record).summary()]):
+        summary = FROM_ANOTHER if self._task.args.get("software") else needs_of_record(record).summary()
+        for line in filter(None, [*payload.warnings, summary]):
             self._display.display(f"record {record['name']}: {line}")
-        remote = self._send(payload, record)
         try:
-            built: dict[str, Any] = self._execute_module(
-                MODULE, module_args={**arguments, "payload": remote}, task_vars=variables
-            )
+            sent = {"payload": self._send(payload, record), "software": self._send_software()}
+            built: dict[str, Any] = self._execute_module(MODULE, module_args={**arguments, **sent}, task_vars=variables)
             return built
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -161,6 +162,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return remote
         finally:
             os.unlink(local)
+
+    def _send_software(self) -> str:
+        """Send what another host has built, beside the archive of the inputs; empty where there is nothing."""
+        local = self._task.args.get("software")
+        if not local:
+            return ""
+        remote: str = self._connection._shell.join_path(self._connection._shell.tmpdir, SOFTWARE_ARCHIVE)
+        try:
+            self._transfer_file(local, remote)
+        finally:
+            os.unlink(local)
+        return remote
 
 
 def filled(record: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,24 @@ def other_releases(hosts: Iterable[str], planned: Mapping[str, str], hostvars: M
     ]
 
 
+def builders(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of the API ``hosts`` whose software fits ``host``, and that this run has switched or only reads.
+
+    They have the releases that ``host`` is to get. Software fits a host with the same release of its distribution.
+    """
+
+    def system(name: str) -> list[Any]:
+        facts = hostvars[name].get("ansible_facts") or {}
+        return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
+
+    def has_releases(name: str) -> bool:
+        switched, status = hostvars[name].get(SWITCHED), hostvars[name].get(STATUS) or {}
+        return switched is not None or "apps" in status
+
+    own = system(host)
+    return [name for name in hosts if name != host and has_releases(name) and all(own) and system(name) == own]
+
+
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
     """Return whether a host gets requests, from what each load balancer has answered."""
     answers = list(results)
@@ -162,4 +180,5 @@ class FilterModule:
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
             "other_releases": other_releases,
+            "builders": builders,
         }

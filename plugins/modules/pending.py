@@ -65,6 +65,10 @@ missing:
   type: list
   elements: str
   returned: success
+software:
+  description: The inputs of the software of each release that is not there, by application. Returned by the action.
+  type: dict
+  returned: success
 migrate:
   description: The applications whose release is not there, or has to be migrated or tried.
   type: list

@@ -76,6 +76,12 @@ options:
   payload:
     description: The archive of the inputs on the host. Without it nothing is built.
     type: path
+  software:
+    description:
+      - An archive of the release's virtualenvs, which M(grove.wsgi.release_software) has packed on another host. It is
+        on the controller for the action, and on the host for the module. Without it, uv builds them.
+    type: str
+    default: ""
   missing:
     description:
       - Whether M(grove.wsgi.pending) has not found the release. Then the action sends the archive at once, and does not
@@ -131,6 +137,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "idle": {"type": "str", "default": "cold"},
     "run": {"type": "dict"},
     "payload": {"type": "path"},
+    "software": {"type": "str", "default": ""},
     "missing": {"type": "bool", "default": False},
 }
 

@@ -25,7 +25,14 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
-from ansible_collections.grove.wsgi.plugins.module_utils.release import building, launching, missing, output, sbom
+from ansible_collections.grove.wsgi.plugins.module_utils.release import (
+    building,
+    launching,
+    missing,
+    output,
+    sbom,
+    software,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Plan
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Member, Payload
@@ -151,8 +158,8 @@ class Place:
         folders = (self.folder.releases, self.folder.virtualenvs)
         return sorted(path.name for folder in folders for path in folder.iterdir())
 
-    def build(self, order: Order, account: str = ACCOUNT) -> Path:
-        building.build(self.folder, order.plan.release, account, order.payload, self.tools)
+    def build(self, order: Order, account: str = ACCOUNT, built: Path | None = None) -> Path:
+        building.build(self.folder, order.plan.release, account, order.payload, self.tools, built)
         return self.folder.release(order.plan.release)
 
     def refused(self, order: Order, account: str = ACCOUNT) -> str:
@@ -296,6 +303,133 @@ def test_requirements_beside_a_source(place: Place, pyproject: str) -> None:
     for requirement, constraint in (("--help", "clock"), ("clock", "-r /etc/passwd")):
         order = place.order(config="c = 1\n", requirements=(requirement,), constraints=(constraint,))
         assert "is an option and no requirement" in place.refused(order)
+
+
+def order_of(place: Place, kind: str) -> Order:
+    """Return an order of a kind."""
+    lock, wheel = place.lock(), place.wheel("till", SHOP)
+    digest = hashlib.sha256(place.wheel("shop", SHOP).read_bytes()).hexdigest()
+    arguments: dict[str, tuple[Any, ...]] = {
+        "a locked requirement": ("requirement", "shop==1", f"shop==1 --hash=sha256:{digest}\n"),
+        "a requirement": ("requirement", "shop==1"),
+        "a wheel": ("wheel", str(wheel)),
+    }
+    changes: dict[str, dict[str, Any]] = {
+        "a folder with a lock": {"lock": lock},
+        "a folder and requirements": {"requirements": ("counter",)},
+        "a wheel": {"entry": ENTRY.replace("from shop", "from till")},
+    }
+    return place.order(*arguments.get(kind, ()), **changes.get(kind, {}))
+
+
+def described(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return what is below a folder: permissions, owners, and the content or the target, by path."""
+    found = {}
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(folder))] = (stat.filemode(status.st_mode), status.st_uid, status.st_gid, content)
+    return found
+
+
+KINDS = (
+    *("a folder", "a folder with a lock", "a folder and requirements"),
+    *("a locked requirement", "a requirement", "a wheel"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_software_that_another_host_has_built(place: Place, kind: str) -> None:
+    """The release is the same, file for file, and is made without uv, wheels and an index."""
+    order = order_of(place, kind)
+    release = place.build(order)
+    software.pack(release, place.base / "software.tar.gz")
+    before = described(place.folder.path)
+    shutil.rmtree(place.folder.path)
+    shutil.rmtree(place.tools.wheelhouse)
+    place.tools = Tools("/bin/false")
+    assert place.build(order, built=place.base / "software.tar.gz") == release
+    after = described(place.folder.path)
+    different = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert different == set()
+    module = "till" if kind == "a wheel" else "shop"
+    assert ask_python(release, f"import {module}; print({module}.application)").startswith("<function")
+
+
+def test_the_virtualenv_of_a_lock_that_is_there_stays(place: Place) -> None:
+    lock = place.lock()
+    first = place.build(place.order(lock=lock))
+    software.pack(first, place.base / "software.tar.gz")
+    shared = (first / "dependencies").resolve()
+    inode = shared.stat().st_ino
+    second = place.build(place.order(lock=lock, config="a = 2\n"), built=place.base / "software.tar.gz")
+    assert (second / "dependencies").resolve() == shared
+    assert shared.stat().st_ino == inode
+    assert ask_python(second, "import counter; print(counter.number)") == "1"
+
+
+def test_software_is_found_by_what_it_was_made_of(place: Place) -> None:
+    inputs = {"python": "cp311", "lock": "a", "source": "b", "format": 2}
+    place.folder.releases.mkdir(parents=True)
+    for number, more in enumerate([{"lock": "c"}, {"config x": "1"}, {"config x": "2"}, {"python": ""}]):
+        path = place.folder.release(f"release{number}")
+        path.mkdir()
+        path.joinpath("RELEASE.json").write_text(json.dumps({"id": path.name, "inputs": {**inputs, **more}}))
+        os.utime(path, (number, number))
+    (place.folder.releases / ".release9").mkdir()
+    assert software.inputs_of({**inputs, "config x": "3", "commands": "d"}) == inputs
+    assert software.find(place.folder, inputs) == "release2"
+    assert software.find(place.folder, {**inputs, "lock": "c"}) == "release0"
+    for other in ("lock", "source", "python", "format"):
+        assert software.find(place.folder, {**inputs, other: "z"}) is None
+    assert software.find(place.folder, {**inputs, "package": False}) is None
+    # Where the Python is not known, the software may not fit.
+    assert software.inputs_of({**inputs, "python": ""}) == {}
+    assert software.find(place.folder, {}) is None
+
+
+def archive_of(path: Path, *members: tuple[str, bytes, str]) -> Path:
+    """Write an archive with members, each a name, a type and the target of a link."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+    return path
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../outside", tarfile.REGTYPE, "")],
+        [("/etc/outside", tarfile.REGTYPE, "")],
+        [("venv/../../outside", tarfile.REGTYPE, "")],
+        [("src/shop.py", tarfile.REGTYPE, "")],
+        [("venv/null", tarfile.CHRTYPE, "")],
+        [("venv/pipe", tarfile.FIFOTYPE, "")],
+        [("venv/out", tarfile.SYMTYPE, "/var/tmp"), ("venv/out/outside", tarfile.REGTYPE, "")],
+        [("venv", tarfile.SYMTYPE, "/var/tmp"), ("venv/outside", tarfile.REGTYPE, "")],
+        [("venv/passwd", tarfile.LNKTYPE, "/etc/passwd")],
+        [("venv/passwd", tarfile.LNKTYPE, "../../passwd")],
+        [],
+    ],
+)
+def test_an_archive_that_is_no_software(place: Place, members: list[tuple[str, bytes, str]]) -> None:
+    archive = archive_of(place.base / "software.tar.gz", *members)
+    order = place.order()
+    with pytest.raises(OperatorError, match="the archive of the software has"):
+        place.build(order, built=archive)
+    assert place.contents() == []
+    assert not list(Path("/var/tmp").glob("outside"))
+
+
+def test_a_broken_archive_of_software(place: Place) -> None:
+    broken = place.base / "software.tar.gz"
+    broken.write_bytes(b"no archive")
+    order = place.order()
+    with pytest.raises(OperatorError, match="archive"):
+        place.build(order, built=broken)
+    assert place.contents() == []
 
 
 COLLECT = """

@@ -330,3 +330,24 @@ def test_a_new_host_serves_what_the_others_serve() -> None:
     assert filters.other_releases(["api1", "api2"], {"blog": "eee"}, hostvars) == [
         "app blog: release eee, and api1 serves ccc, api2 serves ccc"
     ]
+
+
+def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -> None:
+    def host(release: str, **more: Any) -> dict[str, Any]:
+        facts = {"distribution": "Debian", "distribution_release": release, "distribution_major_version": release}
+        return {"ansible_facts": facts, **more}
+
+    done: dict[str, Any] = {"__wsgi_app_switched": {"results": []}}
+    hostvars = {
+        "api1": host("trixie", **done),
+        "api2": host("bookworm", **done),
+        "api3": host("bookworm", __add_status={"apps": []}),
+        "api4": host("bookworm", __add_status={"skipped": True}),
+        "api5": host("bookworm"),
+        "api6": {"ansible_facts": {}, **done},
+        "api7": host("bookworm", **done),
+    }
+    assert filters.builders(list(hostvars), "api7", hostvars) == ["api2", "api3"]
+    assert filters.builders(list(hostvars), "api4", hostvars) == ["api2", "api3", "api7"]
+    # Two hosts of which nothing is known are not the same.
+    assert filters.builders(["api6", "api8"], "api6", hostvars | {"api8": hostvars["api6"]}) == []

@@ -27,6 +27,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release import (
     made,
     permissions,
     sbom,
+    software,
     trial,
     virtualenvs,
 )
@@ -34,11 +35,19 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.plan import Bui
 from ansible_collections.grove.wsgi.plugins.module_utils.release.virtualenvs import Tools
 
 
-def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, tools: Tools) -> dict[str, float]:
+def build(
+    folder: AppFolder,
+    release_id: str,
+    account_name: str,
+    payload: Path,
+    tools: Tools,
+    built_software: Path | None = None,
+) -> dict[str, float]:
     """Build, try and publish a release; return the seconds that each step took.
 
-    ``payload`` is the archive that the controller made, with the plan in it. The application's lock has to be held.
-    Raises AccountError and BuildError, and then nothing is left behind.
+    ``payload`` is the archive that the controller made, with the plan in it. ``built_software`` is an archive of the
+    virtualenvs, which another host has built of the same inputs; without it, they are built here. The application's
+    lock has to be held. Raises AccountError and BuildError, and then nothing is left behind.
     """
     seconds: dict[str, float] = {}
     account = account_of(account_name)
@@ -56,12 +65,19 @@ def build(folder: AppFolder, release_id: str, account_name: str, payload: Path, 
             plan = Plan.read(temporary)
         lock = temporary / virtualenvs.LOCK
         if lock.exists():
-            with _timed(seconds, "dependencies"):
-                shared = virtualenvs.make_shared(folder.virtualenvs, lock, plan.python, tools, account.pw_gid)
-                (temporary / virtualenvs.DEPENDENCIES).symlink_to(os.path.relpath(shared, temporary))
+            shared = virtualenvs.shared_path(folder.virtualenvs, lock, plan.python)
+            (temporary / virtualenvs.DEPENDENCIES).symlink_to(os.path.relpath(shared, temporary))
         wheels = sbom.wheel_hashes(temporary)
-        with _timed(seconds, "application"):
-            virtualenvs.install(temporary, shared, plan, tools)
+        if built_software is not None:
+            with _timed(seconds, "software"):
+                software.unpack(built_software, temporary, shared, account.pw_gid)
+        else:
+            if shared is not None:
+                with _timed(seconds, "dependencies"):
+                    virtualenvs.make_shared(shared, lock, plan.python, tools, account.pw_gid)
+            with _timed(seconds, "application"):
+                virtualenvs.install(temporary, shared, plan, tools)
+        virtualenvs.forget_wheels(temporary)
         sbom.write(temporary, plan, wheels)
         layout.complete_etc(temporary)
         templates = layout.templates(temporary, plan)

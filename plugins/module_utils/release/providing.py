@@ -44,7 +44,8 @@ def serve_folders(account_name: str, folders: list[dict[str, str]], *, dry: bool
 def build(folder: AppFolder, params: dict[str, Any]) -> dict[str, float]:
     """Build the release from the payload, and note it; return the seconds of each step."""
     tools = Tools(uv=params["uv"], wheelhouse=params["wheelhouse"])
-    seconds = building.build(folder, params["release"], params["account"], Path(params["payload"]), tools)
+    payload, software = Path(params["payload"]), Path(params["software"]) if params["software"] else None
+    seconds = building.build(folder, params["release"], params["account"], payload, tools, software)
     result = (folder.describe(params["release"]) or {}).get("before_migration")
     history.append(folder, "built", params["release"], seconds=seconds, why=result)
     return seconds

@@ -68,16 +68,19 @@ class Tools:
         return ["--no-index", "--find-links", self.wheelhouse] if self.wheelhouse else []
 
 
-def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group: int) -> Path:
-    """Return the virtualenv of a lock, which is made in the folder ``virtualenvs`` unless it is there.
+def shared_path(virtualenvs: Path, lock: Path, python: str) -> Path:
+    """Return the path of the virtualenv of a lock in the folder ``virtualenvs``. Raises BuildError."""
+    return virtualenvs / hashlib.sha256(lock.read_bytes() + _abi(python).encode()).hexdigest()[: limits.KEY_DIGITS]
+
+
+def make_shared(target: Path, lock: Path, python: str, tools: Tools, group: int) -> None:
+    """Make the virtualenv of a lock at ``target`` unless it is there.
 
     ``group`` is the number of the group that may read it. Raises BuildError.
     """
-    key = hashlib.sha256(lock.read_bytes() + _abi(python).encode()).hexdigest()[: limits.KEY_DIGITS]
-    target = virtualenvs / key
     if target.is_dir():
-        return target
-    temporary = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=virtualenvs))
+        return
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         _make_empty(temporary, python, tools)
         tools.run(
@@ -92,7 +95,6 @@ def make_shared(virtualenvs: Path, lock: Path, python: str, tools: Tools, group:
         os.replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return target
 
 
 def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> None:
@@ -118,6 +120,13 @@ def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> Non
         _install_application(release, virtualenv, shared, plan, tools)
     if shared is not None:
         _copy_programs(shared, virtualenv)
+
+
+def forget_wheels(release: Path) -> None:
+    """Remove the wheels that are installed now."""
+    for wheel in release.glob("*.whl"):
+        wheel.unlink()
+    shutil.rmtree(release / "wheel", ignore_errors=True)
 
 
 def site_packages(virtualenv: Path) -> Path:
@@ -181,9 +190,6 @@ def _install_application(release: Path, virtualenv: Path, shared: Path | None, p
         tools.run(
             *(*_into(virtualenv, tools), "--no-deps", *no_cache, "--", *packages), step="installing the application"
         )
-    for wheel in release.glob("*.whl"):
-        wheel.unlink()
-    shutil.rmtree(release / "wheel", ignore_errors=True)
 
 
 def _into(virtualenv: Path, tools: Tools) -> tuple[str, ...]:
