@@ -37,6 +37,8 @@ NAME = "given.example.org"
 """The server_name of the record with a given certificate, given."""
 PACKAGE = "itsdangerous==2.2.0"
 """A package that no other record has, so that it is in no cache."""
+OFFLINE = "{{ {'UV_HTTP_RETRIES': '8'} | combine({'UV_OFFLINE': '1'} if inventory_hostname == 'api2' else {}) }}"
+"""Of uv_environment: the second API host reaches no index."""
 LOG = "test1-access"
 """The log of the VirtualHost that test1 and test2 share."""
 SECONDS = 180.0
@@ -198,15 +200,14 @@ def test_a_release_rolls(fleet: Fleet) -> None:
 
 def test_one_api_host_builds_the_software_of_a_release(fleet: Fleet) -> None:
     """The other one reaches no index. It needs one where each host builds for itself."""
-    offline = "{{ {'UV_HTTP_RETRIES': '8'} | combine({'UV_OFFLINE': '1'} if inventory_hostname == 'api2' else {}) }}"
     fleet.use_release(2, requirements=[PACKAGE])
     with fleet.load("software") as run, run.window("switch", "release 2 with a package"):
         succeeded, output = fleet.try_play(
-            "playbooks/deploy.yml", app=APP, uv_environment=offline, wsgi_app_share_software=False
+            "playbooks/deploy.yml", app=APP, uv_environment=OFFLINE, wsgi_app_share_software=False
         )
         assert not succeeded
         assert re.search(r"The run stopped at api2", output), output[-3000:]
-        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=offline)
+        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=OFFLINE)
     assert "gets the software that another API host has built" in output
     digests = "find -L venv/lib -type f ! -name '*.pyc' | sort | xargs sha256sum; cat resolved.txt"
     contents = [
@@ -553,6 +554,8 @@ systemctl daemon-reload
 systemctl enable --quiet --now grove-load-sweep.timer grove-load-mail.service
 """
 """A timer and an agent of the load app, as their units look."""
+FORGET = "apt-get remove --autoremove --yes gcc apache2-dev && rm -r /opt/grove/uv /opt/grove/httpd /srv/wsgi/load"
+"""Removes what is built once on a host, what builds it, and an app."""
 
 
 @pytest.mark.timeout(3600)  # three runs on hosts that may be busy
@@ -575,12 +578,16 @@ def test_a_host_leaves_the_fleet_and_joins_it(fleet: Fleet) -> None:
         assert not succeeded
         assert words in re.sub(r"\s+", " ", output), output[-3000:]
         assert fleet.states() == {"api1": {"UP"}, "api2": set()}
+    # A new host, which reaches no index and has no compiler.
+    leaving.run("bash", "-c", FORGET)
     with fleet.load("scale out") as run, run.window("switch", "api2 joins"):
-        output = fleet.play("playbooks/scale_out.yml", host="api2")
+        output = fleet.play("playbooks/scale_out.yml", host="api2", uv_environment=OFFLINE)
     assert re.search(r"api1 .*changed=0", output)
+    assert leaving.try_run("which", "gcc").returncode != 0
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
     assert leaving.run("systemctl", "is-enabled", "apache2").strip() == "enabled"
     assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
+    assert leaving.try_run("which", "gcc").returncode != 0
 
 
 def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:

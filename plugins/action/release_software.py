@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from typing import Any
 
-from ansible import constants
 from ansible.plugins.action import ActionBase
+from ansible_collections.grove.wsgi.plugins.plugin_utils.fetching import fetched
 
 MODULE = "grove.wsgi.release_software"
 
@@ -23,20 +21,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         super().run(tmp, variables)
         arguments = {key: self._task.args[key] for key in ("base", "apps")}
-        remote = "" if self._task.check_mode else self._make_tmp_path()
+        folder = self._make_tmp_path()
         try:
-            packed = self._execute_module(MODULE, module_args={**arguments, "into": remote}, task_vars=variables)
-            result: dict[str, Any] = {**packed, "archives": self._fetch(packed.get("archives") or {})}
-            return result
+            packed = self._execute_module(MODULE, module_args={**arguments, "into": folder}, task_vars=variables)
+            archives = packed.get("archives") or {}
+            return {**packed, "archives": {name: fetched(self._connection, path) for name, path in archives.items()}}
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-
-    def _fetch(self, archives: dict[str, str]) -> dict[str, str]:
-        """Return the paths of the fetched archives. Ansible removes the folder of its temporary files when it ends."""
-        fetched = {}
-        for name, path in archives.items():
-            handle, local = tempfile.mkstemp(prefix=f"{name}-", suffix=".tar.gz", dir=constants.DEFAULT_LOCAL_TMP)
-            os.close(handle)
-            self._connection.fetch_file(path, local)
-            fetched[name] = local
-        return fetched

@@ -42,7 +42,6 @@ archives:
   returned: always
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def pack(base: Path, apps: dict[str, dict[str, Any]], into: Path) -> dict[str, str]:
     """Pack the software of each application that this host has; return the path of each archive by application."""
-    owner = into.stat()
     archives = {}
     for name, inputs in sorted(apps.items()):
         folder = AppFolder(name, base / name)
@@ -68,8 +66,6 @@ def pack(base: Path, apps: dict[str, dict[str, Any]], into: Path) -> dict[str, s
         if release is not None:
             archive = into / f"{name}.tar.gz"
             software.pack(folder.release(release), archive)
-            # The account by which Ansible logs in fetches it.
-            os.chown(archive, owner.st_uid, owner.st_gid)
             archives[name] = str(archive)
     return archives
 

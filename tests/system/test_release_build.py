@@ -417,7 +417,7 @@ def archive_of(path: Path, *members: tuple[str, bytes, str]) -> Path:
 def test_an_archive_that_is_no_software(place: Place, members: list[tuple[str, bytes, str]]) -> None:
     archive = archive_of(place.base / "software.tar.gz", *members)
     order = place.order()
-    with pytest.raises(OperatorError, match="the archive of the software has"):
+    with pytest.raises(OperatorError, match="the software of another host"):
         place.build(order, built=archive)
     assert place.contents() == []
     assert not list(Path("/var/tmp").glob("outside"))
