@@ -78,6 +78,23 @@ def test_an_error_is_503_when_the_database_is_away(nowhere: away.Database) -> No
         assert answer.headers["Content-Length"] == str(len(answer.body))
 
 
+def test_an_error_is_503_when_keystone_is_away(nowhere: away.Database) -> None:
+    """Changes are accepted again at once: no agent reports to keystone."""
+    with listening() as database:
+        needed = away.Servers(databases=(database,), keystone=(away.Server(nowhere.host, nowhere.port),))
+        watch = away.Watch(broker=(), ready=True)
+        watch._known.set()
+        statuses = iter(["500 Internal Server Error", "202 Accepted"])
+        guarded = away.guard(lambda environ, start: application(next(statuses))(environ, start), needed, watch)
+        answer = Answer(guarded, "POST")
+        assert answer.status.startswith("503")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert json.loads(answer.body)["error"]["message"] == "keystone is away"
+        assert Answer(guarded, "POST").status == "202 Accepted"
+        there = away.Servers(keystone=(away.Server(database.host, database.port),))
+        assert Answer(away.guard(application("500 Internal Server Error"), there, None)).status.startswith("500")
+
+
 def test_an_error_stays_what_it_is_when_the_database_is_there() -> None:
     with listening() as database:
         needed = away.Servers(databases=(database,))
@@ -171,11 +188,14 @@ def test_the_servers_of_a_configuration_file(tmp_path: Path) -> None:
         "[DEFAULT]\ntransport_url = rabbit://u:p@mq/nova\n[api_database]\n"
         "connection = mysql+pymysql://u:p@[2001:db8::2]:3307/nova_api?charset=utf8mb4\n"
         "[database]\nconnection = postgresql+psycopg2://u%40x:p@db/nova?client_encoding=utf8\n"
+        "[keystone_authtoken]\nauth_url = http://id:5000/v3\n[neutron]\nauth_url = https://[2001:db8::3]/identity\n"
+        "[cinder]\nauth_url = http://id:5000\n[glance]\nauth_url = http://id/identity\n[empty]\nauth_url =\n"
         "[other]\nurl = http://u:p@web/\nconnection = sqlite:////x\nsocket = mysql://u@localhost/x?unix_socket=/run/s\n"
     )
     read = away.Servers.read(str(file))
     assert read.databases == (away.Database("2001:db8::2", 3307), away.Database("db", 5432, "u@x", "nova"))
     assert [(node.host, node.vhost, node.tls) for node in read.broker] == [("mq", "nova", None)]
+    assert read.keystone == (away.Server("id", 5000), away.Server("2001:db8::3", 443), away.Server("id", 80))
     file.write_text(file.read_text() + "[oslo_messaging_rabbit]\nssl = True\nssl_ca_file = /ca.pem\n")
     [node] = away.Servers.read(str(file)).broker
     assert node.tls == {"ca_certs": "/ca.pem", "cert_reqs": ssl.CERT_REQUIRED}

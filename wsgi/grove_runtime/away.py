@@ -5,7 +5,9 @@ the broker while it holds the thread. Clients see a server that is being built f
 something are refused before they reach the application, until the broker is there and agents take its messages.
 
 Without the database, the application answers 500. That answer becomes 503 if the database does not accept connections.
-PostgreSQL refuses them with an error while it starts, recovers and stops; such a database counts as away, too.
+PostgreSQL refuses them with an error while it starts, recovers and stops; such a database counts as away, too. The same
+holds for keystone. While a host stops, its Apache accepts no connections any more and lets requests end, and one of
+them may have to ask another service of the same Apache.
 """
 
 from __future__ import annotations
@@ -76,21 +78,33 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Database:
-    """A database server: where it listens. PostgreSQL also needs the account and the name of the database."""
+class Server:
+    """A server: where it listens."""
 
     host: str
     port: int
-    account: str = ""
-    name: str = ""
 
     def is_away(self) -> bool:
         """Return whether it accepts no connection."""
         try:
             with socket.create_connection((self.host, self.port), timeout=CONNECT_SECONDS) as connection:
-                return bool(self.account) and _refuses(connection, self.account, self.name)
+                return self._refuses(connection)
         except OSError:
             return True
+
+    def _refuses(self, connection: socket.socket) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Database(Server):
+    """A database server. PostgreSQL also needs the account and the name of the database."""
+
+    account: str = ""
+    name: str = ""
+
+    def _refuses(self, connection: socket.socket) -> bool:
+        return bool(self.account) and _refuses(connection, self.account, self.name)
 
 
 def _refuses(connection: socket.socket, account: str, name: str) -> bool:
@@ -107,10 +121,11 @@ def _refuses(connection: socket.socket, account: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of an application: its databases, and the nodes of its broker."""
+    """The servers of an application: its databases, the nodes of its broker, and keystone."""
 
     databases: tuple[Database, ...] = ()
     broker: tuple[Node, ...] = ()
+    keystone: tuple[Server, ...] = ()
 
     @classmethod
     def read(cls, path: str) -> Servers:
@@ -123,11 +138,18 @@ class Servers:
                 broker = nodes(url, _tls(path))
             elif scheme in DATABASE_PORTS and (host := urlsplit(url).hostname) and "unix_socket=" not in url:
                 databases.append(_database(scheme, host, url))
-        return cls(tuple(dict.fromkeys(databases)), tuple(broker))
+        keystone = [_keystone(url) for url in servers.keystone_urls(path)]
+        return cls(tuple(dict.fromkeys(databases)), tuple(broker), tuple(dict.fromkeys(keystone)))
 
     def missing_database(self) -> str:
         """Return the address of the first database that accepts no connection; empty if all do."""
         return next((f"{one.host}:{one.port}" for one in self.databases if one.is_away()), "")
+
+    def missing_server(self) -> str:
+        """Return what is away of the databases and keystone, with its address; empty if nothing is."""
+        if database := self.missing_database():
+            return f"the database at {database}"
+        return next((f"keystone at {one.host}:{one.port}" for one in self.keystone if one.is_away()), "")
 
     def wait_for_databases(self, seconds: float = LOAD_SECONDS) -> None:
         """Return when all databases accept connections, or after ``seconds``."""
@@ -139,6 +161,11 @@ class Servers:
 def _database(scheme: str, host: str, url: str) -> Database:
     parts = urlsplit(url)
     return _server(scheme, host, parts.port, unquote(parts.username or ""), unquote(parts.path.strip("/")))
+
+
+def _keystone(url: str) -> Server:
+    parts = urlsplit(url)
+    return Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def database_of(scheme: str, options: Mapping[str, Any]) -> Database | None:
@@ -287,7 +314,8 @@ def guard(application: WSGIApplication, needed: Servers, watch: Watch | None) ->
 
     ``watch`` follows the broker; None for an application without one.
     """
-    return Guard(application, needed, watch) if needed.databases or watch is not None else application
+    asked = needed.databases or needed.keystone or watch is not None
+    return Guard(application, needed, watch) if asked else application
 
 
 class Guard:
@@ -307,7 +335,7 @@ class Guard:
                 return refuse(start_response, "no changes are accepted now: the message broker or the agents are away")
             if time.monotonic() < self._database_away + REPORT_SECONDS:
                 return refuse(start_response, "no changes are accepted now: the database was away a moment ago")
-        if not self._needed.databases:
+        if not self._needed.databases and not self._needed.keystone:
             return self._application(environ, start_response)
         return self._unless_away(environ, start_response)
 
@@ -319,7 +347,7 @@ class Guard:
             nonlocal away
             statuses.append(status)
             # Only now: a database counts connections that say nothing as failed ones.
-            away = self._missing_database() if status.startswith("500") else ""
+            away = self._missing_server() if status.startswith("500") else ""
             if away:
                 return lambda data: None
             if status.startswith("503") and not any(name.lower() == "retry-after" for name, _ in headers):
@@ -327,12 +355,13 @@ class Guard:
             return start_response(status, headers, exc_info)
 
         def other() -> list[bytes] | None:
-            return refuse(start_response, "the database is away") if away else None
+            # The log has the address. Clients need not know it.
+            return refuse(start_response, f"{away.partition(' at ')[0]} is away") if away else None
 
         try:
             answer = self._application(environ, start)
         except Exception:
-            if not statuses and (away := self._missing_database()):
+            if not statuses and (away := self._missing_server()):
                 return other() or []
             raise
         if not statuses:
@@ -341,10 +370,11 @@ class Guard:
             _close(answer)
         return other() or answer
 
-    def _missing_database(self) -> str:
-        missing = self._needed.missing_database()
+    def _missing_server(self) -> str:
+        missing = self._needed.missing_server()
         if missing:
-            _log.warning("the answer is 503, because the database at %s is away", missing)
+            _log.warning("the answer is 503, because %s is away", missing)
+        if missing.startswith("the database"):
             self._database_away = time.monotonic()
         return missing
 

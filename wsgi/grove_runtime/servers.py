@@ -35,6 +35,15 @@ def servers(path: str) -> Iterator[tuple[str, str]]:
                 yield f"{section}.{option}", value
 
 
+def keystone_urls(path: str) -> Iterator[str]:
+    """Yield the URLs of keystone in the file at ``path``, by which a service asks other ones. Raises as ``servers``."""
+    parser = _parser(path)
+    for section in parser.sections():
+        for option, value in parser.items(section):
+            if option == "auth_url" and urlsplit(value).hostname:
+                yield value
+
+
 def options(path: str, section: str) -> dict[str, str]:
     """Return the options of a section of the file at ``path``; empty without the section. Raises as ``servers``."""
     parser = _parser(path)
