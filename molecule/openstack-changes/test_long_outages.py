@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(1200)
 # Seconds until an interrupted build is ERROR: nova_build_timeout, and until nova-compute looks again at its builds.
 INTERRUPTED = 720
 INTERRUPTED_BUILDS = Path(__file__).with_name("interrupted_builds.py")
+STOP = "kill -WINCH $(cat /run/apache2/apache2.pid); while systemctl is-active --quiet apache2; do sleep 0.2; done"
 RABBITMQCTL = ("rabbitmqctl", "--quiet", "-p", "nova-durable")
 
 
@@ -79,8 +80,24 @@ def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, 
     # No connection is accepted while the host is down.
     outages.check_ends(control, result)
     assert result["without_retry_after"] == [], result
-    assert {line["status"] for line in result["other"]} <= {0}, result
+    assert {line["status"] for line in result["other"]} <= {0}, result["other"]
     assert result["server"]["acknowledged"]["ACTIVE"] > 5, result
+
+
+def test_no_request_that_ends_while_apache_stops_is_answered_with_500(control: Host, admin: Cloud) -> None:
+    """As while a host stops. nova has then to ask keystone, glance and neutron, and the same Apache accepts nothing."""
+    clients = outages.clients(admin, "stop", 4)
+    for _ in range(3):
+        with clients.creating():
+            time.sleep(8)
+            # The unit may refuse to be stopped by hand.
+            control.run("bash", "-c", STOP)
+            control.run("systemctl", "start", "apache2")
+    result = clients.result(INTERRUPTED)
+    outages.check_ends(control, result)
+    assert {line["status"] for line in result["other"]} <= {0}, result["other"]
+    assert result["without_retry_after"] == [], result
+    assert result["server"]["answers"].get("503", 0) > 0, result
 
 
 @pytest.mark.parametrize("unit", ["rabbitmq-server", "database"])

@@ -3,7 +3,8 @@
 Usage: outage_clients.py create JOURNAL STOP SETTINGS
        outage_clients.py result JOURNAL SECONDS SETTINGS
 
-SETTINGS is JSON: ``token``, ``flavor``, ``image``, ``network``, ``compute`` and ``volume`` (URLs). ``create`` goes on
+SETTINGS is JSON: ``token``, ``flavor``, ``image``, ``network``, ``compute`` and ``volume`` (URLs), and ``clients``, the
+number of clients that create servers, and that of clients that create volumes. ``create`` goes on
 until the file STOP exists; the host may stop at any time. ``result`` waits at most SECONDS until nothing is being
 built, and prints JSON: what was acknowledged and what exists. It names servers and volumes that are lost or stuck, and
 shows why servers failed.
@@ -11,6 +12,7 @@ shows why servers failed.
 
 import collections
 import http.client
+import itertools
 import json
 import os
 import sys
@@ -20,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 verb, journal, argument, text = sys.argv[1:]
-settings: dict[str, str] = json.loads(text)
+settings: dict[str, Any] = json.loads(text)
 # Seconds between two requests of one kind.
 PAUSE = {"server": 1.0, "volume": 0.5}
 READY = {"server": "ACTIVE", "volume": "available"}
@@ -50,12 +52,12 @@ def ask(method: str, url: str, body: Any = None) -> tuple[int, dict[str, str], A
         connection.close()
 
 
-def create(kind: str) -> None:
+def create(kind: str, client: int) -> None:
     """Create one after the other, and write each answer to the disk before the next request."""
     number = 0
     while not os.path.exists(argument):
         number += 1
-        name = f"outage-{os.getpid()}-{number}"
+        name = f"outage-{os.getpid()}-{client}-{number}"
         body: dict[str, Any] = {"name": name, "size": 1}
         if kind == "server":
             body = {"name": name, "flavorRef": settings["flavor"], "imageRef": settings["image"]}
@@ -118,7 +120,9 @@ def result() -> dict[str, Any]:
 
 
 if verb == "create":
-    threads = [threading.Thread(target=create, args=(kind,)) for kind in URLS]
+    threads = [
+        threading.Thread(target=create, args=pair) for pair in itertools.product(URLS, range(settings["clients"]))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -28,7 +28,7 @@ class Clients:
     """Clients on the host that create servers and volumes. ``journal`` is their file on the host."""
 
     host: Host
-    settings: dict[str, str]
+    settings: dict[str, Any]
     journal: str
 
     @contextlib.contextmanager
@@ -59,8 +59,8 @@ class Clients:
         return [verb, self.journal, argument, json.dumps(self.settings)]
 
 
-def clients(admin: Cloud, name: str) -> Clients:
-    """Return clients with a journal of their own. What they need is made where it does not exist."""
+def clients(admin: Cloud, name: str, number: int = 1) -> Clients:
+    """Return clients with a journal of their own, ``number`` of each kind. What they need is made if missing."""
     if "outage" not in {one["Name"] for one in admin.show("openstack flavor list --all")}:
         admin.run("openstack flavor create --ram 64 --disk 1 --vcpus 1 outage")
         admin.run("sh -c 'head -c 65536 /dev/urandom >/run/outage.raw'")
@@ -78,6 +78,7 @@ def clients(admin: Cloud, name: str) -> Clients:
             "network": admin.show("openstack network show outage")["id"],
             "compute": "http://127.0.0.1:8774/v2.1",
             "volume": "http://127.0.0.1:8776/v3",
+            "clients": number,
         },
         f"/var/tmp/outage-{name}.jsonl",
     )
