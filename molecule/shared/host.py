@@ -23,10 +23,13 @@ MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
 
 
-def create(name: str, release: str, *, systemd: bool = True, mounts: bool = False, owner: str = "") -> str:
+def create(
+    name: str, release: str, *, systemd: bool = True, mounts: bool = False, network: bool = False, owner: str = ""
+) -> str:
     """Start a fresh host, wait until it has booted, and return its address. An older host of that name is removed.
 
     mounts: the host may mount, as a machine may, so that systemd gives units their own view of the files.
+    network: the host may change its addresses, and send packets of any kind.
     owner: the clone that the host belongs to; when that folder no longer exists, a later call may remove the host.
     Raises HostError.
     """
@@ -51,6 +54,7 @@ def create(name: str, release: str, *, systemd: bool = True, mounts: bool = Fals
         *(("--sysctl=net.ipv4.tcp_migrate_req=1",) if MIGRATE.exists() else ()),
         # SYS_PTRACE: root enters the view of a unit.
         *(("--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--security-opt=unmask=ALL") if mounts else ()),
+        *(("--cap-add=NET_ADMIN", "--cap-add=NET_RAW") if network else ()),
         *(("--systemd=always", source) if systemd else ("--systemd=false", source, *PLAIN_INIT)),
     )
     machine.note_pid_file(name)
@@ -146,6 +150,7 @@ def main() -> None:
     flag = argparse.BooleanOptionalAction
     create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
     create_options.add_argument("--mounts", action=flag, default=False, help="let the host mount, as a machine may")
+    create_options.add_argument("--network", action=flag, default=False, help="let the host change its addresses")
     create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
     restarted = verbs.add_parser("restart", help="shut a host down, start it and print its address")
     restarted.add_argument("name")
@@ -158,7 +163,7 @@ def main() -> None:
     try:
         match options.verb:
             case "create":
-                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "owner")}
+                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "network", "owner")}
                 print(create(options.name, options.release, **chosen))
             case "restart":
                 print(restart(options.name, wait=not options.no_wait))

@@ -185,6 +185,16 @@ ELSEWHERE = {
     "./grove site -i inventory/cluster": ("molecule/cluster-short/molecule.yml", "inventory/cluster"),
     "curl -s 'http://127.0.0.1:9119/;csv'": ("molecule/cluster-short/test_cluster.py", "http://127.0.0.1:9119/;csv"),
     "journalctl -u haproxy": ("plugins/module_utils/load_balancer/configuration.py", "--unit=haproxy"),
+    "ip -brief address show to 192.0.2.10": (
+        "molecule/cluster-short/test_shared_address.py",
+        '"address", "show", "to"',
+    ),
+    "systemctl stop keepalived": ("molecule/cluster-short/test_shared_address.py", '"stop", "keepalived"'),
+    "journalctl -u keepalived": ("molecule/cluster-short/test_shared_address.py", "--unit=keepalived"),
+    "systemctl disable --now keepalived haproxy": (
+        "molecule/cluster-short/test_shared_address.py",
+        '"disable", "--now", "keepalived", "haproxy"',
+    ),
     "./grove scale_out -e host=NAME": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_out.yml"),
     "./grove scale_in -e host=NAME": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_in.yml"),
     "./grove update_hosts": ("molecule/cluster-short/test_cluster.py", "playbooks/update_hosts.yml"),

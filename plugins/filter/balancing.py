@@ -24,6 +24,9 @@ STATUS = "__add_status"
 SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
 """The facts where a run of the role wsgi_app has gone as far as the switch, and where update_hosts has updated it."""
 
+HELD = "__load_balancer_held"
+"""What the role registers of the module load_balancer_address."""
+
 
 def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
     """Return the addresses by which the hosts of a fleet reach ``hosts``."""
@@ -46,14 +49,47 @@ def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[st
 
 
 def certificates_of_load_balancer(
-    plan: Mapping[str, Any], host: str, hostvars: Mapping[str, Any], listen: str
+    plan: Mapping[str, Any], host: str, hostvars: Mapping[str, Any], listen: str, shared: str = ""
 ) -> list[dict[str, Any]]:
     """Return the private certificates of the load balancer ``host``, for the role wsgi_app to make.
 
-    listen: the address on which clients reach the load balancer, or one that stands for every address.
+    listen: the address on which clients reach the load balancer, or one that stands for every address. shared: the
+    address that it shares with other load balancers; empty where there is none.
     """
-    own = [] if listen in balancing.EVERY_ADDRESS or listen == "::" else [listen]
-    return balancing.private_certificates(plan, host, list(dict.fromkeys([*own, *host_addresses([host], hostvars)])))
+    listening = [] if listen in balancing.EVERY_ADDRESS or listen == "::" else [listen]
+    addresses = [*listening, *filter(None, [shared]), *host_addresses([host], hostvars)]
+    return balancing.private_certificates(plan, host, list(dict.fromkeys(addresses)))
+
+
+def sharing_of_load_balancer(host: str, balancers: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what keepalived on the load balancer ``host`` needs, as ``balancing.sharing`` does."""
+    try:
+        return balancing.sharing(host, list(balancers), hostvars)
+    except balancing.AddressError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def holders(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of ``hosts`` that had the shared address when the run has asked them last."""
+    return [host for host in hosts if (hostvars[host].get(HELD) or {}).get("holds")]
+
+
+def backups_first(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return load balancers with those that have the shared address last."""
+    names = list(hosts)
+    last = holders(names, hostvars)
+    return [*(host for host in names if host not in last), *last]
+
+
+def relief(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return why each load balancer could not take the shared address; empty for one that could.
+
+    results: of the module ``load_balancer_address`` on each of them.
+    """
+    return {
+        one["item"]: "" if one.get("well") else str(one.get("unwell") or one.get("msg") or "it does not answer")
+        for one in results
+    }
 
 
 def certificate_paths(certificates: Iterable[Mapping[str, Any]], folder: str) -> dict[str, str]:
@@ -177,6 +213,11 @@ class FilterModule:
             "given_files": given_files,
             "certificates_of_load_balancer": certificates_of_load_balancer,
             "files_of_load_balancer": files_of_load_balancer,
+            "router_id": balancing.router_id,
+            "sharing_of_load_balancer": sharing_of_load_balancer,
+            "holders": holders,
+            "backups_first": backups_first,
+            "relief": relief,
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
             "other_releases": other_releases,

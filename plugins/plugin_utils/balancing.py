@@ -19,6 +19,14 @@ BALANCERS, API_HOSTS = "load_balancers", "wsgi"
 """The groups of the inventory."""
 ADDRESS = "load_balancer_host_address"
 """The variable with a host's address; without it, the host's ``ansible_host`` counts."""
+SHARED = "load_balancer_address"
+"""The variable with the address that load balancers share, on which clients reach them."""
+LISTEN, ROUTER = "load_balancer_listen", "load_balancer_router_id"
+"""The variables with the address of HAProxy, and with the virtual router's number."""
+ROUTERS = 255
+"""Numbers that VRRP has for virtual routers, from 1."""
+FIRST_PRIORITY = 200
+"""In VRRP, of the group's first load balancer. Each one has one less than the one before it."""
 EVERY_ADDRESS = ("*", "0.0.0.0", "[::]")
 LEAST_BUFFER = 32_768
 """Bytes that HAProxy keeps of a request and of an answer. A request's head has to fit in one buffer, without the 1 KiB
@@ -68,11 +76,6 @@ def group_problems(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, M
         for host in balancers
         if host in api_hosts
     ]
-    if len(balancers) > 1:
-        problems.append(
-            f"group {BALANCERS}: found {', '.join(balancers)}; clients need one address that moves between load"
-            " balancers, and Grove does not set up one yet; name one load balancer"
-        )
     addresses: dict[str, str] = {}
     for host in dict.fromkeys([*balancers, *api_hosts]):
         if not SERVER_NAME.fullmatch(host):
@@ -89,6 +92,104 @@ def group_problems(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, M
                 f"hosts {addresses[address]} and {host}: both have the address {address}; each needs its own"
             )
         addresses.setdefault(address, host)
+    return problems + _shared_problems(balancers, addresses, hostvars)
+
+
+def router_id(address: str) -> int:
+    """Return the number of the virtual router with an address, so that two addresses of a network have two numbers.
+
+    An address that is none has the number 1.
+    """
+    try:
+        return int(ipaddress.ip_address(address.strip("[]"))) % ROUTERS + 1
+    except ValueError:
+        return 1
+
+
+def sharing(host: str, balancers: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what keepalived on ``host`` needs: ``address``, ``own``, ``peers`` and ``priority``.
+
+    ``address`` is empty where the load balancers share none. Raises AddressError where a load balancer has no address.
+    """
+    address = _shared(hostvars[host])
+    own = host_address(host, hostvars[host])
+    peers = [host_address(other, hostvars[other]) for other in balancers if other != host]
+    return {
+        "address": address,
+        "own": own,
+        # keepalived speaks multicast without a peer, and gives the address away when that changes. Adverts to the
+        # shared address do not leave the host that has it.
+        "peers": peers or [address],
+        "priority": max(FIRST_PRIORITY - list(balancers).index(host), 1),
+    }
+
+
+def _shared(variables: Mapping[str, Any]) -> str:
+    """Return the shared address as it stands in configurations; as it was written where it is no address."""
+    text = str(variables.get(SHARED) or "").strip("[]")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return text
+
+
+def _shared_problems(
+    balancers: Sequence[str], owners: Mapping[str, str], hostvars: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return what is wrong with the shared address. owners: the hosts of the fleet, by their own addresses."""
+    shared = {host: _shared(hostvars[host]) for host in balancers}
+    if not any(shared.values()):
+        return (
+            [
+                f"group {BALANCERS}: found {', '.join(balancers)}; clients need one address that moves between load"
+                f" balancers; set {SHARED} for the group, such as {SHARED}: 192.0.2.9, or name one load balancer"
+            ]
+            if len(balancers) > 1
+            else []
+        )
+    first = balancers[0]
+    for name, values in ((SHARED, shared), (ROUTER, {host: hostvars[host].get(ROUTER) for host in balancers})):
+        for host, value in values.items():
+            if value != values[first]:
+                return [
+                    f"variable {name}: found {values[first] or 'nothing'} on {first} and {value or 'nothing'} on"
+                    f" {host}; load balancers share one, so write it once for the group"
+                ]
+    text = shared[first]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        address = None
+    if (
+        address is None
+        or address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or address.is_link_local
+    ):
+        return [
+            f"variable {SHARED}: found {text}; it has to be an address of the load balancers' network that no machine"
+            f" has, such as {SHARED}: 192.0.2.9"
+        ]
+    if text in owners:
+        return [
+            f"variable {SHARED}: found {text}, which is the own address of {owners[text]}; it has to be one that no"
+            " machine has, since keepalived moves it"
+        ]
+    problems = [
+        f"variable {SHARED}: found {text}, and {host} has the address {own}; VRRP needs addresses of one version of IP,"
+        f" so set {ADDRESS} for {host}, or choose another shared address"
+        for own, host in owners.items()
+        if host in balancers and ipaddress.ip_address(own).version != address.version
+    ]
+    every = ("::", "[::]") if address.version == 6 else ("*", "0.0.0.0", "::")
+    for host in balancers:
+        listen = str(hostvars[host].get(LISTEN) or "*")
+        if listen not in every and listen.strip("[]") != text:
+            problems.append(
+                f"variable {LISTEN}: found {listen} on {host}, where clients of {text} get no answer; it has to be"
+                f" {' or '.join([*every, text])}"
+            )
     return problems
 
 

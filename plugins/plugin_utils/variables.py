@@ -90,6 +90,7 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "message_bus_absent_users": vhost,
     "cache_listen": listening,
     "load_balancer_host_address": empty_or(syntax.address),
+    "load_balancer_address": empty_or(syntax.address),
     "load_balancer_listen": either(matching(re.compile(r"\*"), "it has to be *"), syntax.address),
     "load_balancer_statistics": matching(
         re.compile(r"([0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}"), "it has to be an address and a port such as 127.0.0.1:9119"

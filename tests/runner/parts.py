@@ -11,7 +11,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 """Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
-    "cluster-short": "a fleet of three hosts under load, which takes a quarter of an hour",
+    "cluster-short": "a fleet of four hosts under load, which takes half an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for half an hour, for a machine that does nothing else",
@@ -65,7 +65,7 @@ COSTS = {
     "hostile-short": Cost(200, 2, alone=True),
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
-    "cluster-short": Cost(960, 2),
+    "cluster-short": Cost(1800, 2.5),
     "switch": Cost(1800, 2, alone=True),
     "handover": Cost(3000, 2, alone=True),
 }

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -82,8 +83,14 @@ def files_of(plan: dict[str, Any], authority: Authority) -> list[configuration.F
     return [configuration.File(one["name"], one["text"]) for one in written]
 
 
-def template_text(plan: dict[str, Any], statistics: int) -> str:
-    """Return the role's configuration, which listens on the loopback address."""
+ALONE = {"address": "", "own": "127.0.0.1"}
+"""A load balancer that shares no address."""
+
+
+def template_text(
+    plan: dict[str, Any], statistics: int, shared: dict[str, str] = ALONE, listen: str = "127.0.0.1"
+) -> str:
+    """Return the role's configuration, which listens on the loopback address unless ``listen`` is another one."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
@@ -91,7 +98,8 @@ def template_text(plan: dict[str, Any], statistics: int) -> str:
     return environment.get_template("haproxy.cfg.j2").render(
         ansible_managed="managed",
         plan=plan,
-        load_balancer_listen="127.0.0.1",
+        shared=shared,
+        load_balancer_listen=listen,
         load_balancer_statistics=f"127.0.0.1:{statistics}",
         load_balancer_max_connections=200,
     )
@@ -144,6 +152,43 @@ def test_haproxy_reads_the_configuration_of(records: list[dict[str, Any]], tmp_p
     done = subprocess.run([HAPROXY, "-c", "-f", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr, done.stderr
+
+
+def test_an_address_that_load_balancers_share(tmp_path: Path) -> None:
+    """A backup listens on it without having it. Requests go out from the own address."""
+    own = plan({"name": "shop", "listen": 8080}, addresses={"api1": "192.0.2.21", "api2": "2001:db8::2"})
+    for shared, listen, bound, sources in (
+        (ALONE, "*", "bind :8080", []),
+        (
+            {"address": "192.0.2.9", "own": "192.0.2.10"},
+            "192.0.2.9",
+            "bind 192.0.2.9:8080 transparent",
+            ["192.0.2.21:8080 source 192.0.2.10"],
+        ),
+        ({"address": "2001:db8::9", "own": "2001:db8::1"}, "2001:db8::9", "bind 2001:db8::9:8080 transparent", None),
+        (
+            {"address": "2001:db8::9", "own": "2001:db8::1"},
+            "::",
+            "bind :::8080 v4v6",
+            ["[2001:db8::2]:8080 source [2001:db8::1]"],
+        ),
+    ):
+        text = template_text(own, 9119, shared, listen)
+        assert f"    {bound}\n" in text
+        assert sources is None or re.findall(r"server \S+ (\S+ source .*)", text) == sources
+        path = tmp_path / "haproxy.cfg"
+        path.write_text(text)
+        done = subprocess.run([HAPROXY, "-c", "-f", path], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def answers_keepalived(folder: Path) -> bool:
+    """Return what keepalived learns from the program that asks HAProxy."""
+    program = REPOSITORY / "roles/load_balancer/files/haproxy_answers.py"
+    command = ["/usr/bin/python3", "-I", "-S", str(program), f"{folder}/admin.sock"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "")
+    return done.returncode == 0
 
 
 @dataclass
@@ -445,6 +490,31 @@ def test_a_reload_leaves_the_former_process_its_connections(fleet: Fleet) -> Non
         fleet.process.send_signal(signal.SIGUSR2)
         wait_for(lambda: fleet.haproxy.failed_reloads() == 1, "HAProxy runs with a port that it cannot have")
     assert fleet.names() == {"api1", "api2"}
+
+
+def test_keepalived_moves_the_address_when_haproxy_does_not_answer(fleet: Fleet) -> None:
+    """Neither a reload nor clients that take all connections do that. A process that stands still does."""
+    clients = [socket.create_connection(("127.0.0.1", fleet.port), SECONDS) for _ in range(220)]
+    wait_for(lambda: int(fleet.haproxy.info()["CurrConns"]) >= 200, "HAProxy accepts more than its limit")
+    assert answers_keepalived(fleet.folder)
+    for client in clients:
+        client.close()
+    before = fleet.haproxy.info()["Pid"]
+    fleet.process.send_signal(signal.SIGUSR2)
+    end = time.monotonic() + SECONDS
+    reloaded = False
+    while not reloaded:
+        assert time.monotonic() < end, "HAProxy does not reload"
+        assert answers_keepalived(fleet.folder), "HAProxy does not answer while it reloads"
+        reloaded = fleet.description() == "grove" and fleet.haproxy.info()["Pid"] != before
+    worker = int(fleet.haproxy.info()["Pid"])
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        assert not answers_keepalived(fleet.folder)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert answers_keepalived(fleet.folder)
+    assert not answers_keepalived(fleet.folder / "none")
 
 
 def serial(connection: http.client.HTTPConnection) -> str:

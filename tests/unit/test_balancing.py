@@ -60,7 +60,7 @@ def test_a_fleet_without_faults_has_no_problem() -> None:
         (
             {"load_balancers": ["lb1", "lb2"]},
             {"lb2": {"ansible_host": "192.0.2.11"}},
-            ["lb1, lb2", "one load balancer"],
+            ["lb1, lb2", "one load balancer", "load_balancer_address: 192.0.2.9"],
         ),
         ({}, {"api1": {"ansible_host": "api1.example.org"}}, ["host api1", "api1.example.org", balancing.ADDRESS]),
         ({}, {"api1": {}}, ["host api1", balancing.ADDRESS]),
@@ -83,6 +83,115 @@ def test_the_variable_goes_before_the_name_of_a_host() -> None:
     assert filters.host_addresses(["lb1"], HOSTS) == ["192.0.2.10"]
     with pytest.raises(AnsibleFilterError, match="host web"):
         filters.host_addresses(["web"], {"web": {}})
+
+
+PAIR = ["lb1", "lb2"]
+
+
+def pair(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return the problems of two load balancers with these variables."""
+    hosts = {**HOSTS, "lb1": {**HOSTS["lb1"], **first}, "lb2": {"ansible_host": "192.0.2.11", **second}}
+    return balancing.group_problems({**GROUPS, "load_balancers": PAIR}, hosts)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"load_balancer_listen": "0.0.0.0"},
+        {"load_balancer_listen": "192.0.2.9"},
+        {"load_balancer_listen": "::", "load_balancer_router_id": 7},
+    ],
+)
+def test_load_balancers_share_an_address(variables: dict[str, Any]) -> None:
+    both = {"load_balancer_address": "192.0.2.9", **variables}
+    assert pair(both, both) == []
+    assert balancing.group_problems(GROUPS, {**HOSTS, "lb1": {**HOSTS["lb1"], **both}}) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({balancing.SHARED: "192.0.2.9"}, {}, ["found 192.0.2.9 on lb1 and nothing on lb2"]),
+        ({}, {balancing.SHARED: "192.0.2.9"}, ["found nothing on lb1 and 192.0.2.9 on lb2"]),
+        (
+            {balancing.SHARED: "192.0.2.9", balancing.ROUTER: 7},
+            {balancing.SHARED: "192.0.2.9", balancing.ROUTER: 8},
+            ["load_balancer_router_id", "7 on lb1 and 8 on lb2"],
+        ),
+        ({balancing.SHARED: "lb"}, None, ["load_balancer_address: found lb;", "no machine has"]),
+        ({balancing.SHARED: "127.0.0.9"}, None, ["found 127.0.0.9"]),
+        ({balancing.SHARED: "224.0.0.18"}, None, ["found 224.0.0.18"]),
+        ({balancing.SHARED: "192.0.2.21"}, None, ["found 192.0.2.21", "the own address of api1"]),
+        ({balancing.SHARED: "192.0.2.11"}, None, ["found 192.0.2.11", "the own address of lb2"]),
+    ],
+)
+def test_an_address_that_load_balancers_cannot_share(
+    first: dict[str, Any], second: dict[str, Any] | None, words: list[str]
+) -> None:
+    (problem,) = pair(first, first if second is None else second)
+    assert all(word in problem for word in words), problem
+
+
+def test_haproxy_has_to_listen_on_the_shared_address() -> None:
+    own = {balancing.SHARED: "192.0.2.9", "load_balancer_listen": "192.0.2.10"}
+    problems = pair(own, {**own, "load_balancer_listen": "*"})
+    (problem,) = problems
+    assert "load_balancer_listen: found 192.0.2.10 on lb1" in problem
+    assert "or 192.0.2.9" in problem
+
+
+def test_the_shared_address_and_the_own_ones_are_of_one_version() -> None:
+    own = {balancing.SHARED: "[2001:db8::9]"}
+    problems = pair(own, own)
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "variable load_balancer_address: found 2001:db8::9, and lb1 has the address 192.0.2.10",
+        "variable load_balancer_address: found 2001:db8::9, and lb2 has the address 192.0.2.11",
+        # HAProxy's * is every address of IPv4.
+        "variable load_balancer_listen: found * on lb1, where clients of 2001:db8::9 get no answer",
+        "variable load_balancer_listen: found * on lb2, where clients of 2001:db8::9 get no answer",
+    ]
+    own = {**own, balancing.LISTEN: "::"}
+    assert pair({**own, balancing.ADDRESS: "2001:db8::1"}, {**own, balancing.ADDRESS: "2001:db8::3"}) == []
+
+
+def test_keepalived_knows_the_other_load_balancers() -> None:
+    hosts = {
+        "lb1": {"ansible_host": "192.0.2.10", balancing.SHARED: "192.0.2.9"},
+        "lb2": {"ansible_host": "192.0.2.11", balancing.SHARED: "192.0.2.9"},
+    }
+    assert filters.sharing_of_load_balancer("lb2", PAIR, hosts) == {
+        "address": "192.0.2.9",
+        "own": "192.0.2.11",
+        "peers": ["192.0.2.10"],
+        "priority": balancing.FIRST_PRIORITY - 1,
+    }
+    assert balancing.sharing("lb1", ["lb1"], hosts)["peers"] == ["192.0.2.9"], "keepalived would speak multicast"
+    assert balancing.sharing("lb1", ["lb1"], HOSTS)["address"] == ""
+
+
+def test_two_addresses_of_a_network_have_two_routers() -> None:
+    numbers = {balancing.router_id(f"192.0.2.{last}") for last in range(1, 255)}
+    assert len(numbers) == 254
+    assert numbers <= set(range(1, balancing.ROUTERS + 1))
+    assert balancing.router_id("2001:db8::9") != balancing.router_id("2001:db8::a")
+    assert balancing.router_id("") == balancing.router_id("lb") == 1
+
+
+def test_the_load_balancer_with_the_address_is_updated_last() -> None:
+    state = {"lb1": {filters.HELD: {"holds": True}}, "lb2": {filters.HELD: {"holds": False}}, "lb3": {}}
+    assert filters.holders(["lb1", "lb2", "lb3"], state) == ["lb1"]
+    assert filters.backups_first(["lb1", "lb2", "lb3"], state) == ["lb2", "lb3", "lb1"]
+    assert filters.backups_first(["lb1"], {"lb1": {filters.HELD: {"skipped": True}}}) == ["lb1"]
+
+
+def test_why_no_load_balancer_takes_over() -> None:
+    results = [
+        {"item": "lb1", "well": True, "unwell": ""},
+        {"item": "lb2", "well": False, "unwell": "keepalived does not run"},
+        {"item": "lb3", "unreachable": True, "msg": "no route"},
+    ]
+    assert filters.relief(results) == {"lb1": "", "lb2": "keepalived does not run", "lb3": "no route"}
 
 
 def test_each_app_has_a_backend_with_its_own_health_check() -> None:
@@ -209,10 +318,9 @@ def test_clients_see_the_certificate_of_the_name_that_they_ask_for() -> None:
         "lone": ["DNS:two.org"],
     }
     assert {one["name"]: one["common_name"] for one in made}["any"] == "lb1"
-    assert filters.certificates_of_load_balancer(result, "lb1", hosts, "*")[0]["alternative_names"] == [
-        "DNS:lb1",
-        "IP:192.0.2.10",
-    ]
+    for shared, addresses in (("", ["IP:192.0.2.10"]), ("192.0.2.9", ["IP:192.0.2.9", "IP:192.0.2.10"])):
+        (first, *_) = filters.certificates_of_load_balancer(result, "lb1", hosts, "*", shared)
+        assert first["alternative_names"] == ["DNS:lb1", *addresses]
     paths = filters.certificate_paths(made, "/f")
     assert paths["any.key"] == "/f/any.key"
     files = filters.files_of_load_balancer(result, {name: f"<{name}>" for name in paths}, ["<ca>", "<other>"])

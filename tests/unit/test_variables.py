@@ -48,6 +48,8 @@ def test_the_defaults_are_possible(role: str) -> None:
         ("httpd_trusted_proxies", ["10.0.0.1", ["10.1.0.0/8"], ["all"], ["::1%x"], ["10.0.0.0/8' || true"], [3.5]]),
         ("httpd_load_balancers", ["10.0.0.1", ["lb1"], ["10.0.0.0/8"], ["10.0.0.1' || true || '"]]),
         ("load_balancer_host_address", ["lb1", "10.0.0.0/8", "10.0.0.1:80", ["10.0.0.1"]]),
+        ("load_balancer_address", ["lb", "10.0.0.0/24", "10.0.0.1:80", "::1%x", ["10.0.0.1"]]),
+        ("load_balancer_router_id", [0, 256, "a"]),
         ("load_balancer_listen", ["lb1", "0.0.0.0:80", "* x", "*\nbind"]),
         ("load_balancer_statistics", ["9119", "*:9119", "lb1:9119", "127.0.0.1:9119 x"]),
         ("load_balancer_max_connections", [0, "many", -1]),

@@ -25,3 +25,9 @@ LOG_LINES = 6
 
 DIGEST_LENGTH = 16
 """Hexadecimal digits of the hash by which HAProxy's configuration is known."""
+
+NEIGHBOUR_SECONDS = 4.0
+"""Until the kernel has asked three times, a second apart, who has an address of the network."""
+
+MOVE_SECONDS = 10.0
+"""Until another load balancer has the address that this one gives away. It needs 0.2 s, and a busy machine more."""

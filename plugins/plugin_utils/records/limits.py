@@ -123,6 +123,7 @@ RANGES_OF_VARIABLES = {
     "httpd_apt_valid_time": Range(0, 31_536_000),
     # Connections, hosts, and seconds: an hour at most.
     "load_balancer_max_connections": Range(10, 1_000_000),
+    "load_balancer_router_id": Range(1, 255),
     "load_balancer_serial": Range(1, 10_000),
     "load_balancer_drain": Range(1, 3600),
     "load_balancer_wait": Range(1, 3600),
