@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from ansible.executor.process.worker import WorkerProcess
 from ansible.utils.multiprocessing import context
+from ansible_collections.grove.wsgi.plugins.plugin_utils.console import interrupts
 from ansible_collections.grove.wsgi.plugins.plugin_utils.console.interrupts import is_alive
 
 PROGRAM = """
@@ -67,6 +71,31 @@ def test_an_interruption_that_is_lost_several_times() -> None:
     assert status("before", 3, "watched") == (99, "")
 
 
+@pytest.mark.parametrize("ignored", [KeyboardInterrupt, ValueError])
+def test_a_second_interruption_while_the_first_one_is_noted(
+    monkeypatch: pytest.MonkeyPatch, ignored: type[BaseException]
+) -> None:
+    """Or while the complaint about another exception is shown."""
+    arriving = [KeyboardInterrupt()]
+
+    def interrupted(*_: object) -> int:
+        if arriving:
+            raise arriving.pop()
+        return 0
+
+    kept = signal.getsignal(signal.SIGINT)
+    found = interrupts.Interrupts()
+    found.process = 0
+    found.before = interrupted
+    monkeypatch.setattr(os, "getpid", interrupted)
+    try:
+        found._ignored(types.SimpleNamespace(exc_type=ignored))
+    finally:
+        signal.signal(signal.SIGINT, kept)
+    assert found.lost.is_set()
+    assert arriving == []
+
+
 COPY = """
 import multiprocessing, os, signal, sys, time
 from ansible_collections.grove.wsgi.plugins.plugin_utils.console.interrupts import Interrupts
@@ -88,7 +117,9 @@ signal.signal(signal.SIGTERM, handler)
 os.register_at_fork(after_in_child=slow_start)
 if sys.argv[2] == "watched":
     Interrupts().watch()
-worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(1,))
+# Without the module, the copy goes on after the signal.
+seconds = 60 if sys.argv[2] == "watched" else 1
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,))
 worker.start()
 os.read(arrived[0], 1)
 os.kill(worker.pid, number)
@@ -116,11 +147,14 @@ def test_a_new_copy_ends_in_silence(number: signal.Signals) -> None:
 def test_a_closed_worker_is_not_alive() -> None:
     """Ansible closes a worker that has ended, and keeps it until it has made the next one."""
     worker = WorkerProcess.__new__(WorkerProcess)
-    context.Process.__init__(worker, target=time.sleep, args=(0.2,))
+    context.Process.__init__(worker)
+    # Ansible's own work would fail at once, for want of a task.
+    worker.run = functools.partial(time.sleep, 600)
     assert not is_alive(worker), "not started yet"
     # A worker of Ansible's holds the lock of the display while it starts.
     context.Process.start(worker)
     assert is_alive(worker)
+    context.Process.kill(worker)
     worker.join()
     assert not is_alive(worker)
     worker.close()

@@ -16,6 +16,7 @@ arrives then:
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import signal
 import sys
@@ -72,10 +73,22 @@ class Interrupts:
         self._release()
 
     def _ignored(self, exception: Any) -> None:
-        """Get an exception that Python ignores; another one is shown as before."""
-        if exception.exc_type is not KeyboardInterrupt:
-            self.before(exception)
-        elif os.getpid() == self.process and threading.current_thread() is threading.main_thread():
+        """Get an exception that Python ignores; another one than a KeyboardInterrupt is shown as before."""
+        is_lost = exception.exc_type is KeyboardInterrupt
+        try:
+            if not is_lost:
+                self.before(exception)
+        except KeyboardInterrupt:
+            is_lost = True
+        while is_lost:
+            # A second Ctrl-C may arrive here. Python would complain about it, and both would be lost.
+            with contextlib.suppress(KeyboardInterrupt):
+                self._note()
+                is_lost = False
+
+    def _note(self) -> None:
+        """Let the KeyboardInterrupt be raised again, unless this is a copy or another thread."""
+        if os.getpid() == self.process and threading.current_thread() is threading.main_thread():
             # Ansible's own handler has told its workers, and is gone: another signal would end this process at once.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self.lost.set()
