@@ -461,10 +461,15 @@ def test_an_apache_without_generations_is_refused(server: Server) -> None:
 
 
 def test_connections_are_those_of_clients(server: Server) -> None:
-    before = connections.to_ports({PORT})
     client = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-    ask(client)
-    assert len(connections.to_ports({PORT}) - before) == 1
+    own, asked_at = 0, -float(KEEPALIVE_SECONDS)
+    # On a busy machine, Apache may have closed a kept connection before anybody looks.
+    while own == 0 and time.monotonic() - asked_at >= KEEPALIVE_SECONDS / 2:
+        client.close()
+        before, asked_at = connections.to_ports({PORT}), time.monotonic()
+        ask(client)
+        own = len(connections.to_ports({PORT}) - before)
+    assert own == 1
     assert trees.keepalive_seconds(state.running(server.settings)[0]) == KEEPALIVE_SECONDS
     client.close()
 
