@@ -139,11 +139,13 @@ def terminal(
     )
     written, end = b"", time.monotonic() + SECONDS
     while time.monotonic() < end:
+        # In this order: what a process has written before its end is there to be read after it.
+        has_ended = process.poll() is not None
         ready, _, _ = select.select([controller], [], [], 0.1)
         if ready:
             with contextlib.suppress(OSError):
                 written += os.read(controller, 65536)
-        elif process.poll() is not None:
+        elif has_ended:
             break
         if when is not None and when(written.decode(errors="replace")):
             os.write(controller, b"\x03")
