@@ -21,15 +21,22 @@ from httpd_modules import PYTHON, REPOSITORY, guard_file, make_daemon_python
 from system.test_templates import Case, render, write
 
 APP = """
-import json, time
+import json, os, time
+
+def hold(file):
+    yield b"held"
+    end = time.monotonic() + 120
+    while os.path.exists(file) and time.monotonic() < end:
+        time.sleep(0.02)
 
 def application(environ, start_response):
     status = environ["PATH_INFO"].rpartition("/status/")[2] or "200"
     extra = json.loads(environ.get("HTTP_ANSWER", "{}"))
     headers = {"Content-Type": "application/json", **extra}
     shown = {key: value for key, value in environ.items() if isinstance(value, str)}
-    if environ["PATH_INFO"].startswith("/wait/"):
-        time.sleep(float(environ["PATH_INFO"][6:]))
+    if environ["PATH_INFO"] == "/hold":
+        start_response("200 Answer", [])
+        return hold(environ["QUERY_STRING"])
     if environ["PATH_INFO"].startswith("/long/"):
         headers["X-Long"] = "x" * int(environ["PATH_INFO"][6:])
     if environ["PATH_INFO"] == "/read":
@@ -61,6 +68,19 @@ class Answer:
     status: int
     headers: dict[str, list[str]]
     body: bytes
+
+    @classmethod
+    def of(cls, received: bytes) -> Answer:
+        """Read what a server has sent until it closed the connection."""
+        head, _, body = received.partition(b"\r\n\r\n")
+        status, *fields = head.decode("latin-1").split("\r\n")
+        headers: dict[str, list[str]] = {}
+        for field in fields:
+            key, _, value = field.partition(":")
+            headers.setdefault(key.lower(), []).append(value.strip())
+        if "chunked" in headers.get("transfer-encoding", []):
+            body = dechunked(body)
+        return cls(int(status.split()[1]), headers, body)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -102,15 +122,7 @@ class Front:
         """Send one request with these lines as headers, and what follows them."""
         lines = [f"{method} {path} HTTP/1.{0 if host is None else 1}", *([] if host is None else [f"Host: {host}"])]
         text = "\r\n".join([*lines, *headers, "Connection: close", "", content])
-        head, _, body = self.send(port, text.encode("latin-1"), tls, name).partition(b"\r\n\r\n")
-        status, *fields = head.decode("latin-1").split("\r\n")
-        answer_headers: dict[str, list[str]] = {}
-        for field in fields:
-            key, _, value = field.partition(":")
-            answer_headers.setdefault(key.lower(), []).append(value.strip())
-        if "chunked" in answer_headers.get("transfer-encoding", []):
-            body = dechunked(body)
-        return Answer(int(status.split()[1]), answer_headers, body)
+        return Answer.of(self.send(port, text.encode("latin-1"), tls, name))
 
     def error_log(self) -> str:
         """Return what Apache has logged of itself."""
@@ -199,7 +211,7 @@ def running(
         # Programs that Apache starts may let their standard input, which would be this process's own, not block.
         process = subprocess.Popen([*command, "-D", "FOREGROUND"], env=environment, stdin=subprocess.DEVNULL)
         front = Front(root)
-        wait_until_served([int(str(app["listen"]).rpartition(":")[2]) for app in apps], process)
+        wait_until_served([int(str(app["listen"]).rpartition(":")[2]) for app in apps], process, root / "run" / "pid")
         yield front
     finally:
         if process is not None:
@@ -208,8 +220,8 @@ def running(
         shutil.rmtree(base)
 
 
-def wait_until_served(ports: list[int], process: subprocess.Popen[bytes]) -> None:
-    """Wait until Apache accepts connections to every port."""
+def wait_until_served(ports: list[int], process: subprocess.Popen[bytes], pid_file: Path) -> None:
+    """Wait until Apache accepts connections to every port, and has written its process id, which it does after that."""
     end = time.monotonic() + 90
     for port in ports:
         while True:
@@ -218,3 +230,7 @@ def wait_until_served(ports: list[int], process: subprocess.Popen[bytes]) -> Non
                 break
             assert time.monotonic() < end, f"Apache does not listen on {port}"
             time.sleep(0.05)
+    while not pid_file.exists():
+        assert process.poll() is None, "Apache has ended"
+        assert time.monotonic() < end, "Apache does not write its process id"
+        time.sleep(0.05)
