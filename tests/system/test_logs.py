@@ -135,8 +135,12 @@ def front(mod_wsgi: dict[str, Path]) -> Iterator[Front]:
 def own_log(front: Front, name: str = ONE) -> str:
     """Return all lines of an application's own log, the oldest first."""
     folder = front.root / "srv" / name / "logs"
-    files = [*sorted(folder.glob("output.log-*")), folder / "output.log"]
-    return "".join(file.read_bytes().decode() for file in files if file.exists())
+    text = ""
+    for file in [*sorted(folder.glob("output.log-*")), folder / "output.log"]:
+        # A process may remove it, or give it another name, at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            text += file.read_bytes().decode()
+    return text
 
 
 def wait_for(attempt: Callable[[], bool]) -> None:
@@ -197,15 +201,15 @@ def test_processes_of_both_slots_write_one_log(front: Front) -> None:
     wait_for(lambda: re.search(r"(?m) blue/\d+ \S+ b\d ", own_log(front)) is not None)
     (folder / "slot.map.new").write_text(f"live {ONE}-green\n")
     os.replace(folder / "slot.map.new", folder / "slot.map")
-    time.sleep(0.1)
     clients.append(subprocess.Popen(["python3", "-c", script, str(PORT), "g"]))
-    assert [client.wait(60) for client in clients] == [0, 0]
+    # In the end, the lines of either slot may have been dropped: the limit of the log is smaller than all of them.
+    wait_for(lambda: re.search(r"(?m) green/\d+ \S+ g\d ", own_log(front)) is not None)
+    assert [client.wait(600) for client in clients] == [0, 0]
     written = own_log(front)
     assert len(written) > before
     pattern = r"(?m)^\S+Z (blue|green)/\d+ \S+ ([bg]\d) (\d+) (y{9000}) end$"
     found = re.findall(pattern, written)
-    # The first lines, those of blue, may have been dropped by then: the limit of the log is smaller than all of them.
-    assert "green" in {slot for slot, *_ in found}
+    assert found
     assert written.count("y" * 9000) == len(found)
     assert {name for _, name, number, _ in found if number == "199"} >= {"g0"} or len(found) > 300
 
