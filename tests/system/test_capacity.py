@@ -17,7 +17,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.capacity import databas
 
 pytestmark = pytest.mark.debian_packages("mariadb-server", "postgresql")
 NOWHERE = Path("/nowhere")
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 @pytest.fixture

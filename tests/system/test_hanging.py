@@ -32,10 +32,10 @@ def application(environ, start_response):
 guarded = hanging.guard(application, 2)
 guarded({"seconds": 0.1}, None)
 threading.Thread(target=guarded, args=({"seconds": 60, "REQUEST_METHOD": "GET", "PATH_INFO": "/slow"}, None)).start()
-for _ in range(100):
-    if received:
-        time.sleep(60)
+end = time.monotonic() + 60
+while not received and time.monotonic() < end:
     guarded({"seconds": 0.05}, None)
+time.sleep(60)
 print("not replaced")
 """
 

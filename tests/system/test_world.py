@@ -301,7 +301,7 @@ def compare(shown: dict[str, dict[str, Any]]) -> None:
 def test_a_slot_is_healthy_by_what_the_record_says(world: tuple[Front, dict[str, Served]], name: str) -> None:
     app = world[1][name].app
     for colour in ("blue", "green"):
-        assert health.all_healthy(app, colour, "one", pauses(5))
+        assert health.all_healthy(app, colour, "one", pauses(90))
     health.verify_front(app)
     other = dataclasses.replace(app, statuses=(204, 404))
     assert not health.all_healthy(other, "green", "one", pauses(0))
@@ -335,7 +335,7 @@ def test_an_older_deployment_is_asked_through_its_own_doors(world: tuple[Front, 
     app = app_file.app_of(view, served.app.apache)
     assert (app.front.host, app.statuses) == ("127.0.0.1", (200,))
     health.verify_front(app)
-    assert health.all_healthy(app, "blue", "one", pauses(5))
+    assert health.all_healthy(app, "blue", "one", pauses(90))
 
 
 # What differs from the daemon process behind the front, by the place. A key of a dictionary stands behind a slash.
