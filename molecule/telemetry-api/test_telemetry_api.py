@@ -110,7 +110,9 @@ def test_every_command_of_the_client(server: Host) -> None:
     assert "i1" in run("trait-list", "-e", "compute.instance.create", "-t", "instance_id")
 
     name = uuid.uuid4().hex
-    threshold = created("alarm-threshold-create", "--name", f"t-{name}", "-m", meter, "--threshold", "80")
+    # The evaluator, which looks at every alarm, has the samples in view all the time.
+    own = ["--name", f"t-{name}", "-m", meter, "--threshold", "80", "--period", "86400"]
+    threshold = created("alarm-threshold-create", *own)
     old = created("alarm-create", "--name", f"o-{name}", "-m", meter, "--threshold", "80")
     combined = created("alarm-combination-create", "--name", f"c-{name}", "--alarm_ids", threshold, "--alarm_ids", old)
     event = created("alarm-event-create", "--name", f"e-{name}", "--event-type", "compute.*")

@@ -134,7 +134,7 @@ def test_refused_before_anything_is_touched(host: Host, client: Client, case: st
 
 
 def test_a_port_that_another_program_holds(host: Host, client: Client) -> None:
-    program = "import socket, time; s = socket.create_server(('', 8099)); print('held', flush=True); time.sleep(120)"
+    program = "import socket, time; s = socket.create_server(('', 8099)); print('held', flush=True); time.sleep(3600)"
     holder = subprocess.Popen(
         [*machine.enter(host.container), "python3", "-c", program], stdout=subprocess.PIPE, text=True
     )
@@ -299,7 +299,7 @@ def test_an_interrupted_run_is_finished_by_the_next(host: Host, task: str, sent:
         assert re.search(r"warning +app steady +a run was interrupted: ", examined.stdout), examined.stdout
 
     # The host goes on with the task that the killed run had begun there.
-    assert wait_for(lambda: "" if started_from_outside(host) else "all have ended", seconds=120)
+    assert wait_for(lambda: "" if started_from_outside(host) else "all have ended", seconds=600)
     before = everything(host)
     outcome = main_job.run(host, apps, options=("--check", "--diff"), echo_word=word)
     assert (outcome.messages, outcome.status) == ([], 0)
