@@ -130,7 +130,7 @@ def test_mapproxy_draws_a_tile_and_keeps_it(reader: Reader) -> None:
         "SRS": "EPSG:3857",
     }
     query |= {"BBOX": "-20037508,-20037508,20037508,20037508", "WIDTH": "256", "HEIGHT": "256", "FORMAT": "image/png"}
-    connection = http.client.HTTPConnection(reader.host.address, 8085, timeout=20)
+    connection = http.client.HTTPConnection(reader.host.address, 8085, timeout=60)
     connection.request("GET", f"/service?{urlencode(query)}")
     answer = connection.getresponse()
     image = answer.read()
