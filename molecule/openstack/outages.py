@@ -13,13 +13,17 @@ from typing import Any
 
 import machine
 from cloud import Cloud
-from served import Host
+from served import Host, wait_for
 
 CLIENTS = Path(__file__).with_name("outage_clients.py")
 STUCK = Path(__file__).with_name("stuck_servers.py")
 STOP = "/run/outage-clients-stop"
 # Seconds after which nothing may be shown as being built.
 SETTLED = 180
+KINDS = ("server", "volume")
+# Creations of each kind that say something of an outage, and seconds until they have to be acknowledged after it.
+LEAST = 6
+BACK = 300
 QUOTAS = "--instances -1 --cores -1 --ram -1 --ports -1 --volumes -1 --gigabytes -1"
 
 
@@ -87,6 +91,8 @@ def clients(admin: Cloud, name: str, number: int = 1) -> Clients:
 def during_outage(clients: Clients, unit: str, seconds: float, settled: float = SETTLED) -> dict[str, Any]:
     """Stop a server of the host for some seconds while clients create; return what was acknowledged and what exists.
 
+    The clients go on for 20 seconds, and until ``LEAST`` creations of each kind were acknowledged, ``BACK`` seconds at
+    most.
     The result is waited for until nothing is shown as being built, or for ``settled`` seconds.
     """
     with clients.creating():
@@ -95,6 +101,8 @@ def during_outage(clients: Clients, unit: str, seconds: float, settled: float = 
         time.sleep(seconds)
         clients.host.run("systemctl", "start", unit)
         time.sleep(20)
+        # A busy machine needs longer until the server is back, and for each creation.
+        wait_for(lambda: "yes" if all(clients.acknowledged(kind) >= LEAST for kind in KINDS) else "", BACK)
     return clients.result(settled)
 
 
