@@ -526,10 +526,15 @@ def test_ten_thousand_meters(chromium: browser.Browser, serve: Serve) -> None:
             served.bulk([sample(f"meter-{number:05}", "r", 1, 10) for number in range(start, start + 2_500)])
         page = fresh(chromium, served)
         page.browser.open(f"{page.address}/ui/icon.svg")
+        # In seconds of the processor that the page has used.
+        page.browser.tell("Performance.enable", timeDomain="threadTicks")
         page.open("meters")
+        page.shows("of 10\u202f000")
         lag = "let last = performance.now(); window.lag = 0; setInterval(() => { const now = performance.now();"
         page.browser.ask(f"{lag} window.lag = Math.max(window.lag, now - last); last = now; }}, 20);")
-        page.shows("of 10\u202f000")
+        time.sleep(2)
+        # On a busy machine, a browser that has nothing to do answers late, too.
+        usual = page.browser.ask("const usual = window.lag; window.lag = 0; return usual;")
         assert len(page.rows("Meters")) == 100
         page.type("search", "99")
         # 99 stands in 00099, …, 99: at the last place, the middle or the front of five digits.
@@ -537,7 +542,9 @@ def test_ten_thousand_meters(chromium: browser.Browser, serve: Serve) -> None:
         page.shows(f"of {expected}")
         page.click("Next")
         page.shows(f"101 to 200 of {expected}")
-        assert page.browser.ask("return window.lag") < 2_000
+        figures = {one["name"]: one["value"] for one in page.browser.tell("Performance.getMetrics")["metrics"]}
+        assert 0 < figures["TaskDuration"] < 2
+        assert page.browser.ask("return window.lag") < max(2_000, 20 * usual)
 
 
 def test_an_api_that_is_slow_or_away(chromium: browser.Browser, serve: Serve) -> None:
