@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import http.client
 import json
+import math
 import os
 import pwd
 import re
@@ -89,7 +90,7 @@ class Host:
             self.program.wait()
 
     def text(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{SCRAPED}/metrics", timeout=8) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{SCRAPED}/metrics", timeout=60) as answer:
             assert answer.status == 200
             content: bytes = answer.read()
         return content.decode()
@@ -98,7 +99,7 @@ class Host:
         """Return the samples by their names and labels; nothing while the program does not listen."""
         try:
             text = self.text()
-        except urllib.error.URLError:
+        except (OSError, http.client.HTTPException):
             return {}
         samples: Samples = {}
         for family in text_string_to_metric_families(text):
@@ -205,8 +206,8 @@ def test_what_a_scrape_has(host: Host) -> None:
             wait_for(lambda: host.value("grove_slot_threads_busy", slot="blue") == 3)
         finally:
             held.unlink()
-    assert host.value("grove_apache_up") == 1
-    assert host.value("grove_apache_workers", state="idle") > 0
+    # A busy Apache may not answer within the two seconds that the program waits for its status.
+    wait_for(lambda: host.value("grove_apache_up") == 1 and host.value("grove_apache_workers", state="idle") > 0)
     assert host.value("grove_part_up") == 4
     check = subprocess.run(
         ["promtool", "check", "metrics"], input=host.text(), capture_output=True, text=True, check=False
@@ -217,17 +218,23 @@ def test_what_a_scrape_has(host: Host) -> None:
 def test_a_scrape_while_apache_is_replaced(host: Host) -> None:
     """Every scrape is answered during reloads, without Apache, and without the counters; counters do not go back."""
     host.front.ask(PORT, "/")
-    slowest, counts = 0.0, [0.0]
+    counts = [0.0]
+
+    def scrape() -> float:
+        """Return how long a scrape takes."""
+        begin = time.monotonic()
+        samples = host.scrape()
+        counts.append(sum(samples["grove_requests_total"].values()))
+        return time.monotonic() - begin
+
+    usual, slowest = max(scrape() for _ in range(10)), 0.0
     for _ in range(4):
         os.kill(host.apache, signal.SIGUSR1)
         end = time.monotonic() + 1
         while time.monotonic() < end:
-            begin = time.monotonic()
-            samples = host.scrape()
-            slowest = max(slowest, time.monotonic() - begin)
-            counts.append(sum(samples["grove_requests_total"].values()))
-    # Prometheus waits for 10 seconds.
-    assert slowest < 8
+            slowest = max(slowest, scrape())
+    # Prometheus waits for 10 seconds. On a busy machine, every scrape takes longer.
+    assert slowest < max(8, 10 * usual)
     assert counts == sorted(counts)
     wait_for(lambda: host.value("grove_slot_processes") == 2 * PROCESSES)
     wait_for(lambda: host.value("grove_slot_process_ends_total", reason="died") == 0)
@@ -240,9 +247,8 @@ def test_a_scrape_while_apache_is_replaced(host: Host) -> None:
     for wrong in (b"", content[:1000], b"x" * len(content)):
         file.with_name("wrong").write_bytes(wrong)
         os.replace(file.with_name("wrong"), file)
-        samples = host.scrape()
-        assert samples["grove_part_up"][("part", "requests"),] == 0
-        assert samples["grove_apache_up"][()] == 1
+        assert host.scrape()["grove_part_up"][("part", "requests"),] == 0
+        wait_for(lambda: host.value("grove_apache_up") == 1)
     # A reload makes the file anew, with the layout that the module knows.
     os.kill(host.apache, signal.SIGUSR1)
     wait_for(lambda: host.value("grove_part_up", part="requests") == 1)
@@ -302,24 +308,24 @@ def test_nobody_speaks_for_an_application(host: Host) -> None:
     wait_for(lambda: host.value("grove_telemetry_processes") == 2 * PROCESSES)
 
 
-def short_rules(folder: Path) -> Path:
-    """Write the alert rules with seconds in the place of minutes, and return the file."""
+def short_rules(folder: Path, pace: int) -> Path:
+    """Write the alert rules with seconds in the place of minutes, times ``pace``, and return the file."""
     text = (REPOSITORY / "monitoring" / "alerts.yml").read_text()
     text = re.sub(r"(?m)^( +for:) .*$", r"\1 0s", text)
-    text = re.sub(r"\[1d\] offset 1h", "[10s] offset 6s", text)
-    text = re.sub(r"\[\d+m\]", "[12s]", text).replace("> 5e8", "> 5e6")
+    text = re.sub(r"\[1d\] offset 1h", f"[{10 * pace}s] offset {6 * pace}s", text)
+    text = re.sub(r"\[\d+m\]", f"[{12 * pace}s]", text).replace("> 5e8", "> 5e6")
     file = folder / "alerts.yml"
     file.write_text(text)
     return file
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path) -> Iterator[None]:
-    """Run Prometheus, with one host to scrape."""
+def prometheus(folder: Path, pace: int) -> Iterator[None]:
+    """Run Prometheus, with one host to scrape each ``pace`` seconds."""
     job = {"job_name": "grove", "static_configs": [{"targets": [f"127.0.0.1:{SCRAPED}"]}]}
     content = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(short_rules(folder))],
+        "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), f"{pace}s"),
+        "rule_files": [str(short_rules(folder, pace))],
         "scrape_configs": [job],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(content))
@@ -349,13 +355,21 @@ def alerts() -> set[str]:
 
 
 def scraped() -> int:
-    """Return how often Prometheus has read the metrics in the last minute."""
-    data = ask_prometheus("query?query=sum_over_time(up[1m])") or {"result": []}
+    """Return how often Prometheus has read the metrics in the last hour."""
+    data = ask_prometheus("query?query=sum_over_time(up[1h])") or {"result": []}
     return sum(int(series["value"][1]) for series in data["result"])
 
 
 def test_every_alert_is_raised(host: Host, tmp_path: Path) -> None:
-    """Each symptom is made on a host that works, and the alert for it is raised by a real Prometheus."""
+    """Each symptom is made on a host that works, and the alert for it is raised by a real Prometheus.
+
+    Where scrapes take long, everything takes longer. A symptom that lasts for a moment is made again until its alert
+    is raised: Prometheus may miss some scrapes.
+    """
+    begin = time.monotonic()
+    for _ in range(5):
+        host.scrape()
+    pace = math.ceil(time.monotonic() - begin)
 
     def raised(*names: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         missing = set(names)
@@ -366,7 +380,7 @@ def test_every_alert_is_raised(host: Host, tmp_path: Path) -> None:
             return not missing
 
         try:
-            wait_for(all_were_raised)
+            wait_for(all_were_raised, 120 * pace)
         except AssertionError:
             pytest.fail(f"not raised: {missing}\n{host.text()}")
 
@@ -374,28 +388,59 @@ def test_every_alert_is_raised(host: Host, tmp_path: Path) -> None:
         for _ in range(times):
             host.front.ask(PORT, path)
 
+    def now_and_then(make: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that calls ``make`` at once, and again after what Prometheus looks back to."""
+        made = -math.inf
+
+        def make_again() -> None:
+            nonlocal made
+            if time.monotonic() - made > 20 * pace:
+                make()
+                made = time.monotonic()
+
+        return make_again
+
+    def end_processes(number: signal.Signals) -> None:
+        for pid in host.processes("blue"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    took_memory = False
+
+    def take_memory() -> None:
+        """Take memory, in new processes if it was not the first time."""
+        nonlocal took_memory
+        if took_memory:
+            end_processes(signal.SIGINT)
+            time.sleep(12 * pace)
+        took_memory = True
+        ask("/keep?40000000", 6)
+
+    def restart() -> None:
+        end_processes(signal.SIGINT)
+        time.sleep(1)
+
     busy_was_raised = threading.Event()
 
     def ask_until_raised(path: str) -> None:
         while not busy_was_raised.is_set():
             host.front.ask(PORT, path)
 
-    with prometheus(tmp_path), ThreadPoolExecutor(32) as clients:
+    with prometheus(tmp_path, pace), ThreadPoolExecutor(32) as clients:
         # Rates need a first sample, and the memory a past.
         ask("/", 3)
         host.share_out("blue", "blue", "green")
         for _ in range(8):
             ask("/", 1)
-            time.sleep(1)
-        # A busy machine may have been too slow for a scrape of a second.
-        wait_for(lambda: alerts() == set() and scraped() >= 8)
+            time.sleep(pace)
+        # A busy machine may have been too slow for a scrape.
+        wait_for(lambda: alerts() == set() and scraped() >= 8, 120 * pace)
         for _ in range(5):
             ask("/fail-in-green", 6)
-            time.sleep(1)
+            time.sleep(pace)
         raised("GroveServerErrors", "GroveCanaryWorse", meanwhile=lambda: ask("/fail-in-green", 6))
         host.share_out("blue")
-        os.kill(host.processes("blue")[0], signal.SIGKILL)
-        raised("GroveProcessDied")
+        raised("GroveProcessDied", meanwhile=now_and_then(lambda: end_processes(signal.SIGKILL)))
         # More than there are threads: each waits for two others.
         waiting = [clients.submit(ask_until_raised, "/wait?3") for _ in range(24)]
         try:
@@ -404,14 +449,8 @@ def test_every_alert_is_raised(host: Host, tmp_path: Path) -> None:
             busy_was_raised.set()
         for each in waiting:
             each.result()
-        ask("/keep?40000000", 6)
-        raised("GroveMemory")
-        for _ in itertools.takewhile(lambda _: "GroveProcessesRestart" not in alerts(), range(30)):
-            for pid in host.processes("blue"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGINT)
-            time.sleep(1)
-        raised("GroveProcessesRestart")
+        raised("GroveMemory", meanwhile=now_and_then(take_memory))
+        raised("GroveProcessesRestart", meanwhile=restart)
         file = host.front.root / "run" / "grove-requests"
         file.rename(file.with_name("away"))
         raised("GroveMetricsIncomplete")
