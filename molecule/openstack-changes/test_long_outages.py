@@ -89,13 +89,16 @@ def test_no_request_that_ends_while_apache_stops_is_answered_with_500(control: H
     clients = outages.clients(admin, "stop", 4)
     for _ in range(3):
         with clients.creating():
-            time.sleep(8)
+            time.sleep(5)
+            enough = clients.acknowledged("server") + 4
+            assert wait_for(lambda enough=enough: "yes" if clients.acknowledged("server") > enough else "", 300)
             # The unit may refuse to be stopped by hand.
             control.run("bash", "-c", STOP)
             control.run("systemctl", "start", "apache2")
     result = clients.result(INTERRUPTED)
     outages.check_ends(control, result)
-    assert {line["status"] for line in result["other"]} <= {0}, result["other"]
+    # A request that was under way may have waited for request_timeout.
+    assert {line["status"] for line in result["other"]} <= {0, 504}, result["other"]
     assert result["without_retry_after"] == [], result
     assert result["server"]["answers"].get("503", 0) > 0, result
 

@@ -107,6 +107,8 @@ def result() -> dict[str, Any]:
             ),
         }
     refused = [line for line in lines if line["status"] not in (202, 503)]
+    # Checks look at the first ones: failed connections are the least of the news.
+    refused.sort(key=lambda line: bool(line["status"] == 0))
     return {
         **counts,
         "missing": missing,
