@@ -66,7 +66,7 @@ def _let_connections_wait(sqlalchemy: Any) -> None:
         while True:
             try:
                 connection = dialect.connect(*arguments, **options)
-            except dialect.loaded_dbapi.Error:
+            except dialect.dbapi.Error:
                 is_away = database.is_away()
                 if last and not is_away:
                     raise
