@@ -11,7 +11,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 """Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
-    "cluster-short": "a fleet of four hosts under load, which takes half an hour",
+    "cluster-short": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for half an hour, for a machine that does nothing else",
