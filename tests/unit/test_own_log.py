@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -450,3 +451,21 @@ def test_a_log_that_cannot_be_opened_stops_nobody(tmp_path: Path) -> None:
     assert "none/output.log cannot be opened: [Errno 2] No such file or directory" in done.stderr
     # Python keeps what it prints into a pipe until its end.
     assert sorted(done.stdout.splitlines()) == ["1 2 utf-8 False None", "of a program", "printed"]
+
+
+def test_a_flood_waits_while_another_process_gives_the_full_file_another_name(tmp_path: Path, log: LogFile) -> None:
+    """That process may stand still for a moment. The flood goes on slowly until it is done, and loses nothing."""
+    other = (tmp_path / "output.log").open("rb")
+    fcntl.flock(other, fcntl.LOCK_EX)
+    while (tmp_path / "output.log").stat().st_size < log.part - 1000:
+        log.write(b"x" * 900)
+    begun, number = time.monotonic(), 0
+    while time.monotonic() < begun + 0.5:
+        number += 1
+        assert log.write(b"line of a flood\n")
+        # Some lines still fit.
+        assert number <= (time.monotonic() - begun) / own_log.FULL_SECONDS + 20
+    other.close()
+    assert log.write(b"the first line of the next file\n")
+    assert len(list(tmp_path.glob("output.log-*"))) == 1
+    assert text_of(tmp_path).count("line of a flood\n") == number

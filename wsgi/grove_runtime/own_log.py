@@ -48,6 +48,8 @@ DAY = 86400
 """Seconds."""
 PARTS = 8
 """Files that share the bytes. When one is full, the oldest one goes, and seven eighths of the log remain."""
+FULL_SECONDS = 0.005
+"""Seconds that an entry for a full file waits while another process gives the file another name."""
 LONGEST_WAITING = 1048576
 """Bytes of a line that a thread writes in pieces. A longer one is two lines, so that it does not fill the memory."""
 LOOK_SECONDS = 1.0
@@ -179,6 +181,8 @@ class LogFile:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            # That process may have to wait for a processor, and a flood must not fill the disk meanwhile.
+            time.sleep(FULL_SECONDS)
             return
         try:
             status = self._at_path()
