@@ -59,6 +59,13 @@ def check_counts(result: dict[str, Any]) -> None:
     assert sum(result[kind]["answers"].get("503", 0) for kind in ("server", "volume")) > 5, result
 
 
+def wait_for_servers(clients: outages.Clients, more: int) -> None:
+    """Wait until so many more servers than now were acknowledged."""
+    before = clients.acknowledged("server")
+    # The agents of a busy machine need more than a minute after a start.
+    assert wait_for(lambda: "yes" if clients.acknowledged("server") >= before + more else "", 300)
+
+
 def test_what_is_acknowledged_has_an_end_while_the_database_is_away(control: Host, admin: Cloud) -> None:
     result = outages.during_outage(outages.clients(admin, "database"), database(control), 20, INTERRUPTED)
     outages.check_ends(control, result)
@@ -71,10 +78,8 @@ def test_what_is_acknowledged_has_an_end_while_the_host_restarts(control: Host, 
     with clients.creating():
         time.sleep(5)
         host.restart(control.container, wait=False)
-    before = clients.acknowledged("server")
     with clients.creating():
-        # The agents of a busy machine need more than a minute.
-        assert wait_for(lambda: "yes" if clients.acknowledged("server") > before + 5 else "", 300)
+        wait_for_servers(clients, 6)
     # A volume whose request was cut off may exist, and the agent lost-volumes ends it.
     result = clients.result(INTERRUPTED)
     # No connection is accepted while the host is down.
@@ -90,8 +95,7 @@ def test_no_request_that_ends_while_apache_stops_is_answered_with_500(control: H
     for _ in range(3):
         with clients.creating():
             time.sleep(5)
-            enough = clients.acknowledged("server") + 4
-            assert wait_for(lambda enough=enough: "yes" if clients.acknowledged("server") > enough else "", 300)
+            wait_for_servers(clients, 4)
             # The unit may refuse to be stopped by hand.
             control.run("bash", "-c", STOP)
             control.run("systemctl", "start", "apache2")
