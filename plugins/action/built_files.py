@@ -26,6 +26,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             if not local:
                 packed = self._execute_module(MODULE, module_args={"paths": paths, "into": folder}, task_vars=variables)
+                if packed.get("failed"):
+                    return packed  # type: ignore[no-any-return]
                 archive = packed.get("archive")
                 return {**packed, "archive": fetched(self._connection, archive) if archive else ""}
             remote = self._connection._shell.join_path(folder, "built.tar.gz")

@@ -24,6 +24,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         folder = self._make_tmp_path()
         try:
             packed = self._execute_module(MODULE, module_args={**arguments, "into": folder}, task_vars=variables)
+            if packed.get("failed"):
+                return packed  # type: ignore[no-any-return]
             archives = packed.get("archives") or {}
             return {**packed, "archives": {name: fetched(self._connection, path) for name, path in archives.items()}}
         finally:
