@@ -207,7 +207,12 @@ class LoadBalancer:
 
     def start_keepalived(self, hosts: dict[str, dict[str, Any]]) -> None:
         self.configure(hosts)
-        files = [f"--{name}={self.folder}/{name}" for name in ("pid", "vrrp_pid")]
+        # A machine that starts has an empty /run. keepalived does not start while a process of the files exists, as killed ones do
+        # until they are reaped.
+        paths = [self.folder / name for name in ("pid", "vrrp_pid")]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        files = [f"--{path.name}={path}" for path in paths]
         options = ("--dont-fork", "--log-console", "--log-detail", "--vrrp")
         self.start("keepalived", *options, *files, f"--use-file={self.folder}/keepalived.conf")
 
@@ -275,11 +280,11 @@ def busy_processors() -> Iterator[None]:
             loop.wait()
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> float:
-    """Return how many seconds it took until the condition was true."""
+def wait_for(condition: Callable[[], bool], what: str | Callable[[], str]) -> float:
+    """Return how many seconds it took until the condition was true; ``what`` says what is wrong if it was not."""
     begin = time.monotonic()
     while not condition():
-        assert time.monotonic() - begin < SECONDS, what
+        assert time.monotonic() - begin < SECONDS, what() if callable(what) else what
         time.sleep(0.02)
     return time.monotonic() - begin
 
@@ -310,17 +315,17 @@ def test_the_address_moves_when_it_has_to_and_stays_otherwise(tmp_path: Path) ->
             stays(first, second)
         # HAProxy ends, and comes back.
         first.end("haproxy")
-        wait_for(second.holds, second.log())
+        wait_for(second.holds, second.log)
         assert not first.holds()
         first.start_haproxy()
         stays(second, first)
         # The active load balancer is lost, and comes back.
         second.end("keepalived", signal.SIGKILL)
-        seconds = wait_for(first.holds, first.log())
+        seconds = wait_for(first.holds, first.log)
         assert seconds < MOVE + BUSY
         second.run("ip", "address", "delete", f"{SHARED}/32", "dev", "eth0")
         second.start_keepalived(hosts)
         stays(first, second)
         # The active one gives it away.
         first.end("keepalived")
-        assert wait_for(second.holds, second.log()) < 1 + BUSY
+        assert wait_for(second.holds, second.log) < 1 + BUSY
