@@ -210,7 +210,7 @@ ELSEWHERE = {
     "./grove scale_out": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_out.yml"),
     "./grove rollback": ("molecule/cluster-short/test_cluster.py", "playbooks/rollback.yml"),
     "./grove audit": ("molecule/shared/checks/test_audit.py", "playbooks/audit.yml"),
-    "./grove infrastructure": ("playbooks/site.yml", "infrastructure.yml"),
+    "./grove infrastructure": ("playbooks/hosts/site.yml", "infrastructure.yml"),
     "./grove rotate_secrets -i inventory/mine": ("molecule/openstack-changes/test_changes.py", "rotate_secrets.yml"),
     "./grove rotate_fernet -i inventory/mine": ("molecule/openstack-changes/test_changes.py", "rotate_fernet.yml"),
     "systemctl status apache2": ("molecule/handover/test_handover.py", '"systemctl", "show"'),
