@@ -22,6 +22,7 @@ ACTIONS_ALONE = (
     "check_records",
     "check_variables",
     "control_plane",
+    "distribution",
     "doctor_report",
     "lock",
     "report",
@@ -156,7 +157,7 @@ def test_the_documentation_of_modules_is_complete(module: str) -> None:
         assert described(value), f"{module} {name}"
         assert {"type", "returned"} <= set(value), f"{module} {name}"
     example = documentation(module, "EXAMPLES")
-    used = set(example[0][f"grove.wsgi.{module}"])
+    used = set(example[0][f"grove.wsgi.{module}"] or ())
     assert used <= set(written["options"])
 
 
