@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED
 from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 
 VIEWS = "__wsgi_app_views"

@@ -8,8 +8,7 @@ from typing import Any
 from ansible.utils.vars import merge_hash
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.addresses import bracketed
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.connections import expected_connections
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import shown
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import FAILED_TEMPLATES, WHOLE_RECORD, shown
 
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 """Variables of each service's programs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED
 
 # Facts that the role wsgi_app sets or registers on each host.
 NAMES = "__wsgi_app_names"

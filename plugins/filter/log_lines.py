@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.logs.entries import utc
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED, REMOVED_TEXT
 
 DOCUMENTATION = r"""
 name: log_lines

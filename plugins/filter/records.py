@@ -7,8 +7,11 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.template import accept_args_markers
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import template_fault
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import (
+    FAILED_TEMPLATES,
+    WHOLE_RECORD,
+    template_fault,
+)
 from jinja2 import TemplateError, Undefined
 
 

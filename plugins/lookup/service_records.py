@@ -9,8 +9,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.grove.wsgi.plugins.filter.records import resolved_records
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import template_fault
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES, WHOLE_RECORD
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import (
+    FAILED_TEMPLATES,
+    WHOLE_RECORD,
+    template_fault,
+)
 from jinja2 import TemplateError
 
 DOCUMENTATION = r"""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import COMMON_NAME_LENGTH
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import COMMON_NAME_LENGTH
 
 BALANCERS, API_HOSTS = "load_balancers", "wsgi"
 """The groups of the inventory."""

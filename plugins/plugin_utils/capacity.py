@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.capacity.limits import TIMED_LEAST
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT, SERVED
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED, REMOVED_TEXT, SERVED
 
 from .mpm import WORKER_KILOBYTES
 from .records.mod_wsgi_options import DEFAULTS

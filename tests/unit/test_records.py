@@ -13,9 +13,9 @@ import yaml
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.completing import source_kind
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.host import host_questions
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import FAILED_TEMPLATES
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.record import Record
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import FAILED_TEMPLATES
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view, views
 from record_settings import ENTRY_POINTS, PYTHON, SETTINGS, SPEC

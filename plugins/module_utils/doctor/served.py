@@ -28,8 +28,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd import control, p
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.info import describe
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT
 from ansible_collections.grove.wsgi.plugins.module_utils.status.report import report
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED, REMOVED_TEXT
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 
 DATE = "%b %d %H:%M:%S %Y %Z"

@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.grove.wsgi.plugins.module_utils.logs.places import is_mounted
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED, SERVED
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import app_file
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
-
-SERVED, REMOVED = "served", "removed"
-REMOVED_TEXT = "removed: Apache has no site of it, and its files are kept"
 
 
 def presence(app: App) -> str:

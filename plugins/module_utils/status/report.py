@@ -18,7 +18,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent
 from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends, places, reading
 from ansible_collections.grove.wsgi.plugins.module_utils.status import limits
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED, REMOVED_TEXT, presence
+from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import presence
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED, REMOVED_TEXT
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError

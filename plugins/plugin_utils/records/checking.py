@@ -20,12 +20,12 @@ from .hooks import check_hooks
 from .host import check_host
 from .pinning import unlocked, unpinned
 from .places import check_addresses, check_authority, check_place
-from .problems import ALL, Problem, Problems, shown
+from .problems import ALL, FAILED_TEMPLATES, Problem, Problems, shown
 from .record import Record
 from .relations import check_relations
 from .requests import check_requests
 from .settings import Settings
-from .spec import FAILED_TEMPLATES, Spec, Written, read_record
+from .spec import Spec, Written, read_record
 
 # Groups of keys that have no part in Apache's configuration. The name has, although it stands in one of them.
 NOT_APACHE = ("install", "make", "replace")

@@ -59,6 +59,8 @@ AGENT_SETTLE = 4
 PORTS = Range(1, 65_535)
 # A final answer has 200 or more. Apache itself answers 500 and more for an application that fails.
 HEALTH_STATUSES = Range(200, 499)
+# The longest common name of a certificate (X.520); the full host name stands in the alternative names.
+COMMON_NAME_LENGTH = 64
 # Digits of a port as text.
 PORT_DIGITS = 5
 # Characters of an application's name: an account's name has 32, and cron and process titles add to it.
@@ -119,6 +121,8 @@ RANGES_OF_VARIABLES = {
     # Bytes.
     "httpd_max_url_for_applications": RANGES["max_url"],
     "httpd_max_header_for_applications": RANGES["max_header"],
+    # Seconds.
+    "mod_wsgi_telemetry_interval": Range(1, 60),
     "httpd_log_days": Range(1, 36_500),
     "httpd_apt_valid_time": Range(0, 31_536_000),
     # Connections, hosts, and seconds: an hour at most.

@@ -12,6 +12,10 @@ from .limits import ACTUAL_SHOWN_LENGTH, NAME_SHOWN_LENGTH, REMEDY_SHOWN_LENGTH,
 
 # In the place of a record's name: the problem concerns every record of the host.
 ALL = "(all)"
+# In the place of a key's name: the problem concerns the record as a whole.
+WHOLE_RECORD = "(whole record)"
+# The key under which a record has the keys whose templates fail, each with the reason. See the filter resolved_records.
+FAILED_TEMPLATES = "(failed templates)"
 INVENTORY_REMEDY = (
     "Ansible runs executable files there, and shows lines of others; name the inventory's file (-i FOLDER/hosts.yml),"
     " copy the section [inventory] of Grove's ansible.cfg into yours, or move the file out of the inventory's folder"

@@ -14,15 +14,11 @@ from ansible.module_utils.common.validation import check_type_bool
 
 from . import keys, syntax
 from .limits import COMPARED_LENGTH, PROBLEMS_SHOWN
-from .problems import Problems, kind_of_value, plain, shown
+from .problems import FAILED_TEMPLATES, WHOLE_RECORD, Problems, kind_of_value, plain, shown
 
 # The options of the role's entry points record_*, by group.
 Spec = Mapping[str, Mapping[str, Mapping[str, Any]]]
 PREFIX = "record_"
-# In the place of a key's name: the problem concerns the record as a whole.
-WHOLE_RECORD = "(whole record)"
-# The key under which a record has the keys whose templates fail, each with the reason. See the filter resolved_records.
-FAILED_TEMPLATES = "(failed templates)"
 TYPE_NAMES = {
     "str": "a text", "path": "a path", "int": "a whole number", "bool": "true or false", "dict": "a dictionary"
 }  # fmt: skip

@@ -10,15 +10,13 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.prepared import
 
 from .. import sandbox
 from .checking import Checked
-from .limits import APACHE_LINE, RANGES
+from .limits import APACHE_LINE, COMMON_NAME_LENGTH, RANGES
 from .placeholders import fill, values_of
 from .places import every_address, is_name
 from .record import Record
 from .settings import Settings
 from .views import apache_view, serving_view
 
-# The longest common name of a certificate (X.520); the full host name stands in the alternative names.
-COMMON_NAME_LENGTH = 64
 # The shell of accounts to which nobody logs in.
 NO_SHELL = "/usr/sbin/nologin"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.logs import ends
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED
 from packaging.version import InvalidVersion, Version
 
 from .. import capacity

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import SERVED
+from ansible_collections.grove.wsgi.plugins.module_utils.status.words import SERVED
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 DOTS = {"ok": "healthy", "bad": "needs attention", "warn": "worth a look"}
