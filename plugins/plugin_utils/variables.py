@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from .records import syntax
 from .records.limits import PORTS, RANGES_OF_VARIABLES, Range
 from .records.problems import ALL, Problems, kind_of_value, shown
@@ -25,6 +27,12 @@ VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 CLOUD = re.compile(r"[A-Za-z0-9_.-]+")
 ROLE = re.compile(r"[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*){0,2}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+SOCKET = re.compile(r"(([0-9]{1,3}[.]){3}[0-9]{1,3}|\[[0-9a-f:.]+\]):([1-9][0-9]{0,4})")
+LOOPBACK = re.compile(r"127[.]|\[::1\]")
+# The first version that corrupts the bodies of requests, and the first one after it that does not.
+CORRUPTING, CORRECTED = (6,), (6, 0, 5)
+PYTHON_OF_PACKAGE = "/usr/bin/python3"
 
 
 def matching(pattern: re.Pattern[str], remedy: str) -> Callable[[str], str]:
@@ -70,7 +78,9 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "httpd_load_balancers": syntax.address,
     "httpd_host_pythons": syntax.plain_path,
     "httpd_modules_folder": syntax.plain_path,
-    "httpd_status_group": empty_or(account),
+    "httpd_status_group": empty_or(
+        matching(GROUP, "it has to be the name of a group on the host, or empty for root alone")
+    ),
     "mod_wsgi_version": version,
     "mod_wsgi_python": syntax.plain_path,
     "mod_wsgi_folder": syntax.plain_path,
@@ -95,6 +105,7 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "load_balancer_statistics": matching(
         re.compile(r"([0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}"), "it has to be an address and a port such as 127.0.0.1:9119"
     ),
+    "wsgi_services": matching(ROLE, "it has to be the name of a role, such as telemetry or my.own.role"),
     "wsgi_app_traffic_role": empty_or(matching(ROLE, "it has to be the name of a role, such as my.own.role")),
 }
 # The check of the fields of each dictionary in a list. Passwords may be any line of text.
@@ -133,6 +144,39 @@ def check_variables(specs: Mapping[str, Mapping[str, Any]], values: Mapping[str,
             problems.add(ALL, key, actual, remedy)
         if not found:
             _check_value(name, value, problems)
+    _check_mod_wsgi(values, problems)
+    _check_metrics(values, problems)
+
+
+def _check_mod_wsgi(values: Mapping[str, Any], problems: Problems) -> None:
+    """Check variables of the role mod_wsgi that depend on where mod_wsgi comes from."""
+    source, number, python = (values.get(f"mod_wsgi_{name}") for name in ("source", "version", "python"))
+    parts = tuple(map(int, str(number).split("."))) if VERSION.fullmatch(str(number)) else ()
+    if source == "pypi" and CORRUPTING <= parts < CORRECTED:
+        remedy = "6.0.0 to 6.0.4 corrupt the bodies of POST requests; choose 6.0.5 or newer"
+        problems.add(ALL, "mod_wsgi_version", shown(number), remedy)
+    if source == "package" and python not in (None, PYTHON_OF_PACKAGE):
+        remedy = (
+            f"the distribution's mod_wsgi (mod_wsgi_source: package) is linked to {PYTHON_OF_PACKAGE}; use that, or"
+            " mod_wsgi_source: pypi"
+        )
+        problems.add(ALL, "mod_wsgi_python", shown(python), remedy)
+
+
+def _check_metrics(values: Mapping[str, Any], problems: Problems) -> None:
+    """Check the addresses of the metrics, where there are metrics."""
+    if not boolean(values.get("httpd_metrics"), strict=False):
+        return
+    for name, kind in {"metrics_listen": "an address", "metrics_live": "a loopback address"}.items():
+        text = values.get(name)
+        if text is None or (name == "metrics_live" and text == ""):
+            continue
+        match = SOCKET.fullmatch(str(text))
+        local = name == "metrics_listen" or LOOPBACK.match(str(text))
+        if not match or int(match.group(3)) > PORTS.greatest or not local:
+            problems.add(
+                ALL, name, shown(text), f"it has to be {kind} and a port, such as 127.0.0.1:9117 or [::1]:9117"
+            )
 
 
 def _check_value(name: str, value: Any, problems: Problems) -> None:

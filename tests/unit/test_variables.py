@@ -16,7 +16,18 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-ROLES = ("wsgi_app", "httpd", "mod_wsgi", "uv", "database", "message_bus", "cache", "openstack_client", "load_balancer")
+ROLES = (
+    "wsgi_app",
+    "httpd",
+    "mod_wsgi",
+    "metrics",
+    "uv",
+    "database",
+    "message_bus",
+    "cache",
+    "openstack_client",
+    "load_balancer",
+)
 OPTIONS = options_of(ROLES)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -61,6 +72,9 @@ def test_the_defaults_are_possible(role: str) -> None:
         ("httpd_log_days", ["14; rm -rf /", 0, -1]),
         ("httpd_threads_per_child", [-1, 20_001]),
         ("httpd_buffered_logs", ["maybe", 2, [True]]),
+        ("httpd_status_group", ["a b", "-x", "A", "a" * 33, ["adm"]]),
+        ("mod_wsgi_telemetry_interval", [0, 61, "5s"]),
+        ("wsgi_services", ["telemetry", {"telemetry": 1}, ["../x"], ["a.b.c.d"], ["Nova"], [1]]),
         ("mod_wsgi_version", ["6.1.1; x", "latest", "../6", "", "6.1.1\n"]),
         ("mod_wsgi_source", ["git", ""]),
         ("mod_wsgi_python", ["python3", "-c", "/a b", "/usr/../bin/python3"]),
@@ -102,6 +116,43 @@ def test_a_value_that_no_consumer_can_read_is_refused(name: str, values: list[An
 )
 def test_a_field_that_no_consumer_can_read_is_refused(values: dict[str, Any], key: str) -> None:
     assert keys(**values) == [key]
+
+
+@pytest.mark.parametrize("number", ["6", "6.0", "6.0.0", "6.0.4", "6.0.4.1"])
+def test_a_mod_wsgi_that_corrupts_bodies_is_refused(number: str) -> None:
+    assert keys(mod_wsgi_source="pypi", mod_wsgi_version=number) == ["mod_wsgi_version"]
+    assert keys(mod_wsgi_source="package", mod_wsgi_version=number) == []
+
+
+@pytest.mark.parametrize("number", ["4.9.4", "5.0.2", "6.0.5", "6.0.10", "6.1.1", "7"])
+def test_another_mod_wsgi_is_possible(number: str) -> None:
+    assert keys(mod_wsgi_source="pypi", mod_wsgi_version=number) == []
+
+
+def test_the_package_of_mod_wsgi_has_one_python() -> None:
+    assert keys(mod_wsgi_source="package", mod_wsgi_python="/opt/python/bin/python3") == ["mod_wsgi_python"]
+    assert keys(mod_wsgi_source="pypi", mod_wsgi_python="/opt/python/bin/python3") == []
+    assert keys(mod_wsgi_source="package", mod_wsgi_python="/usr/bin/python3") == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "live", "expected"),
+    [
+        ("127.0.0.1:9117", "", []),
+        ("[2001:db8::1]:9117", "[::1]:9118", []),
+        ("0.0.0.0:9117", "127.9.9.9:9118", []),
+        ("9117", "", ["metrics_listen"]),
+        ("localhost:9117", "", ["metrics_listen"]),
+        ("127.0.0.1:0", "", ["metrics_listen"]),
+        ("127.0.0.1:65536", "", ["metrics_listen"]),
+        ("127.0.0.1:9117 x", "", ["metrics_listen"]),
+        ("127.0.0.1:9117", "0.0.0.0:9118", ["metrics_live"]),
+        ("", "[2001:db8::1]:9118", ["metrics_listen", "metrics_live"]),
+    ],
+)
+def test_the_metrics_have_an_address_and_a_port(listen: str, live: str, expected: list[str]) -> None:
+    assert keys(httpd_metrics="yes", metrics_listen=listen, metrics_live=live) == expected
+    assert keys(httpd_metrics="no", metrics_listen=listen, metrics_live=live) == []
 
 
 def test_passwords_are_not_shown() -> None:
