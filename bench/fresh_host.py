@@ -16,6 +16,12 @@ BUNDLE = "/usr/local/share/grove-ca.crt"
 # A cache of its own. With the cache that test hosts share, the second of two hosts would find the first one's wheels.
 FRONT = f"cd {CHECKOUT} && SSL_CERT_FILE={BUNDLE} UV_CACHE_DIR=/var/cache/uv-front"
 
+# Prints the nanoseconds of the processor that a host has used.
+CPU_TIME = (
+    "cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null ||"
+    " awk '/^usage_usec/ {print $2 * 1000}' /sys/fs/cgroup/cpu.stat"
+)
+
 
 def on(host: str, command: str) -> tuple[float, str]:
     """Run a command on a host; return its seconds and what it printed. Ends the program when the command fails."""

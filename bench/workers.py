@@ -14,7 +14,7 @@ import re
 import statistics
 import subprocess
 
-from fresh_host import FRONT, HOST, fresh, on
+from fresh_host import CPU_TIME, FRONT, HOST, fresh, on
 
 WAYS = {
     "2 x 64 workers, no module": '{"httpd_server_limit": 2, "httpd_threads_per_child": 64, "httpd_guard": false}',
@@ -24,10 +24,6 @@ RECORDS = '{"wsgi_services": [], "wsgi_app_listen_address": "*"}'
 PORT = 8080
 # Seconds after a start in which threads, caches and the application do things for the first time.
 WARM_UP = 3
-CPU_TIME = (
-    "cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null ||"
-    " awk '/^usage_usec/ {print $2 * 1000}' /sys/fs/cgroup/cpu.stat"
-)
 
 
 def measure(host: str, address: str, clients: int, seconds: float) -> tuple[float, float]:
