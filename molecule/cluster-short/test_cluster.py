@@ -20,6 +20,7 @@ from typing import Any
 
 import machine
 import pytest
+from host import create as create_host
 from host import start as start_again
 from load import releases, summary
 from load.process import under_load
@@ -589,6 +590,43 @@ def test_a_host_leaves_the_fleet_and_joins_it(fleet: Fleet) -> None:
     assert leaving.run("systemctl", "is-enabled", "apache2").strip() == "enabled"
     assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
     assert leaving.try_run("which", "gcc").returncode != 0
+
+
+@pytest.mark.timeout(3600)  # a host is set up from nothing
+def test_a_lost_host_is_replaced(fleet: Fleet) -> None:
+    """A fresh machine gets the lost one's name and work, at another address, and a certificate of its own."""
+    lost = fleet.apis[1]
+    address = lost.address
+    certificate = fleet.folder / "tls" / lost.name / "secure.crt"
+    former = certificate.read_text()
+
+    def is_refused(words: str, *options: str) -> None:
+        succeeded, output = fleet.try_play("playbooks/replace.yml", *options, host=lost.name)
+        text = re.sub(r"\s+", " ", output)
+        assert not succeeded
+        assert words in text, output[-3000:]
+        assert not re.search(r"changed=[1-9]", text), "something was changed"
+        assert certificate.read_text() == former
+
+    is_refused("api2 is not lost: it answers, and gets requests for given, load, secure, test1, test2.")
+    with fleet.load("lost host", may_fail=None):
+        machine.podman("kill", lost.container)
+        wait_for(lambda: fleet.states()["api2"].isdisjoint({"UP"}), "HAProxy has not noticed")
+    is_refused("api2")
+    spare = create_host(lost.container, "bookworm", owner=str(REPOSITORY))
+    lost.run("apt-get", "update")
+    (fleet.folder / f"{lost.name}.address").write_text(spare)
+    with fleet.load("replacement") as run, run.window("switch", "api2 is replaced"):
+        output = fleet.play("playbooks/replace.yml", host=lost.name, uv_environment=OFFLINE)
+    assert re.search(r"api1 .*changed=0", output)
+    fleet.note(f"replacement: {address} became {spare}")
+    assert lost.try_run("which", "gcc").returncode != 0
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    assert fleet.codes()[0] == fleet.codes()[1]
+    assert certificate.read_text() != former
+    former = certificate.read_text()
+    is_refused("api2 is not lost")
+    assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
 
 
 def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:

@@ -24,6 +24,9 @@ STATUS = "__add_status"
 SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
 """The facts where a run of the role wsgi_app has gone as far as the switch, and where update_hosts has updated it."""
 
+READ = "__lost_read"
+"""What the playbook fleet/lost.yml registers on the load balancers of the module load_balancer_servers."""
+
 HELD = "__load_balancer_held"
 """What the role registers of the module load_balancer_address."""
 
@@ -34,6 +37,12 @@ def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[st
         return [balancing.host_address(host, hostvars[host]) for host in hosts]
     except balancing.AddressError as error:
         raise AnsibleFilterError(str(error)) from None
+
+
+def hosts_on_machine(hosts: Iterable[str], addresses: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of ``hosts`` of a fleet whose address is one of the ``addresses`` of a machine."""
+    names, own = list(hosts), set(addresses)
+    return [host for host, address in zip(names, host_addresses(names, hostvars), strict=True) if address in own]
 
 
 def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +180,31 @@ def other_releases(hosts: Iterable[str], planned: Mapping[str, str], hostvars: M
     ]
 
 
+def not_lost(host: str, balancers: Iterable[str], hostvars: Mapping[str, Any]) -> str:
+    """Return why the API host ``host`` needs no replacement; empty where it does.
+
+    A run that was ended while it gave the fresh host to the load balancers one after the other has to be repeated, so
+    a host that gets requests from some of them alone is replaced.
+    """
+    serves: dict[str, Mapping[str, str]] = {name: hostvars[name][READ]["serves"] for name in balancers}
+    own = host_addresses([host], hostvars)[0]
+    for balancer, apps in serves.items():
+        for app, address in apps.items():
+            if address != own:
+                return (
+                    f"{balancer} sends requests for {app} to {host} at {address}, where it answers, and the inventory"
+                    f" says {own}: the lost host is back. Switch it off and run again, or keep it, with its address in"
+                    " the inventory"
+                )
+    if not all(serves.values()):
+        return ""
+    names = ", ".join(sorted(set().union(*serves.values())))
+    return (
+        f"{host} is not lost: it answers, and gets requests for {names}. ./grove site brings it up to date,"
+        f" ./grove update_hosts -l {host} upgrades and reboots it, and ./grove scale_in removes it"
+    )
+
+
 def builders(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
     """Return those of the API ``hosts`` whose software fits ``host``, and that this run has switched or only reads.
 
@@ -207,6 +241,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "host_addresses": host_addresses,
+            "hosts_on_machine": hosts_on_machine,
             "balancing_problems": balancing.group_problems,
             "balancing_plan": balancing_plan,
             "certificate_paths": certificate_paths,
@@ -221,5 +256,6 @@ class FilterModule:
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
             "other_releases": other_releases,
+            "not_lost": not_lost,
             "builders": builders,
         }

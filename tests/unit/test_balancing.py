@@ -440,6 +440,38 @@ def test_a_new_host_serves_what_the_others_serve() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (
+            {"shop": "192.0.2.21"},
+            {"blog": "192.0.2.21"},
+            "api1 is not lost: it answers, and gets requests for blog, shop.",
+        ),
+        (
+            {},
+            {"shop": "192.0.2.29"},
+            "lb2 sends requests for shop to api1 at 192.0.2.29, where it answers, and the inv",
+        ),
+        # A load balancer has been given the fresh host before the run was ended.
+        ({"shop": "192.0.2.21"}, {}, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_a_host_that_is_not_lost_is_not_replaced(first: dict[str, str], second: dict[str, str], words: str) -> None:
+    hostvars = {**HOSTS, "lb1": {"__lost_read": {"serves": first}}, "lb2": {"__lost_read": {"serves": second}}}
+    reason = filters.not_lost("api1", ["lb1", "lb2"], hostvars)
+    assert reason.startswith(words), reason
+    assert bool(reason) == bool(words)
+
+
+def test_a_machine_that_is_another_host_is_known_by_its_addresses() -> None:
+    hosts = ["lb1", "api1", "api2"]
+    assert filters.hosts_on_machine(hosts, ["10.0.0.2", "192.0.2.21"], HOSTS) == ["api1"]
+    assert filters.hosts_on_machine(hosts, ["10.0.0.2", "::3"], HOSTS) == []
+    assert filters.hosts_on_machine(hosts, ["::2"], {**HOSTS, "api2": {"ansible_host": "[0::2]"}}) == ["api2"]
+
+
 def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -> None:
     def host(release: str, **more: Any) -> dict[str, Any]:
         facts = {"distribution": "Debian", "distribution_release": release, "distribution_major_version": release}
