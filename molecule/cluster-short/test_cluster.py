@@ -358,6 +358,27 @@ def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
     assert fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg") == digest
 
 
+AHEAD = """
+mkdir -p /opt/ahead
+printf 'import time\\nreal = time.time\\ntime.time = lambda: real() + 300\\n' >/opt/ahead/sitecustomize.py
+printf '#!/bin/sh\\nPYTHONPATH=/opt/ahead exec /usr/bin/python3 "$@"\\n' >/opt/ahead/python3
+chmod +x /opt/ahead/python3
+"""
+"""Makes a Python for which it is five minutes later. The hosts share the clock of one machine."""
+
+
+def test_clocks_that_are_apart_are_refused(fleet: Fleet) -> None:
+    fleet.apis[1].run("sh", "-c", AHEAD)
+    python = "{{ '/opt/ahead/python3' if inventory_hostname == 'api2' else '/usr/bin/python3' }}"
+    for playbook in ("site.yml", "playbooks/update_hosts.yml"):
+        succeeded, output = fleet.try_play(playbook, ansible_python_interpreter=python)
+        text = re.sub(r"\s+", " ", output)
+        assert not succeeded
+        assert re.search(r"host api2: its clock is (2[89].|30.) s ahead of that of", text), output[-3000:]
+        assert "api1: its clock" not in text
+        assert not re.search(r"changed=[1-9]", text), "something was changed"
+
+
 LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
 """A package with a library that Apache alone has loaded, and the beginning of the library's name. The first process has
 another one of this package."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.grove.wsgi.plugins.module_utils.status.presence import REMOVED
-from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
+from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing, clocks
 
 VIEWS = "__wsgi_app_views"
 """The fact of the role wsgi_app with the views of a host's records."""
@@ -27,6 +27,9 @@ SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
 READ = "__lost_read"
 """What the playbook fleet/lost.yml registers on the load balancers of the module load_balancer_servers."""
 
+CLOCK = "__load_balancer_host"
+"""What the role registers of the action host_facts."""
+
 HELD = "__load_balancer_held"
 """What the role registers of the module load_balancer_address."""
 
@@ -43,6 +46,11 @@ def hosts_on_machine(hosts: Iterable[str], addresses: Iterable[str], hostvars: M
     """Return those of ``hosts`` of a fleet whose address is one of the ``addresses`` of a machine."""
     names, own = list(hosts), set(addresses)
     return [host for host, address in zip(names, host_addresses(names, hostvars), strict=True) if address in own]
+
+
+def clock_problems(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return which of ``hosts``, or the controller, have clocks that are apart from the others."""
+    return clocks.clock_problems({host: clocks.Clock(**hostvars[host][CLOCK]["clock"]) for host in hosts})
 
 
 def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +252,7 @@ class FilterModule:
             "hosts_on_machine": hosts_on_machine,
             "balancing_problems": balancing.group_problems,
             "balancing_plan": balancing_plan,
+            "clock_problems": clock_problems,
             "certificate_paths": certificate_paths,
             "given_files": given_files,
             "certificates_of_load_balancer": certificates_of_load_balancer,

@@ -23,6 +23,7 @@ ACTIONS_ALONE = (
     "check_variables",
     "control_plane",
     "doctor_report",
+    "host_facts",
     "lock",
     "report",
     "show",
