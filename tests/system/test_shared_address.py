@@ -207,8 +207,8 @@ class LoadBalancer:
 
     def start_keepalived(self, hosts: dict[str, dict[str, Any]]) -> None:
         self.configure(hosts)
-        # A machine that starts has an empty /run. keepalived does not start while a process of the files exists, as killed ones do
-        # until they are reaped.
+        # A machine that starts has an empty /run. keepalived does not start while a process of the files exists, as
+        # killed ones do until they are reaped.
         paths = [self.folder / name for name in ("pid", "vrrp_pid")]
         for path in paths:
             path.unlink(missing_ok=True)
