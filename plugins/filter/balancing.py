@@ -218,17 +218,34 @@ def builders(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> li
 
     They have the releases that ``host`` is to get. Software fits a host with the same release of its distribution.
     """
+    own = _system(host, hostvars)
+    return [name for name in _ready(hosts, host, hostvars) if all(own) and _system(name, hostvars) == own]
 
-    def system(name: str) -> list[Any]:
-        facts = hostvars[name].get("ansible_facts") or {}
-        return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
+
+def other_systems(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
+    """Return, of those hosts that could be ``builders``, the ones whose software does not fit, with their systems."""
+    names = list(hosts)
+    fit = builders(names, host, hostvars)
+    return [
+        f"{name} has {' '.join(filter(None, _system(name, hostvars)[:2])) or 'an unknown system'}"
+        for name in _ready(names, host, hostvars)
+        if name not in fit
+    ]
+
+
+def _ready(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of ``hosts`` that have the releases which ``host`` is to get."""
 
     def has_releases(name: str) -> bool:
         switched, status = hostvars[name].get(SWITCHED), hostvars[name].get(STATUS) or {}
         return switched is not None or "apps" in status
 
-    own = system(host)
-    return [name for name in hosts if name != host and has_releases(name) and all(own) and system(name) == own]
+    return [name for name in hosts if name != host and has_releases(name)]
+
+
+def _system(host: str, hostvars: Mapping[str, Any]) -> list[Any]:
+    facts = hostvars[host].get("ansible_facts") or {}
+    return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
 
 
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
@@ -267,4 +284,5 @@ class FilterModule:
             "other_releases": other_releases,
             "not_lost": not_lost,
             "builders": builders,
+            "other_systems": other_systems,
         }

@@ -498,5 +498,9 @@ def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -
     }
     assert filters.builders(list(hostvars), "api7", hostvars) == ["api2", "api3"]
     assert filters.builders(list(hostvars), "api4", hostvars) == ["api2", "api3", "api7"]
+    assert filters.other_systems(list(hostvars), "api7", hostvars) == [
+        "api1 has Debian trixie",
+        "api6 has an unknown system",
+    ]
     # Two hosts of which nothing is known are not the same.
     assert filters.builders(["api6", "api8"], "api6", hostvars | {"api8": hostvars["api6"]}) == []
