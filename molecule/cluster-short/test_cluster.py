@@ -209,7 +209,8 @@ def test_one_api_host_builds_the_software_of_a_release(fleet: Fleet) -> None:
         )
         assert not succeeded
         assert re.search(r"The run stopped at api2", output), output[-3000:]
-        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=OFFLINE)
+        # The first host changes alone in any case.
+        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=OFFLINE, load_balancer_serial=2)
     assert "gets the software that another API host has built" in output
     digests = "find -L venv/lib -type f ! -name '*.pyc' | sort | xargs sha256sum; cat resolved.txt"
     contents = [
