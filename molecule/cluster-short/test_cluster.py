@@ -20,6 +20,7 @@ from typing import Any
 
 import machine
 import pytest
+from host import create as create_host
 from host import start as start_again
 from load import releases, summary
 from load.process import under_load
@@ -208,7 +209,8 @@ def test_one_api_host_builds_the_software_of_a_release(fleet: Fleet) -> None:
         )
         assert not succeeded
         assert re.search(r"The run stopped at api2", output), output[-3000:]
-        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=OFFLINE)
+        # The first host changes alone in any case.
+        output = fleet.play("playbooks/deploy.yml", app=APP, uv_environment=OFFLINE, load_balancer_serial=2)
     assert "gets the software that another API host has built" in output
     digests = "find -L venv/lib -type f ! -name '*.pyc' | sort | xargs sha256sum; cat resolved.txt"
     contents = [
@@ -355,6 +357,27 @@ def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
         assert not re.search(r"changed=[1-9]", text), "something was changed"
     fleet.lb.run("systemctl", "stop", "holder")
     assert fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg") == digest
+
+
+AHEAD = """
+mkdir -p /opt/ahead
+printf 'import time\\nreal = time.time\\ntime.time = lambda: real() + 300\\n' >/opt/ahead/sitecustomize.py
+printf '#!/bin/sh\\nPYTHONPATH=/opt/ahead exec /usr/bin/python3 "$@"\\n' >/opt/ahead/python3
+chmod +x /opt/ahead/python3
+"""
+"""Makes a Python for which it is five minutes later. The hosts share the clock of one machine."""
+
+
+def test_clocks_that_are_apart_are_refused(fleet: Fleet) -> None:
+    fleet.apis[1].run("sh", "-c", AHEAD)
+    python = "{{ '/opt/ahead/python3' if inventory_hostname == 'api2' else '/usr/bin/python3' }}"
+    for playbook in ("site.yml", "playbooks/update_hosts.yml"):
+        succeeded, output = fleet.try_play(playbook, ansible_python_interpreter=python)
+        text = re.sub(r"\s+", " ", output)
+        assert not succeeded
+        assert re.search(r"host api2: its clock is (2[89].|30.) s ahead of that of", text), output[-3000:]
+        assert "api1: its clock" not in text
+        assert not re.search(r"changed=[1-9]", text), "something was changed"
 
 
 LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
@@ -589,6 +612,43 @@ def test_a_host_leaves_the_fleet_and_joins_it(fleet: Fleet) -> None:
     assert leaving.run("systemctl", "is-enabled", "apache2").strip() == "enabled"
     assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
     assert leaving.try_run("which", "gcc").returncode != 0
+
+
+@pytest.mark.timeout(3600)  # a host is set up from nothing
+def test_a_lost_host_is_replaced(fleet: Fleet) -> None:
+    """A fresh machine gets the lost one's name and work, at another address, and a certificate of its own."""
+    lost = fleet.apis[1]
+    address = lost.address
+    certificate = fleet.folder / "tls" / lost.name / "secure.crt"
+    former = certificate.read_text()
+
+    def is_refused(words: str, *options: str) -> None:
+        succeeded, output = fleet.try_play("playbooks/replace.yml", *options, host=lost.name)
+        text = re.sub(r"\s+", " ", output)
+        assert not succeeded
+        assert words in text, output[-3000:]
+        assert not re.search(r"changed=[1-9]", text), "something was changed"
+        assert certificate.read_text() == former
+
+    is_refused("api2 is not lost: it answers, and gets requests for given, load, secure, test1, test2.")
+    with fleet.load("lost host", may_fail=None):
+        machine.podman("kill", lost.container)
+        wait_for(lambda: fleet.states()["api2"].isdisjoint({"UP"}), "HAProxy has not noticed")
+    is_refused("api2")
+    spare = create_host(lost.container, "bookworm", owner=str(REPOSITORY))
+    lost.run("apt-get", "update")
+    (fleet.folder / f"{lost.name}.address").write_text(spare)
+    with fleet.load("replacement") as run, run.window("switch", "api2 is replaced"):
+        output = fleet.play("playbooks/replace.yml", host=lost.name, uv_environment=OFFLINE)
+    assert re.search(r"api1 .*changed=0", output)
+    fleet.note(f"replacement: {address} became {spare}")
+    assert lost.try_run("which", "gcc").returncode != 0
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
+    assert fleet.codes()[0] == fleet.codes()[1]
+    assert certificate.read_text() != former
+    former = certificate.read_text()
+    is_refused("api2 is not lost")
+    assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
 
 
 def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:

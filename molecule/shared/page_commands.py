@@ -207,6 +207,12 @@ ELSEWHERE = {
         "molecule/cluster-short/test_cluster.py",
         "playbooks/scale_in.yml",
     ),
+    "./grove replace -e host=NAME": ("molecule/cluster-short/test_cluster.py", "playbooks/replace.yml"),
+    "./grove replace -i inventory/mine -e host=api2": (
+        "molecule/cluster-short/test_cluster.py",
+        "playbooks/replace.yml",
+    ),
+    "./grove replace": ("molecule/cluster-short/test_cluster.py", "playbooks/replace.yml"),
     "./grove scale_out": ("molecule/cluster-short/test_cluster.py", "playbooks/scale_out.yml"),
     "./grove rollback": ("molecule/cluster-short/test_cluster.py", "playbooks/rollback.yml"),
     "./grove audit": ("molecule/shared/checks/test_audit.py", "playbooks/audit.yml"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED
-from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
+from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing, clocks
 
 VIEWS = "__wsgi_app_views"
 """The fact of the role wsgi_app with the views of a host's records."""
@@ -24,6 +24,12 @@ STATUS = "__add_status"
 SWITCHED, UPDATED = "__wsgi_app_switched", "__update_hosts_done"
 """The facts where a run of the role wsgi_app has gone as far as the switch, and where update_hosts has updated it."""
 
+READ = "__lost_read"
+"""What the playbook fleet/lost.yml registers on the load balancers of the module load_balancer_servers."""
+
+CLOCK = "__load_balancer_host"
+"""What the role registers of the action host_facts."""
+
 HELD = "__load_balancer_held"
 """What the role registers of the module load_balancer_address."""
 
@@ -34,6 +40,17 @@ def host_addresses(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[st
         return [balancing.host_address(host, hostvars[host]) for host in hosts]
     except balancing.AddressError as error:
         raise AnsibleFilterError(str(error)) from None
+
+
+def hosts_on_machine(hosts: Iterable[str], addresses: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of ``hosts`` of a fleet whose address is one of the ``addresses`` of a machine."""
+    names, own = list(hosts), set(addresses)
+    return [host for host, address in zip(names, host_addresses(names, hostvars), strict=True) if address in own]
+
+
+def clock_problems(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """Return which of ``hosts``, or the controller, have clocks that are apart from the others."""
+    return clocks.clock_problems({host: clocks.Clock(**hostvars[host][CLOCK]["clock"]) for host in hosts})
 
 
 def balancing_plan(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,22 +188,64 @@ def other_releases(hosts: Iterable[str], planned: Mapping[str, str], hostvars: M
     ]
 
 
+def not_lost(host: str, balancers: Iterable[str], hostvars: Mapping[str, Any]) -> str:
+    """Return why the API host ``host`` needs no replacement; empty where it does.
+
+    A run that was ended while it gave the fresh host to the load balancers one after the other has to be repeated, so
+    a host that gets requests from some of them alone is replaced.
+    """
+    serves: dict[str, Mapping[str, str]] = {name: hostvars[name][READ]["serves"] for name in balancers}
+    own = host_addresses([host], hostvars)[0]
+    for balancer, apps in serves.items():
+        for app, address in apps.items():
+            if address != own:
+                return (
+                    f"{balancer} sends requests for {app} to {host} at {address}, where it answers, and the inventory"
+                    f" says {own}: the lost host is back. Switch it off and run again, or keep it, with its address in"
+                    " the inventory"
+                )
+    if not all(serves.values()):
+        return ""
+    names = ", ".join(sorted(set().union(*serves.values())))
+    return (
+        f"{host} is not lost: it answers, and gets requests for {names}. ./grove site brings it up to date,"
+        f" ./grove update_hosts -l {host} upgrades and reboots it, and ./grove scale_in removes it"
+    )
+
+
 def builders(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
     """Return those of the API ``hosts`` whose software fits ``host``, and that this run has switched or only reads.
 
     They have the releases that ``host`` is to get. Software fits a host with the same release of its distribution.
     """
+    own = _system(host, hostvars)
+    return [name for name in _ready(hosts, host, hostvars) if all(own) and _system(name, hostvars) == own]
 
-    def system(name: str) -> list[Any]:
-        facts = hostvars[name].get("ansible_facts") or {}
-        return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
+
+def other_systems(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
+    """Return, of those hosts that could be ``builders``, the ones whose software does not fit, with their systems."""
+    names = list(hosts)
+    fit = builders(names, host, hostvars)
+    return [
+        f"{name} has {' '.join(filter(None, _system(name, hostvars)[:2])) or 'an unknown system'}"
+        for name in _ready(names, host, hostvars)
+        if name not in fit
+    ]
+
+
+def _ready(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
+    """Return those of ``hosts`` that have the releases which ``host`` is to get."""
 
     def has_releases(name: str) -> bool:
         switched, status = hostvars[name].get(SWITCHED), hostvars[name].get(STATUS) or {}
         return switched is not None or "apps" in status
 
-    own = system(host)
-    return [name for name in hosts if name != host and has_releases(name) and all(own) and system(name) == own]
+    return [name for name in hosts if name != host and has_releases(name)]
+
+
+def _system(host: str, hostvars: Mapping[str, Any]) -> list[Any]:
+    facts = hostvars[host].get("ansible_facts") or {}
+    return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
 
 
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
@@ -207,8 +266,10 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "host_addresses": host_addresses,
+            "hosts_on_machine": hosts_on_machine,
             "balancing_problems": balancing.group_problems,
             "balancing_plan": balancing_plan,
+            "clock_problems": clock_problems,
             "certificate_paths": certificate_paths,
             "given_files": given_files,
             "certificates_of_load_balancer": certificates_of_load_balancer,
@@ -221,5 +282,7 @@ class FilterModule:
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
             "other_releases": other_releases,
+            "not_lost": not_lost,
             "builders": builders,
+            "other_systems": other_systems,
         }

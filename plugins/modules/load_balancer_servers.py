@@ -13,6 +13,7 @@ description:
     again, and waits until HAProxy's own checks pass. It does so for a host that was never out, too.
   - With O(state=answers), the module asks those apps of the API host that HAProxy does not ask yet, and that it does by
     O(plan). Nothing changes.
+  - With O(state=read), the module returns for which apps HAProxy sends requests to the API host. Nothing changes.
   - A load balancer that has not been set up yet sends no requests, so there is nothing to do.
 options:
   host:
@@ -22,7 +23,7 @@ options:
   state:
     description: Whether the API host gets requests.
     type: str
-    choices: [out, in, answers]
+    choices: [out, in, answers, read]
     required: true
   alone:
     description: What O(state=out) does with a backend that has no other server than the host.
@@ -68,6 +69,10 @@ sessions_left:
   description: Sessions that had not ended when the time was up.
   type: int
   returned: with state out
+serves:
+  description: The apps for which HAProxy sends requests to the host, with the address to which it sends them.
+  type: dict
+  returned: with state read
 put_back:
   description: The backends in which the host was out, and gets requests again.
   type: list
@@ -88,7 +93,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["out", "in", "answers"], "required": True},
+            "state": {"type": "str", "choices": ["out", "in", "answers", "read"], "required": True},
             "alone": {"type": "str", "choices": ["keep", "refuse"], "default": "keep"},
             "plan": {"type": "dict", "default": {"backends": []}},
             "apps": {"type": "list", "elements": "str", "default": []},
@@ -105,6 +110,8 @@ def main() -> None:
                 return {"changed": False}
             return members.check_answers(host, module.params["plan"], plan, seconds)
         own = members.members_of(host, plan, () if state == "out" else module.params["apps"])
+        if state == "read":
+            return {"changed": False, "serves": members.served_apps(Haproxy(), host, own) if own else {}}
         alone = {"alone": [member.app for member in own if member.alone]} if state == "out" else {}
         if module.check_mode or not own:
             return {"changed": False, "backends": [member.backend for member in own], **alone}

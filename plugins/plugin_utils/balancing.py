@@ -92,7 +92,22 @@ def group_problems(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, M
                 f"hosts {addresses[address]} and {host}: both have the address {address}; each needs its own"
             )
         addresses.setdefault(address, host)
-    return problems + _shared_problems(balancers, addresses, hostvars)
+    return problems + _version_problems(balancers, addresses) + _shared_problems(balancers, addresses, hostvars)
+
+
+def _version_problems(balancers: Sequence[str], owners: Mapping[str, str]) -> list[str]:
+    """Return which API hosts have addresses of another version of IP than a load balancer. owners: hosts by address."""
+    versions = {host: ipaddress.ip_address(address).version for address, host in owners.items()}
+    addresses = {host: address for address, host in owners.items()}
+    return [
+        f"hosts {balancer} and {host}: found the addresses {addresses[balancer]} and {addresses[host]}; HAProxy would"
+        f" reach {host} from an address of {balancer} that {host} does not accept, so set {ADDRESS} of both in one"
+        " version of IP"
+        for host in versions
+        if host not in balancers
+        for balancer in balancers
+        if balancer in versions and versions[balancer] != versions[host]
+    ]
 
 
 def router_id(address: str) -> int:

@@ -434,6 +434,33 @@ def test_the_only_host_of_an_app_stays_where_that_is_asked_for(fleet: Fleet) -> 
     assert members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS, keep_alone=False)["changed"]
 
 
+def test_a_lost_host_gets_no_requests_and_no_patience(fleet: Fleet) -> None:
+    """A request that has reached a lost host gets no answer, so nobody waits for it."""
+
+    def served(host: str) -> dict[str, str]:
+        return members.served_apps(fleet.haproxy, host, fleet.members(host))
+
+    assert served("api2") == {"shop": ADDRESSES["api2"]}
+    slow = [threading.Thread(target=fleet.ask, args=("/slow",)) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+    seen = fleet.apis["api2"].seen
+    wait_for(lambda: "GET /slow" in seen, "no slow request reached api2")
+    fleet.apis["api2"].status = 500
+    wait_for(lambda: not fleet.state("api2")[0], "api2 is still up")
+    assert served("api2") == {}
+    started = time.monotonic()
+    assert members.take_out(fleet.haproxy, "api2", fleet.members("api2"), SECONDS)["changed"]
+    assert time.monotonic() - started < SECONDS / 2
+    fleet.apis["api2"].status = 200
+    wait_for(lambda: fleet.state("api2") == (True, runtime.DRAIN), "api2 does not come up")
+    assert served("api2") == {}
+    for api in fleet.apis.values():
+        api.release.set()
+    for thread in slow:
+        thread.join(SECONDS)
+
+
 def test_a_new_host_has_to_answer_before_haproxy_knows_it(fleet: Fleet) -> None:
     """HAProxy asks a host from its next configuration on, and sends requests before the first answer."""
     former = {"backends": [{**one, "servers": one["servers"][:1]} for one in fleet.plan["backends"]]}

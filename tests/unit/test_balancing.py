@@ -15,7 +15,11 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import st
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
 from record_settings import SETTINGS, SPEC
 
-HOSTS = {"lb1": {"ansible_host": "192.0.2.10"}, "api1": {"ansible_host": "192.0.2.21"}, "api2": {"ansible_host": "::2"}}
+HOSTS = {
+    "lb1": {"ansible_host": "192.0.2.10"},
+    "api1": {"ansible_host": "192.0.2.21"},
+    "api2": {"ansible_host": "192.0.2.22"},
+}
 GROUPS = {"load_balancers": ["lb1"], "wsgi": ["api1", "api2"]}
 
 
@@ -66,6 +70,7 @@ def test_a_fleet_without_faults_has_no_problem() -> None:
         ({}, {"api1": {}}, ["host api1", balancing.ADDRESS]),
         ({}, {"api1": {"ansible_host": "127.0.0.1"}}, ["host api1", "127.0.0.1"]),
         ({}, {"api1": {"ansible_host": "192.0.2.10"}}, ["lb1 and api1", "192.0.2.10"]),
+        ({}, {"api2": {"ansible_host": "2001:db8::2"}}, ["lb1 and api2", "192.0.2.10 and 2001:db8::2", "one version"]),
         ({"wsgi": ["api 1"]}, {"api 1": {"ansible_host": "192.0.2.30"}}, ["host api 1", "rename"]),
     ],
 )
@@ -88,9 +93,9 @@ def test_the_variable_goes_before_the_name_of_a_host() -> None:
 PAIR = ["lb1", "lb2"]
 
 
-def pair(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return the problems of two load balancers with these variables."""
-    hosts = {**HOSTS, "lb1": {**HOSTS["lb1"], **first}, "lb2": {"ansible_host": "192.0.2.11", **second}}
+def pair(first: dict[str, Any], second: dict[str, Any], **apis: dict[str, Any]) -> list[str]:
+    """Return the problems of two load balancers with these variables, and of API hosts."""
+    hosts = {**HOSTS, "lb1": {**HOSTS["lb1"], **first}, "lb2": {"ansible_host": "192.0.2.11", **second}, **apis}
     return balancing.group_problems({**GROUPS, "load_balancers": PAIR}, hosts)
 
 
@@ -152,7 +157,11 @@ def test_the_shared_address_and_the_own_ones_are_of_one_version() -> None:
         "variable load_balancer_listen: found * on lb2, where clients of 2001:db8::9 get no answer",
     ]
     own = {**own, balancing.LISTEN: "::"}
-    assert pair({**own, balancing.ADDRESS: "2001:db8::1"}, {**own, balancing.ADDRESS: "2001:db8::3"}) == []
+    balancers = {**own, balancing.ADDRESS: "2001:db8::1"}, {**own, balancing.ADDRESS: "2001:db8::3"}
+    apis = {host: {balancing.ADDRESS: f"2001:db8::{host[-1]}1"} for host in GROUPS["wsgi"]}
+    assert pair(*balancers, **apis) == []
+    # The load balancers' addresses are those that API hosts accept.
+    assert len(pair(*balancers)) == len(GROUPS["wsgi"]) * len(balancers)
 
 
 def test_keepalived_knows_the_other_load_balancers() -> None:
@@ -440,6 +449,38 @@ def test_a_new_host_serves_what_the_others_serve() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (
+            {"shop": "192.0.2.21"},
+            {"blog": "192.0.2.21"},
+            "api1 is not lost: it answers, and gets requests for blog, shop.",
+        ),
+        (
+            {},
+            {"shop": "192.0.2.29"},
+            "lb2 sends requests for shop to api1 at 192.0.2.29, where it answers, and the inv",
+        ),
+        # A load balancer has been given the fresh host before the run was ended.
+        ({"shop": "192.0.2.21"}, {}, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_a_host_that_is_not_lost_is_not_replaced(first: dict[str, str], second: dict[str, str], words: str) -> None:
+    hostvars = {**HOSTS, "lb1": {"__lost_read": {"serves": first}}, "lb2": {"__lost_read": {"serves": second}}}
+    reason = filters.not_lost("api1", ["lb1", "lb2"], hostvars)
+    assert reason.startswith(words), reason
+    assert bool(reason) == bool(words)
+
+
+def test_a_machine_that_is_another_host_is_known_by_its_addresses() -> None:
+    hosts = ["lb1", "api1", "api2"]
+    assert filters.hosts_on_machine(hosts, ["10.0.0.2", "192.0.2.21"], HOSTS) == ["api1"]
+    assert filters.hosts_on_machine(hosts, ["10.0.0.2", "::3"], HOSTS) == []
+    assert filters.hosts_on_machine(hosts, ["::2"], {**HOSTS, "api2": {"ansible_host": "[0::2]"}}) == ["api2"]
+
+
 def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -> None:
     def host(release: str, **more: Any) -> dict[str, Any]:
         facts = {"distribution": "Debian", "distribution_release": release, "distribution_major_version": release}
@@ -457,5 +498,9 @@ def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -
     }
     assert filters.builders(list(hostvars), "api7", hostvars) == ["api2", "api3"]
     assert filters.builders(list(hostvars), "api4", hostvars) == ["api2", "api3", "api7"]
+    assert filters.other_systems(list(hostvars), "api7", hostvars) == [
+        "api1 has Debian trixie",
+        "api6 has an unknown system",
+    ]
     # Two hosts of which nothing is known are not the same.
     assert filters.builders(["api6", "api8"], "api6", hostvars | {"api8": hostvars["api6"]}) == []

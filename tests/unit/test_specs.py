@@ -24,6 +24,7 @@ ACTIONS_ALONE = (
     "control_plane",
     "distribution",
     "doctor_report",
+    "host_facts",
     "lock",
     "report",
     "show",

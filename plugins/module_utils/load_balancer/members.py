@@ -132,6 +132,9 @@ def take_out(
     backends = {server.backend for server in leaving}
 
     def busy() -> int:
+        # Sessions with a lost host end when HAProxy's own limits have passed.
+        if not any(server.up for server in leaving):
+            return 0
         now = [server for server in haproxy.servers() if server.name == host and server.backend in backends]
         return sum(server.sessions for server in now) or int(bool(backends) and haproxy.has_old_workers())
 
@@ -143,6 +146,13 @@ def take_out(
         "sessions_left": left,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def served_apps(haproxy: Haproxy, host: str, members: Sequence[Member]) -> dict[str, str]:
+    """Return for which apps HAProxy sends requests to ``host``, with the address to which it sends them."""
+    servers = haproxy.servers()
+    own = ((member, _server(servers, member.backend, host)) for member in members)
+    return {member.app: member.place.address for member, server in own if server.up and server.state == READY}
 
 
 def put_back(haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float) -> dict[str, Any]:
