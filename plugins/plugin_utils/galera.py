@@ -139,8 +139,8 @@ def _host_problems(
                 " to be the address by which the other database hosts reach it"
             )
         for peer, seen in state.peers.items():
-            if peer in lost and peer not in states:
-                if seen == OPEN:
+            if peer not in states:
+                if peer in lost and seen == OPEN:
                     problems.append(
                         f"variable {LOST}: found {peer}, which answers {host} on port {PORT} of {addresses[peer]}: its"
                         " server runs; switch the host off, or take it out of the variable"
