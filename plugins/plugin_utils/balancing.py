@@ -47,17 +47,22 @@ class AddressError(Exception):
     """A host has no address that the others can use. The message is for the operator."""
 
 
-def host_address(host: str, variables: Mapping[str, Any]) -> str:
-    """Return the IP address by which the other hosts reach a host. Raises AddressError where none is known."""
-    text = str(variables.get(ADDRESS) or variables.get("ansible_host") or host).strip("[]")
+def host_address(
+    host: str, variables: Mapping[str, Any], name: str = ADDRESS, hosts: str = "load balancers and API hosts"
+) -> str:
+    """Return the IP address by which the other ``hosts`` reach a host. Raises AddressError where none is known.
+
+    name: the variable with the address; without it, the host's ``ansible_host`` counts.
+    """
+    text = str(variables.get(name) or variables.get("ansible_host") or host).strip("[]")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         address = None
     if address is None or address.is_loopback or address.is_unspecified:
         raise AddressError(
-            f"host {host}: load balancers and API hosts need the address by which they reach each other, and {text} is"
-            f" none; set {ADDRESS} for {host}, such as {ADDRESS}: 192.0.2.11"
+            f"host {host}: {hosts} need the address by which they reach each other, and {text} is none; set {name} for"
+            f" {host}, such as {name}: 192.0.2.11"
         )
     return str(address)
 

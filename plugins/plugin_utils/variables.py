@@ -96,6 +96,7 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "openstack_client_cloud": matching(CLOUD, "it has to be a name of letters, digits and _.-"),
     "database_listen": each(every_or_listening),
     "database_databases": account,
+    "database_host_address": empty_or(syntax.address),
     "message_bus_listen": listening,
     "message_bus_absent_users": vhost,
     "cache_listen": listening,
@@ -122,6 +123,7 @@ FIELDS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
 OPTIONS: Mapping[str, re.Pattern[str]] = {
     "uv_environment": VARIABLE,
     "database_config": OPTION,
+    "database_galera_config": OPTION,
     "message_bus_config": OPTION,
 }
 

@@ -1,0 +1,202 @@
+"""Three database hosts are one cluster: they are killed, stopped, cut off, changed and replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import host as hosts_of_tests
+import machine
+import pytest
+from served import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECONDS = 600.0
+"""Until a server or a cluster is as expected: generous, for a busy machine."""
+ADD_ROWS = "while mariadb -e \"INSERT INTO shop.orders (text) VALUES ('one')\"; do echo; done"
+"""Adds rows until the server fails, and prints a line for each that was acknowledged."""
+
+
+class Cluster:
+    """The database hosts, and runs of the playbook ``site``."""
+
+    def __init__(self, hosts: dict[str, Host]) -> None:
+        self.hosts = [hosts[name] for name in ("db1", "db2", "db3")]
+        self.folder = REPOSITORY / ".cache" / os.environ["MOLECULE_SCENARIO_NAME"]
+
+    def try_site(self, **variables: object) -> tuple[bool, str]:
+        """Run site; return whether it succeeded, and its output."""
+        inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
+        tool = str(Path(sys.executable).parent / "ansible-playbook")
+        command = [tool, "-i", inventory, "-e", json.dumps(variables), "site.yml"]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        with (self.folder / "ansible.log").open("a") as log:
+            log.write(output)
+        return done.returncode == 0, output
+
+    def site(self, **variables: object) -> str:
+        """Run site, which has to succeed; return its output."""
+        succeeded, output = self.try_site(**variables)
+        assert succeeded, output[-4000:]
+        return output
+
+    def refused(self, *words: str, **variables: object) -> None:
+        """Run site, which has to be refused with these words before it changes anything."""
+        before = self.processes()
+        succeeded, output = self.try_site(**variables)
+        assert not succeeded
+        # The output breaks long lines.
+        text = " ".join(output.split())
+        assert [word for word in words if word not in text] == [], output[-4000:]
+        assert "changed=0" in output
+        assert not re.search(r"changed=[1-9]", output)
+        assert self.processes() == before
+
+    def processes(self) -> list[str]:
+        """Return the server's process id on each host; 0 where none runs."""
+        show = ["systemctl", "show", "--property=MainPID", "--value", "mariadb"]
+        return [host.try_run(*show).stdout.strip() for host in self.hosts]
+
+    def status(self, host: Host) -> dict[str, str]:
+        done = host.try_run("mariadb", "-Ne", "SHOW GLOBAL STATUS LIKE 'wsrep%'")
+        return dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
+
+    def is_whole(self) -> bool:
+        """Return whether all hosts are synced members of one cluster."""
+        found = [self.status(host) for host in self.hosts]
+        expected = {("Primary", "Synced", str(len(self.hosts)))}
+        states = {
+            tuple(one.get(f"wsrep_{name}") for name in ("cluster_status", "local_state_comment", "cluster_size"))
+            for one in found
+        }
+        return states == expected and len({one["wsrep_cluster_state_uuid"] for one in found}) == 1
+
+    def rows(self) -> int:
+        """Return the number of rows, which has to be the same on all hosts."""
+        query = "SET wsrep_sync_wait = 1; SELECT COUNT(*) FROM shop.orders"
+        counts = {host.name: int(host.run("mariadb", "-Ne", query)) for host in self.hosts}
+        assert len(set(counts.values())) == 1, counts
+        return counts["db1"]
+
+    @contextmanager
+    def writing(self, host: Host) -> Iterator[list[str]]:
+        """Add rows on a host during the block; afterwards the list has an entry for each acknowledged one."""
+        acknowledged: list[str] = []
+        process = subprocess.Popen(
+            [*machine.enter(host.container), "sh", "-c", ADD_ROWS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        reader = threading.Thread(target=lambda: acknowledged.extend(line.decode() for line in process.stdout or ()))
+        reader.start()
+        try:
+            until(lambda: len(acknowledged) > 20)
+            yield acknowledged
+        finally:
+            host.try_run("pkill", "-f", "INSERT INTO shop.orders")
+            reader.join(SECONDS)
+            process.kill()
+            process.wait()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def cluster(hosts: dict[str, Host]) -> Cluster:
+    return Cluster(hosts)
+
+
+def test_the_hosts_are_one_cluster(cluster: Cluster) -> None:
+    assert cluster.is_whole()
+    cluster.hosts[0].run("mariadb", "-e", "CREATE DATABASE shop")
+    columns = "id BIGINT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(20)"
+    cluster.hosts[0].run("mariadb", "-e", f"CREATE TABLE shop.orders ({columns}) ENGINE=InnoDB")
+    assert cluster.rows() == 0
+
+
+def test_killed_servers_come_back_without_a_run_and_lose_no_row(cluster: Cluster) -> None:
+    with cluster.writing(cluster.hosts[1]) as acknowledged:
+        for host in cluster.hosts:
+            host.run("systemctl", "kill", "--signal=KILL", "mariadb")
+    until(cluster.is_whole)
+    # The last row may be committed without its acknowledgement.
+    assert 0 <= cluster.rows() - len(acknowledged) <= 1
+    assert "changed=0" in cluster.site()
+
+
+def test_a_run_starts_the_most_advanced_host_first(cluster: Cluster) -> None:
+    """All hosts stop in order, so none of them finds a cluster when it starts."""
+    before = cluster.rows()
+    cluster.hosts[0].run("systemctl", "stop", "mariadb")
+    cluster.hosts[1].run("mariadb", "-e", "INSERT INTO shop.orders (text) VALUES ('late')")
+    cluster.hosts[1].run("systemctl", "stop", "mariadb")
+    cluster.hosts[2].run("systemctl", "stop", "mariadb")
+    output = " ".join(cluster.site().split())
+    assert re.search(r"db[23] starts the cluster, since its data have come furthest", output)
+    assert cluster.is_whole()
+    assert cluster.rows() == before + 1
+
+
+def test_a_host_that_the_others_do_not_reach_is_refused(cluster: Cluster) -> None:
+    cut_off, others = cluster.hosts[2], cluster.hosts[:2]
+    routes = [f"{other.address}/32" for other in others]
+    for route in routes:
+        cut_off.run("ip", "route", "add", "unreachable", route)
+    try:
+        until(lambda: cluster.status(cut_off).get("wsrep_cluster_status") == "non-Primary")
+        cluster.refused("host db3: it does not reach db1", "nothing was changed")
+        assert cluster.status(others[0])["wsrep_cluster_size"] == "2"
+        # Without a cluster that serves, the run starts none while a host is cut off.
+        for other in others:
+            other.run("systemctl", "stop", "mariadb")
+        cluster.refused("host db3: it does not reach db1")
+    finally:
+        for route in routes:
+            cut_off.run("ip", "route", "del", "unreachable", route)
+    cluster.site()
+    assert cluster.is_whole()
+
+
+def test_a_changed_setting_restarts_the_hosts_and_a_bad_one_stops_at_the_first(cluster: Cluster) -> None:
+    before = cluster.processes()
+    cluster.site(database_galera_config={"wsrep_slave_threads": 2})
+    assert not set(before) & set(cluster.processes())
+    assert cluster.is_whole()
+    before = cluster.processes()
+    succeeded, output = cluster.try_site(
+        database_galera_config={"wsrep_slave_threads": 2, "wsrep_provider": "/nothing"}
+    )
+    assert not succeeded, output[-4000:]
+    assert cluster.processes()[:2] == before[:2]
+    assert cluster.status(cluster.hosts[0])["wsrep_cluster_size"] == "2"
+    cluster.site()
+    assert cluster.is_whole()
+
+
+def test_a_lost_host_is_refused_and_a_fresh_one_replaces_it(cluster: Cluster) -> None:
+    rows = cluster.rows()
+    lost = cluster.hosts[2].container
+    machine.podman("stop", "--time=0", lost)
+    succeeded, output = cluster.try_site()
+    assert not succeeded
+    assert "host db3: the run does not reach it" in " ".join(output.split())
+    assert not re.search(r"changed=[1-9]", output)
+    cluster.site(database_lost_hosts="db3")
+    address = hosts_of_tests.create(lost, "bookworm", network=True, owner=str(REPOSITORY))
+    (cluster.folder / "db3.address").write_text(address)
+    cluster.site()
+    assert cluster.is_whole()
+    assert cluster.rows() == rows

@@ -1,0 +1,428 @@
+"""A member of a MariaDB Galera cluster: its state on its host, and the steps that start, stop and restart it.
+
+``plugin_utils/galera.py`` decides on the controller which host does what.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.grove.wsgi.plugins.module_utils.database import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
+
+PORT = 4567
+"""On which the members of a cluster talk with each other."""
+DATA = Path("/var/lib/mysql")
+SOCKET = "/run/mysqld/mysqld.sock"
+PROGRAM = "/usr/sbin/mariadbd"
+UNIT = "mariadb"
+STATE = "grastate.dat"
+"""The file in which Galera keeps the cluster and the position of this host's data."""
+STATE_MODE = 0o660
+RUNNING_SYSTEMD = Path("/run/systemd/system")
+NO_CLUSTER = "00000000-0000-0000-0000-000000000000"
+UNKNOWN = -1
+"""The position in STATE of a server that runs, or that was killed."""
+PRIMARY, SYNCED = "Primary", "Synced"
+OWN_FOLDERS = {"mysql", "performance_schema", "sys"}
+"""The server's own databases. Every other folder with a name that a database may have is somebody's data."""
+RECOVERED = re.compile(r"WSREP: Recovered position: (?P<uuid>[0-9a-f-]{36}):(?P<seqno>-?[0-9]+)")
+SERIES = re.compile(r"(?:[0-9]+:)?(?P<series>[0-9]+\.[0-9]+)")
+OPEN, CLOSED, UNREACHABLE = "open", "closed", "unreachable"
+"""What a connection to PORT of another host shows: a member, a host without one, or nothing."""
+
+
+class GaleraError(OperatorError):
+    """A server does not become or stay a member of the cluster."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which cluster a host's data belong to, and the number of their last transaction."""
+
+    uuid: str = ""
+    seqno: int = UNKNOWN
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a running server says of its cluster. ``status`` is empty where no server answers."""
+
+    status: str = ""
+    state: str = ""
+    size: int = 0
+    uuid: str = ""
+    ready: bool = False
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the server is in a cluster that serves."""
+        return self.status == PRIMARY
+
+
+@dataclass(frozen=True)
+class State:
+    """A host before a run. ``peers`` has what the host sees of the others, by their names."""
+
+    address_is_here: bool
+    saved: bool
+    """Whether the data folder has been used with Galera."""
+    position: Position
+    databases: tuple[str, ...]
+    status: Status
+    series: str
+    system: str
+    peers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Control(Protocol):
+    """How the server of this host is started and stopped."""
+
+    def runs(self) -> bool:
+        """Return whether the server runs, or is about to."""
+
+    def settle(self) -> None:
+        """Wait until a server that is starting runs or has failed."""
+
+    def started(self) -> float:
+        """Return when the server was started, in seconds since 1970."""
+
+    def start(self, *, first: bool, seconds: float) -> None:
+        """Start the server; ``first`` makes a new cluster of it. Raises GaleraError."""
+
+    def stop(self) -> None:
+        """Stop the server. Raises GaleraError."""
+
+    def recover(self) -> str:
+        """Return what the server prints about the position of its data, while it does not run."""
+
+
+class Systemd:
+    """The server as Debian's unit. Raises GaleraError on a host without systemd."""
+
+    def __init__(self) -> None:
+        if not RUNNING_SYSTEMD.is_dir():
+            raise GaleraError(
+                "this host runs without systemd, which starts the server of a member; use another host, or a group of"
+                " one host"
+            )
+
+    def runs(self) -> bool:
+        """Return whether the unit runs, starts, stops, or waits for its next start."""
+        return self._property("ActiveState") in ("active", "activating", "deactivating", "reloading")
+
+    def settle(self) -> None:
+        """Wait while the unit starts or stops, for ``limits.SETTLE_SECONDS`` at most."""
+        deadline = time.monotonic() + limits.SETTLE_SECONDS
+        while self._property("ActiveState") in ("activating", "deactivating") and time.monotonic() < deadline:
+            time.sleep(limits.POLL_SECONDS)
+
+    def started(self) -> float:
+        """Return when the server's process was started, in seconds since 1970; 0 where none was."""
+        stamp = self._property("ExecMainStartTimestampMonotonic")
+        return time.time() - (time.monotonic() - int(stamp) / 1e6) if stamp.isdigit() and int(stamp) else 0.0
+
+    def start(self, *, first: bool, seconds: float) -> None:
+        """Start the unit, and let it start with the host. Raises GaleraError with the end of its log."""
+        # After several failed starts, systemd refuses a further one.
+        _run("systemctl", "reset-failed", UNIT)
+        _run("systemctl", "enable", "--quiet", UNIT)
+        command = ["galera_new_cluster"] if first else ["systemctl", "start", UNIT]
+        done = _run(*command, seconds=seconds)
+        if done.returncode:
+            # Otherwise the unit goes on trying, with data that may change meanwhile.
+            _run("systemctl", "stop", UNIT, seconds=limits.STOP_SECONDS)
+            raise GaleraError(f"{' '.join(command)} failed: {done.stderr.strip()}. {self.log()}")
+
+    def stop(self) -> None:
+        """Stop the unit. Raises GaleraError with the end of its log."""
+        done = _run("systemctl", "stop", UNIT, seconds=limits.STOP_SECONDS)
+        if done.returncode:
+            raise GaleraError(f"systemctl stop {UNIT} failed: {done.stderr.strip()}. {self.log()}")
+
+    def recover(self) -> str:
+        """Return what the server prints. Raises GaleraError where it fails."""
+        done = _run(PROGRAM, "--user=mysql", "--wsrep-recover", "--disable-log-error", seconds=limits.RECOVER_SECONDS)
+        if done.returncode:
+            raise GaleraError(f"{PROGRAM} --wsrep-recover failed: {_end(done.stderr)}")
+        return done.stderr
+
+    @staticmethod
+    def log() -> str:
+        """Return the end of the unit's log as a sentence."""
+        text = _run("journalctl", f"--unit={UNIT}", "--no-pager", "--output=cat", f"--lines={limits.LOG_LINES}").stdout
+        return f"The end of its log:\n{text.strip()}"
+
+    @staticmethod
+    def _property(name: str) -> str:
+        return _run("systemctl", "show", f"--property={name}", "--value", UNIT).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Member:
+    """The server of this host, as a member of a cluster."""
+
+    control: Control
+    data: Path = DATA
+    socket: str = SOCKET
+    user: str = "root"
+
+    def status(self) -> Status:
+        """Return what the server says of its cluster. A server that does not answer has an empty status."""
+        client = shutil.which("mariadb")
+        if client is None:
+            return Status()
+        done = _run(
+            client,
+            "--no-defaults",
+            f"--user={self.user}",
+            f"--socket={self.socket}",
+            f"--connect-timeout={limits.ANSWER_SECONDS}",
+            *("--batch", "--skip-column-names", "--execute", "SHOW GLOBAL STATUS LIKE 'wsrep%'"),
+        )
+        return Status() if done.returncode else status_of(done.stdout)
+
+    def saved_position(self) -> Position | None:
+        """Return what Galera has saved in the data folder; None where the folder was not used with Galera."""
+        try:
+            return saved_position((self.data / STATE).read_text())
+        except FileNotFoundError:
+            return None
+
+    def databases(self) -> tuple[str, ...]:
+        """Return the names of the folders of databases that are not the server's own."""
+        try:
+            return tuple(
+                sorted(
+                    one.name
+                    for one in self.data.iterdir()
+                    if one.is_dir() and re.fullmatch(r"[A-Za-z0-9_@$]+", one.name) and one.name not in OWN_FOLDERS
+                )
+            )
+        except FileNotFoundError:
+            return ()
+
+    def read(self, address: str, peers: Mapping[str, str], port: int = PORT) -> State:
+        """Return the state of this host. peers: the addresses of the other hosts by name."""
+        self.control.settle()
+        saved = self.saved_position()
+        return State(
+            address_is_here=has_address(address),
+            saved=saved is not None,
+            position=saved or Position(),
+            databases=self.databases(),
+            status=self.status(),
+            series=series(),
+            system=system(),
+            peers={name: seen(other, port) for name, other in peers.items()},
+        )
+
+    def position(self) -> Position:
+        """Stop a server that is in no cluster, and return how far its data have come.
+
+        Raises GaleraError where the server is a member, or where the position cannot be read.
+        """
+        saved = self.saved_position()
+        if self.control.runs():
+            if self.status().is_member:
+                raise GaleraError("the server has become a member of a cluster meanwhile; run again")
+            self.control.stop()
+            saved = self.saved_position()
+        if saved is None or not saved.uuid or saved.seqno != UNKNOWN:
+            return saved or Position()
+        return recovered_position(self.control.recover())
+
+    def make_member(
+        self, *, first: bool, size: int, peers: Mapping[str, str], files: Iterable[Path], seconds: float, dry: bool
+    ) -> dict[str, Any]:
+        """Make the server a member that has read ``files``; return ``changed`` and the ``action``.
+
+        first: start a new cluster, or the former one again, with the data of this host. size: the members that the
+        cluster has to have with this one. peers: addresses of the others. Raises GaleraError.
+        """
+        status = self.status()
+        late = self.control.runs() and self._is_late(files)
+        if status.is_member and not late:
+            action = "none"
+        elif first and not status.is_member:
+            action = "bootstrap"
+        else:
+            action = "restart" if status.is_member else "join"
+        if action == "none" or dry:
+            if not dry:
+                self.wait(size, seconds)
+            return {"changed": action != "none", "action": action}
+        if action == "bootstrap":
+            self._check_alone(peers)
+        if action == "restart":
+            # The others serve meanwhile, so all of them have to be there.
+            self.wait(size, seconds)
+        if self.control.runs():
+            self.control.stop()
+        if action == "bootstrap":
+            self._allow_bootstrap()
+        self.control.start(first=action == "bootstrap", seconds=seconds)
+        self.wait(size, seconds)
+        return {"changed": True, "action": action}
+
+    def wait(self, size: int, seconds: float) -> None:
+        """Wait until the server is a synced member of a cluster of ``size`` members or more. Raises GaleraError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status = self.status()
+            if status.is_member and status.state == SYNCED and status.ready and status.size >= size:
+                return
+            if not self.control.runs():
+                raise GaleraError(
+                    f"the server has ended before it was a synced member of the cluster; journalctl -u {UNIT} says why"
+                )
+            if time.monotonic() > deadline:
+                raise GaleraError(
+                    f"after {seconds:.0f} s, the server is not a synced member of a cluster of {size}: found"
+                    f" wsrep_cluster_status {status.status or '(no answer)'}, wsrep_local_state_comment"
+                    f" {status.state or '(no answer)'} and wsrep_cluster_size {status.size}"
+                )
+            time.sleep(limits.POLL_SECONDS)
+
+    def _is_late(self, files: Iterable[Path]) -> bool:
+        """Return whether a file was written after the server's start."""
+        started = self.control.started()
+        return any(path.exists() and path.stat().st_mtime > started for path in files)
+
+    def _check_alone(self, peers: Mapping[str, str]) -> None:
+        """Raise GaleraError if another host runs a member: it may be of a cluster that serves."""
+        there = [f"{name} ({address})" for name, address in peers.items() if seen(address) == OPEN]
+        if there:
+            raise GaleraError(
+                f"a member of a cluster listens on port {PORT} of {', '.join(there)}, so no cluster was started here;"
+                " run again, and the run finds out what the member is"
+            )
+
+    def _allow_bootstrap(self) -> None:
+        """Let Galera start the cluster with this host's data, which the comparison of all hosts has chosen."""
+        path = self.data / STATE
+        if path.exists():
+            owner = path.stat()
+            text = re.sub(r"(?m)^safe_to_bootstrap:.*$", "safe_to_bootstrap: 1", path.read_text())
+            replace_text(path, text, STATE_MODE)
+            shutil.chown(path, owner.st_uid, owner.st_gid)
+
+
+def status_of(text: str) -> Status:
+    """Return the status that the rows of SHOW STATUS have, a name and a value with a tab between them on each line."""
+    values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+    size = values.get("wsrep_cluster_size", "")
+    return Status(
+        status=values.get("wsrep_cluster_status", ""),
+        state=values.get("wsrep_local_state_comment", ""),
+        size=int(size) if size.isdigit() else 0,
+        uuid=_cluster(values.get("wsrep_cluster_state_uuid", "")),
+        ready=values.get("wsrep_ready") == "ON",
+    )
+
+
+def saved_position(text: str) -> Position:
+    """Return the position in the text of STATE. Data that are not whole have no cluster."""
+    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    seqno = values.get("seqno", "")
+    return Position(_cluster(values.get("uuid", "")), int(seqno) if re.fullmatch(r"-?[0-9]+", seqno) else UNKNOWN)
+
+
+def recovered_position(text: str) -> Position:
+    """Return the position that a server has printed with --wsrep-recover. Raises GaleraError where it has none."""
+    found = list(RECOVERED.finditer(text))
+    if not found:
+        raise GaleraError(f"{PROGRAM} --wsrep-recover prints no position: {_end(text)}")
+    return Position(_cluster(found[-1]["uuid"]), int(found[-1]["seqno"]))
+
+
+def has_address(address: str) -> bool:
+    """Return whether an address is one of this host."""
+    with socket.socket(_family(address), socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def seen(address: str, port: int = PORT) -> str:
+    """Return OPEN, CLOSED or UNREACHABLE, as this host finds a port of another one."""
+    with socket.socket(_family(address), socket.SOCK_STREAM) as probe:
+        probe.settimeout(limits.CONNECT_SECONDS)
+        try:
+            probe.connect((address, port))
+        except ConnectionRefusedError:
+            return CLOSED
+        except OSError as error:
+            return OPEN if error.errno == errno.EISCONN else UNREACHABLE
+    return OPEN
+
+
+def series() -> str:
+    """Return the series of MariaDB that is installed, or that apt would install, such as 10.11; empty where unknown."""
+    installed = _output("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", "mariadb-server")
+    if installed.startswith("installed "):
+        version = installed.partition(" ")[2]
+    else:
+        candidate = re.search(r"(?m)^  Candidate: (\S+)", _output("apt-cache", "policy", "mariadb-server"))
+        version = candidate[1] if candidate else ""
+    match = SERIES.match(version)
+    return match["series"] if match else ""
+
+
+def system(path: Path = Path("/etc/os-release")) -> str:
+    """Return the distribution with its release, such as debian 12."""
+    values = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', path.read_text()))
+    return f"{values.get('ID', '')} {values.get('VERSION_ID', '')}".strip()
+
+
+def as_dict(state: State | Position) -> dict[str, Any]:
+    """Return a state as a module hands it over."""
+    return asdict(state)
+
+
+def _cluster(uuid: str) -> str:
+    return "" if uuid == NO_CLUSTER else uuid
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _end(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-limits.LOG_LINES :])
+
+
+def _output(*command: str) -> str:
+    try:
+        return _run(*command).stdout
+    except GaleraError:
+        return ""
+
+
+def _run(*command: str, seconds: float = limits.COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise GaleraError(f"{command[0]} is not on this host; install its package") from None
+    except subprocess.TimeoutExpired:
+        raise GaleraError(f"{' '.join(command)} did not end within {seconds:.0f} s") from None
