@@ -95,7 +95,7 @@ def galera_plan(hosts: Sequence[str], hostvars: Variables, lost: Sequence[str] |
 
 def database_order(hosts: Sequence[str], hostvars: Variables) -> list[str]:
     """Return the database hosts in the order in which they change. A server without a cluster has no plan."""
-    plans = [hostvars[host][PLAN] for host in hosts if hostvars[host].get(PLAN)]
+    plans = [hostvars[host][PLAN] for host in hosts if host in hostvars and hostvars[host].get(PLAN)]
     return list(plans[0]["order"]) if plans else list(hosts)
 
 
