@@ -74,9 +74,9 @@ def galera_address_problems(hosts: Sequence[str], hostvars: Variables) -> list[s
     return problems
 
 
-def galera_plan(hosts: Sequence[str], hostvars: Variables, lost: Sequence[str] | str = ()) -> dict[str, Any]:
-    """Return the plan for database hosts. lost: names, in a list or with commas between them."""
-    names = [name.strip() for name in lost.split(",")] if isinstance(lost, str) else list(lost)
+def galera_plan(hosts: Sequence[str], hostvars: Variables, lost: str = "") -> dict[str, Any]:
+    """Return the plan for database hosts. lost: names with commas between them."""
+    names = [name.strip() for name in lost.split(",")]
     states = {
         host: galera.state_from(hostvars[host][STATE]["galera"])
         for host in hosts
@@ -95,7 +95,7 @@ def galera_plan(hosts: Sequence[str], hostvars: Variables, lost: Sequence[str] |
 
 def database_order(hosts: Sequence[str], hostvars: Variables) -> list[str]:
     """Return the database hosts in the order in which they change. A server without a cluster has no plan."""
-    plans = [hostvars[host][PLAN] for host in hosts if hostvars[host].get(PLAN)]
+    plans = [hostvars[host][PLAN] for host in hosts if host in hostvars and hostvars[host].get(PLAN)]
     return list(plans[0]["order"]) if plans else list(hosts)
 
 

@@ -284,6 +284,7 @@ def test_the_filters_of_the_role() -> None:
     assert (plan["first"], plan["problems"], plan["sizes"]["db3"]) == ("db1", (), 3)
     hostvars["db1"][filters.PLAN] = plan
     assert filters.database_order(HOSTS, hostvars) == HOSTS
+    assert filters.database_order(["db1"], {}) == ["db1"]
     hostvars["db3"][filters.STATE] = {"unreachable": True}
     assert "host db3: the run does not reach it" in "\n".join(filters.galera_plan(HOSTS, hostvars)["problems"])
     lost = filters.galera_plan(HOSTS, hostvars, "db3, db2")["problems"]
