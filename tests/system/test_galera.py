@@ -34,6 +34,8 @@ pytestmark = [
 ADDRESSES = {"db1": "127.0.31.1", "db2": "127.0.31.2", "db3": "127.0.31.3"}
 SECONDS = 600.0
 """Until a server has joined: generous, for a busy machine."""
+PATIENCE = "pc.wait_prim_timeout=PT5M;evs.suspect_timeout=PT15S;evs.inactive_timeout=PT30S"
+"""Servers without a processor for some seconds stay members, and a server that joins waits until the others are one."""
 OPTIONS = """[mysqld]
 datadir = {folder}/data
 socket = {folder}/socket
@@ -56,7 +58,7 @@ wsrep_node_address = {address}
 wsrep_sst_receive_address = {address}
 wsrep_sst_method = mariabackup
 wsrep_sst_auth = "mysql:"
-wsrep_provider_options = "gmcast.listen_addr=tcp://{address}:4567;pc.wait_prim_timeout=PT5S;gcache.size=16M"
+wsrep_provider_options = "gmcast.listen_addr=tcp://{address}:4567;gcache.size=16M;{patience}"
 """
 
 
@@ -148,7 +150,7 @@ class Cluster:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
         node = self.nodes[name] = Process(name, folder)
         values = {"name": name, "folder": folder, "address": ADDRESSES[name], "addresses": ",".join(ADDRESSES.values())}
-        node.options.write_text(OPTIONS.format(**values))
+        node.options.write_text(OPTIONS.format(patience=PATIENCE, **values))
         subprocess.run(
             [
                 "mariadb-install-db",
