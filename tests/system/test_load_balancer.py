@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.filter import balancing as filters
-from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration, members, runtime
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration, members, process, runtime
 from ansible_collections.grove.wsgi.plugins.plugin_utils import balancing
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view
@@ -616,11 +616,12 @@ def test_a_renewed_certificate_cuts_no_connection(tmp_path: Path) -> None:
 
 def test_files_of_certificates_are_roots_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each configuration has its own; those of a configuration that HAProxy has left are removed."""
-    for name in ("CONFIGURATION", "PLAN", "CERTIFICATES"):
+    for name in ("PLAN", "CERTIFICATES"):
         monkeypatch.setattr(configuration, name, tmp_path / name.lower())
-    monkeypatch.setattr(configuration, "FOLDER", tmp_path)
+    own_process = dataclasses.replace(process.APPS, configuration=tmp_path / "configuration")
+    monkeypatch.setattr(configuration, "APPS", own_process)
     # HAProxy checks the files here, and no service runs with them.
-    monkeypatch.setattr(configuration, "_runs_with", lambda _: True)
+    monkeypatch.setattr(process.Process, "runs_with", lambda *_: True)
     authority = Authority(tmp_path / "authority")
     own = plan({"name": "shop", "listen": 8443, "tls": "private_ca"})
     content = template_text(own, 9119)

@@ -56,8 +56,13 @@ def in_network(commands: str, *arguments: str) -> subprocess.CompletedProcess[st
     return subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
 
 
-def rendered(hosts: dict[str, dict[str, Any]], interface: str, host: str = "") -> str:
-    """Return the configuration of keepalived on ``host``, or on the first of ``hosts``."""
+def rendered(
+    hosts: dict[str, dict[str, Any]], interface: str, host: str = "", database: dict[str, Any] | None = None
+) -> str:
+    """Return the configuration of keepalived on ``host``, or on the first of ``hosts``.
+
+    database: what HAProxy does for the database, if anything.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
@@ -68,6 +73,7 @@ def rendered(hosts: dict[str, dict[str, Any]], interface: str, host: str = "") -
         inventory_hostname=own,
         load_balancer_router_id=balancing.router_id(hosts[own][balancing.SHARED]),
         shared=balancing.sharing(own, list(hosts), hosts),
+        database=database or {},
     )
     for name in (shared_address.INTERFACE, shared_address.ADDRESS_INTERFACE):
         assert name in text

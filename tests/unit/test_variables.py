@@ -63,6 +63,8 @@ def test_the_defaults_are_possible(role: str) -> None:
         ("load_balancer_router_id", [0, 256, "a"]),
         ("load_balancer_listen", ["lb1", "0.0.0.0:80", "* x", "*\nbind"]),
         ("load_balancer_statistics", ["9119", "*:9119", "lb1:9119", "127.0.0.1:9119 x"]),
+        ("load_balancer_database_port", [0, 65536, "mysql"]),
+        ("database_health_port", [0, 65536, "http"]),
         ("load_balancer_max_connections", [0, "many", -1]),
         ("load_balancer_serial", [0, "all", 1.5]),
         ("load_balancer_drain", [0, 3601]),

@@ -11,25 +11,23 @@ import contextlib
 import hashlib
 import json
 import re
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 from ansible_collections.grove.wsgi.plugins.module_utils.host.info import key_pair
 from ansible_collections.grove.wsgi.plugins.module_utils.host.outdated import of_distribution
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import limits
-from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import READY, Haproxy, RuntimeSocketError
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.process import (
+    APPS,
+    FOLDER,
+    ConfigurationError,
+    Process,
+)
 
-PROGRAM = "/usr/sbin/haproxy"
-FOLDER = Path("/etc/haproxy")
-CONFIGURATION = FOLDER / "haproxy.cfg"
 PLAN = FOLDER / "grove-plan.json"
 CERTIFICATES = FOLDER / "grove-tls"
 MODE, SECRET_MODE, SECRET_FOLDER_MODE = 0o640, 0o600, 0o700
@@ -79,10 +77,6 @@ class File:
         return ""
 
 
-class ConfigurationError(OperatorError):
-    """HAProxy does not accept a configuration, or does not run with it."""
-
-
 def held_ports(places: Collection[tuple[str, int]]) -> list[str]:
     """Return a sentence for each address and port that HAProxy is to listen on and that another program holds."""
     found = {}
@@ -104,8 +98,8 @@ def distrusted(authority: str) -> str:
 
     authority: its certificate in PEM; empty where the controller has none, so that the run would make a new authority.
     """
-    named = re.search(r"(?m)^\s+server .* ca-file (\S+)", _read(CONFIGURATION) or "")
-    trusted = _read(Path(named[1])) if named else None
+    named = re.search(r"(?m)^\s+server .* ca-file (\S+)", read(APPS.configuration) or "")
+    trusted = read(Path(named[1])) if named else None
     if trusted is None or (authority.strip() and authority.strip() in trusted):
         return ""
     found = "another certificate than" if authority.strip() else "no file, and not"
@@ -149,14 +143,14 @@ def put(content: str, plan: Mapping[str, Any], files: Sequence[File] = (), *, dr
     paths, texts = placed(files)
     text, digest = complete(_with_paths(content, paths))
     plan_text = json.dumps(plan, indent=1, sort_keys=True) + "\n"
-    former, former_plan = _read(CONFIGURATION), _read(PLAN)
-    missing = {path: content for path, content in texts.items() if _read(path) != content}
+    former, former_plan = read(APPS.configuration), read(PLAN)
+    missing = {path: content for path, content in texts.items() if read(path) != content}
     written = bool(missing) or (text, plan_text) != (former, former_plan)
-    loaded = _runs_with(digest)
+    loaded = APPS.runs_with(digest)
     result = {
         "changed": written or not loaded,
         "action": "none" if loaded else "load",
-        "diff": {"before": former or "", "after": text, "before_header": str(CONFIGURATION)},
+        "diff": {"before": former or "", "after": text, "before_header": str(APPS.configuration)},
     }
     if dry or not result["changed"]:
         return result
@@ -165,14 +159,14 @@ def put(content: str, plan: Mapping[str, Any], files: Sequence[File] = (), *, dr
         CERTIFICATES.chmod(SECRET_FOLDER_MODE)
     for path, content_of_file in missing.items():
         replace_text(path, content_of_file, SECRET_MODE)
-    _check(text)
-    replace_text(CONFIGURATION, text, MODE)
+    APPS.check(text)
+    replace_text(APPS.configuration, text, MODE)
     if not loaded:
         try:
-            _load(digest)
+            APPS.load(digest)
         except ConfigurationError:
             if former is not None:
-                replace_text(CONFIGURATION, former, MODE)
+                replace_text(APPS.configuration, former, MODE)
             raise
     # Last, since a plan says what HAProxy does.
     replace_text(PLAN, plan_text, MODE)
@@ -188,117 +182,27 @@ def _remove_others(kept: Collection[Path]) -> None:
                 path.unlink()
 
 
-def _read(path: Path) -> str | None:
+def read(path: Path) -> str | None:
+    """Return the text of a file; None where there is none."""
     try:
         return path.read_text(errors="surrogateescape")
     except FileNotFoundError:
         return None
 
 
-def _check(text: str, refusal: str = "HAProxy refuses its new configuration, and runs on with the former one") -> None:
-    with tempfile.NamedTemporaryFile("w", dir=FOLDER, prefix=".grove-", suffix=".cfg") as file:
-        file.write(text)
-        file.flush()
-        done = _run(PROGRAM, "-c", "-q", "-f", file.name)
-        if done.returncode:
-            raise ConfigurationError(f"{refusal}: {done.stderr.strip()}")
-
-
-def _load(digest: str) -> None:
-    """Start HAProxy or let it read its configuration, and wait until it serves with it."""
-    if failure := _start_or_reload(lambda: _runs_with(digest)):
-        raise ConfigurationError(f"HAProxy accepts its new configuration, and does not run with it; {failure}")
-
-
-def run_installed(*, dry: bool) -> dict[str, Any]:
-    """Let HAProxy run with its installed program and libraries; return what changed.
+def run_installed(process: Process = APPS, *, dry: bool) -> dict[str, Any]:
+    """Let a HAProxy run with its installed program and libraries; return what changed.
 
     A reload starts them. Servers that were taken out of the traffic stay out. Raises ConfigurationError if the
     installed program refuses the configuration, or does not run with it; then HAProxy runs as before.
     """
-    former = _worker()
-    older = {path for pid in (former, _first_process()) for path in of_distribution(processes.replaced_files(pid))}
+    former = process.serving()
+    older = {path for pid in (former, process.first()) for path in of_distribution(processes.replaced_files(pid))}
     if older and not dry:
-        _check(
-            _read(CONFIGURATION) or "", "the installed HAProxy refuses the configuration, and the former one runs on"
+        process.check(
+            read(process.configuration) or "",
+            "the installed HAProxy refuses the configuration, and the former one runs on",
         )
-        if failure := _start_or_reload(lambda: _worker() != former):
+        if failure := process.start_or_reload(lambda: process.serving() != former):
             raise ConfigurationError(f"HAProxy does not start with what is installed; {failure}")
     return {"changed": bool(older), "action": "load" if older else "none", "older": sorted(older)}
-
-
-def _worker() -> int:
-    """Return the id of the process that serves. Raises RuntimeSocketError."""
-    return int(Haproxy().info()["Pid"])
-
-
-def _first_process() -> int:
-    """Return the id of the process that starts the others; 0 if none runs."""
-    return int(_run("systemctl", "show", "--property=MainPID", "--value", "haproxy").stdout.strip() or 0)
-
-
-def _start_or_reload(done: Callable[[], bool]) -> str:
-    """Start HAProxy or let it read its configuration, and wait for ``done``; return why not, or an empty text.
-
-    done: whether HAProxy serves as it is to. It may raise RuntimeSocketError, which means no.
-    """
-
-    def is_done() -> bool:
-        try:
-            return done()
-        except RuntimeSocketError:
-            return False
-
-    active = _run("systemctl", "is-active", "--quiet", "haproxy").returncode == 0
-    out, failed = [], 0
-    if active:
-        with contextlib.suppress(RuntimeSocketError):
-            out, failed = (
-                [server for server in Haproxy().servers() if server.state != READY],
-                Haproxy().failed_reloads(),
-            )
-    else:
-        # After several failed starts, systemd refuses a further one.
-        _run("systemctl", "reset-failed", "haproxy")
-    asked = _run("systemctl", "reload" if active else "start", "haproxy")
-    deadline = time.monotonic() + limits.WORKER_SECONDS
-    while asked.returncode == 0 and not is_done():
-        if time.monotonic() > deadline or _has_failed(failed):
-            break
-        time.sleep(limits.POLL_SECONDS)
-    if not is_done():
-        serves = "the former process serves on" if active else "no process serves"
-        return f"{serves}. The end of its log:\n{_log()}"
-    for server in out:
-        # The new configuration may no longer have the server.
-        with contextlib.suppress(RuntimeSocketError):
-            Haproxy().set_state(server.backend, server.name, server.state)
-    return ""
-
-
-def _runs_with(digest: str) -> bool:
-    try:
-        return digest in Haproxy().info().get("description", "")
-    except RuntimeSocketError:
-        return False
-
-
-def _has_failed(before: int) -> bool:
-    """Return whether HAProxy has ended, or has kept its former configuration more often than ``before``."""
-    if _run("systemctl", "is-active", "--quiet", "haproxy").returncode:
-        return True
-    try:
-        return Haproxy().failed_reloads() > before
-    except RuntimeSocketError:
-        return False
-
-
-def _log() -> str:
-    done = _run("journalctl", "--unit=haproxy", "--no-pager", "--output=cat", f"--lines={limits.LOG_LINES}")
-    return done.stdout.strip()
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=limits.COMMAND_SECONDS, check=False, stdin=subprocess.DEVNULL
-    )

@@ -1,0 +1,139 @@
+"""The answer of a database host to the load balancers: its account, its unit, and what it answers.
+
+The program is ``roles/database/files/database_health.py``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import pwd
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.module_utils.database import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+
+UNIT = "grove-database-health"
+WELL = 200
+SHELL = "--shell=/usr/sbin/nologin"
+
+
+class HealthError(OperatorError):
+    """A database host does not answer the load balancers."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """The unit on this host. account: of the host and of MariaDB. socket: MariaDB's."""
+
+    account: str
+    address: str
+    port: int
+    socket: str
+
+    def present(self, files: Iterable[Path], seconds: float, *, dry: bool) -> dict[str, Any]:
+        """Let the unit run with its files, and wait until it answers; return what changed.
+
+        Raises HealthError with the answer if it is not good after ``seconds``.
+        """
+        changes = []
+        if not self._has_account():
+            changes.append(f"account {self.account}")
+            if not dry:
+                _must("useradd", "--system", "--no-create-home", "--home-dir=/nonexistent", SHELL, self.account)
+        if not self._has_login():
+            changes.append("account of MariaDB")
+            if not dry:
+                self._execute(f"CREATE OR REPLACE USER '{self.account}'@'localhost' IDENTIFIED VIA unix_socket")
+        started = self._started()
+        if not started or any(not path.exists() or path.stat().st_mtime > started for path in files):
+            changes.append("restart" if started else "start")
+            if not dry:
+                _must("systemctl", "enable", "--quiet", UNIT)
+                _must("systemctl", "restart", UNIT)
+        if not dry:
+            self._wait(seconds)
+        return {"changed": bool(changes), "changes": changes}
+
+    def absent(self, files: Iterable[Path], *, dry: bool) -> dict[str, Any]:
+        """Stop the unit, and remove its files and its login; return what changed."""
+        present = [path for path in files if path.exists()]
+        if present and not dry:
+            _must("systemctl", "disable", "--now", "--quiet", UNIT)
+            for path in present:
+                path.unlink()
+            _must("systemctl", "daemon-reload")
+            self._execute(f"DROP USER IF EXISTS '{self.account}'@'localhost'")
+        return {"changed": bool(present), "changes": [str(path) for path in present]}
+
+    def answer(self) -> tuple[int, str]:
+        """Return the status and the text of an answer; 0 and the reason where there is none."""
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=limits.ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            return 0, str(error) or type(error).__name__
+        finally:
+            connection.close()
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (found := self.answer())[0] != WELL:
+            if time.monotonic() > deadline:
+                raise HealthError(
+                    f"{self.address}, port {self.port}, answers the load balancers"
+                    f" {found[0] or 'nothing'} ({found[1]}) after {seconds:.0f} s, so that this host would get no"
+                    f" clients; journalctl -u {UNIT} and journalctl -u mariadb say why"
+                )
+            time.sleep(limits.POLL_SECONDS)
+
+    def _has_account(self) -> bool:
+        try:
+            pwd.getpwnam(self.account)
+        except KeyError:
+            return False
+        return True
+
+    def _has_login(self) -> bool:
+        wanted = f"User = '{self.account}' AND Host = 'localhost' AND plugin = 'unix_socket'"
+        return self._execute(f"SELECT COUNT(*) FROM mysql.user WHERE {wanted}").strip() == "1"
+
+    def _execute(self, statement: str) -> str:
+        options = ("--no-defaults", "--user=root", f"--socket={self.socket}", "--batch", "--skip-column-names")
+        return _must("mariadb", *options, "--execute", statement)
+
+    @staticmethod
+    def _started() -> float:
+        """Return when the unit's process was started, in seconds since 1970; 0 where none runs."""
+        if _run("systemctl", "is-active", "--quiet", UNIT).returncode:
+            return 0.0
+        stamp = _run("systemctl", "show", "--property=ExecMainStartTimestampMonotonic", "--value", UNIT).stdout.strip()
+        return time.time() - (time.monotonic() - int(stamp) / 1e6) if stamp.isdigit() and int(stamp) else 0.0
+
+
+def _must(*command: str) -> str:
+    done = _run(*command)
+    if done.returncode:
+        raise HealthError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limits.COMMAND_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise HealthError(f"{command[0]} is not on this host; install its package") from None
