@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 import machine
 import pytest
+from cluster_hosts import holders
 from host import start as start_again
 from load import summary
 from load.process import under_load
@@ -52,14 +53,7 @@ class Pair:
 
     def holders(self) -> list[str]:
         """Return which load balancers have the address."""
-        command = ("ip", "-json", "address", "show", "to", self.address)
-        # Some versions of iproute2 print an empty entry for what they leave out.
-        holders = []
-        for host in self.hosts:
-            # A host that was killed does not run.
-            with suppress(machine.HostError):
-                holders += [host.name] if any(json.loads(host.try_run(*command).stdout or "[]")) else []
-        return holders
+        return holders(self.hosts, self.address)
 
     def sorted(self) -> tuple[Host, Host]:
         """Return the load balancer with the address, and the backup."""

@@ -8,19 +8,17 @@ import re
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import host as hosts_of_tests
 import machine
 import pytest
+from cluster_hosts import SECONDS, is_whole, until, wsrep_status
 from served import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 600.0
-"""Until a server or a cluster is as expected: generous, for a busy machine."""
 ADD_ROWS = "while mariadb -e \"INSERT INTO shop.orders (text) VALUES ('one')\"; do echo; done"
 """Adds rows until the server fails, and prints a line for each that was acknowledged."""
 
@@ -66,19 +64,9 @@ class Cluster:
         show = ["systemctl", "show", "--property=MainPID", "--value", "mariadb"]
         return [host.try_run(*show).stdout.strip() for host in self.hosts]
 
-    def status(self, host: Host) -> dict[str, str]:
-        done = host.try_run("mariadb", "-Ne", "SHOW GLOBAL STATUS LIKE 'wsrep%'")
-        return dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
-
     def is_whole(self) -> bool:
         """Return whether all hosts are synced members of one cluster."""
-        found = [self.status(host) for host in self.hosts]
-        expected = {("Primary", "Synced", str(len(self.hosts)))}
-        states = {
-            tuple(one.get(f"wsrep_{name}") for name in ("cluster_status", "local_state_comment", "cluster_size"))
-            for one in found
-        }
-        return states == expected and len({one["wsrep_cluster_state_uuid"] for one in found}) == 1
+        return is_whole(self.hosts)
 
     def rows(self) -> int:
         """Return the number of rows, which has to be the same on all hosts."""
@@ -105,13 +93,6 @@ class Cluster:
             reader.join(SECONDS)
             process.kill()
             process.wait()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +137,9 @@ def test_a_host_that_the_others_do_not_reach_is_refused(cluster: Cluster) -> Non
     for route in routes:
         cut_off.run("ip", "route", "add", "unreachable", route)
     try:
-        until(lambda: cluster.status(cut_off).get("wsrep_cluster_status") == "non-Primary")
+        until(lambda: wsrep_status(cut_off).get("wsrep_cluster_status") == "non-Primary")
         cluster.refused("host db3: it does not reach db1", "nothing was changed")
-        assert cluster.status(others[0])["wsrep_cluster_size"] == "2"
+        assert wsrep_status(others[0])["wsrep_cluster_size"] == "2"
         # Without a cluster that serves, the run starts none while a host is cut off.
         for other in others:
             other.run("systemctl", "stop", "mariadb")
@@ -181,7 +162,7 @@ def test_a_changed_setting_restarts_the_hosts_and_a_bad_one_stops_at_the_first(c
     )
     assert not succeeded, output[-4000:]
     assert cluster.processes()[:2] == before[:2]
-    assert cluster.status(cluster.hosts[0])["wsrep_cluster_size"] == "2"
+    assert wsrep_status(cluster.hosts[0])["wsrep_cluster_size"] == "2"
     cluster.site()
     assert cluster.is_whole()
 

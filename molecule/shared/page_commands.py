@@ -184,7 +184,13 @@ ELSEWHERE = {
     "./grove site -i inventory/openstack": (".config/molecule/config.yml", "inventory/openstack"),
     "./grove site -i inventory/cluster": ("molecule/cluster-short/molecule.yml", "inventory/cluster"),
     "curl -s 'http://127.0.0.1:9119/;csv'": ("molecule/cluster-short/test_cluster.py", "http://127.0.0.1:9119/;csv"),
-    "journalctl -u haproxy": ("plugins/module_utils/load_balancer/configuration.py", "--unit=haproxy"),
+    "journalctl -u haproxy": ("plugins/module_utils/load_balancer/process.py", "--unit={self.unit}"),
+    "journalctl -u grove-database-proxy": ("plugins/module_utils/load_balancer/process.py", "--unit={self.unit}"),
+    "journalctl -u grove-database-health": ("molecule/cluster/test_cluster_faults.py", "grove-database-health"),
+    "systemctl stop grove-database-health": (
+        "molecule/cluster/test_cluster_faults.py",
+        '"stop", "grove-database-health"',
+    ),
     "ip -brief address show to 192.0.2.10": (
         "molecule/cluster-short/test_shared_address.py",
         '"address", "show", "to"',

@@ -11,6 +11,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 """Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
+    "cluster": "a fleet of seven hosts, most of which are killed, which takes up to three quarters of an hour",
     "cluster-short": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "galera": "a cluster of databases that stops, breaks and is changed, which takes up to three quarters of an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
@@ -66,6 +67,7 @@ COSTS = {
     "hostile-short": Cost(200, 2, alone=True),
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
+    "cluster": Cost(1800, 5),
     "cluster-short": Cost(1800, 2.5),
     "galera": Cost(900, 2.5),
     "switch": Cost(1800, 2, alone=True),
