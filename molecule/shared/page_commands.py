@@ -191,10 +191,7 @@ ELSEWHERE = {
         "molecule/cluster/test_cluster_faults.py",
         '"stop", "grove-database-health"',
     ),
-    "ip -brief address show to 192.0.2.10": (
-        "molecule/cluster-short/test_shared_address.py",
-        '"address", "show", "to"',
-    ),
+    "ip -brief address show to 192.0.2.10": ("molecule/shared/cluster_hosts.py", '"address", "show", "to"'),
     "systemctl stop keepalived": ("molecule/cluster-short/test_shared_address.py", '"stop", "keepalived"'),
     "journalctl -u keepalived": ("molecule/cluster-short/test_shared_address.py", "--unit=keepalived"),
     "systemctl disable --now keepalived haproxy": (
