@@ -11,7 +11,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 """Where the output of each scenario is, as SCENARIO.log."""
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
-    "cluster-short": "a fleet of four hosts under load, which takes up to three quarters of an hour",
+    "fleet": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "galera": "a cluster of databases that stops, breaks and is changed, which takes up to three quarters of an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
@@ -66,7 +66,8 @@ COSTS = {
     "hostile-short": Cost(200, 2, alone=True),
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
-    "cluster-short": Cost(1800, 2.5),
+    "fleet": Cost(1800, 2.5),
+    "fleet-short": Cost(240, 2.5),
     "galera": Cost(900, 2.5),
     "switch": Cost(1800, 2, alone=True),
     "handover": Cost(3000, 2, alone=True),
