@@ -169,10 +169,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not local:
             return ""
         remote: str = self._connection._shell.join_path(self._connection._shell.tmpdir, SOFTWARE_ARCHIVE)
-        try:
-            self._transfer_file(local, remote)
-        finally:
-            os.unlink(local)
+        # Other hosts get the same archive. Ansible removes it when it ends.
+        self._transfer_file(local, remote)
         return remote
 
 

@@ -30,6 +30,12 @@ READ = "__lost_read"
 CLOCK = "__load_balancer_host"
 """What the role registers of the action host_facts."""
 
+BEFORE = "__load_balancer_before"
+"""What the role registers of the module load_balancer_config before a run changes anything."""
+
+SERIAL = "load_balancer_serial"
+"""The variable with the number of API hosts that change at the same time."""
+
 HELD = "__load_balancer_held"
 """What the role registers of the module load_balancer_address."""
 
@@ -248,6 +254,17 @@ def _system(host: str, hostvars: Mapping[str, Any]) -> list[Any]:
     return [facts.get(f"distribution{suffix}") for suffix in ("", "_release", "_major_version")]
 
 
+def batch(balancers: Iterable[str], hosts: Iterable[str], hostvars: Mapping[str, Any]) -> int | str:
+    """Return how many API ``hosts`` change at the same time, for ``serial``.
+
+    That is their variable load_balancer_serial, and all of them while no load balancer sends requests to any. A load
+    balancer that the run has not asked may send requests.
+    """
+    if not any((hostvars[one].get(BEFORE) or {}).get("sends", True) for one in balancers):
+        return "100%"
+    return next((hostvars[host].get(SERIAL, 1) for host in hosts), 1)
+
+
 def _traffic(results: Iterable[Mapping[str, Any]]) -> str:
     """Return whether a host gets requests, from what each load balancer has answered."""
     answers = list(results)
@@ -284,5 +301,6 @@ class FilterModule:
             "other_releases": other_releases,
             "not_lost": not_lost,
             "builders": builders,
+            "batch": batch,
             "other_systems": other_systems,
         }

@@ -7,8 +7,8 @@ module: built_files
 short_description: What one host of a fleet has built once is on another one, too
 description:
   - Without C(archive), packs those C(paths) that this host has. In a playbook this is an action, which fetches the
-    archive to the controller; it is delegated to the host that has the files. Ansible removes the archive at the end of
-    the run. Nothing is changed.
+    archive to the controller, once for all hosts that get it; it is delegated to the host that has the files. Ansible
+    removes the archive at the end of the run. Nothing is changed.
   - With C(archive), puts its files in their places. A path that is there stays.
 options:
   paths:

@@ -73,6 +73,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sends:
+  description: Whether HAProxy runs by a plan that has API hosts.
+  type: bool
+  returned: without a configuration
 action:
   description: C(none) or C(load).
   type: str
@@ -88,6 +92,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.members import plan_of
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
@@ -136,7 +141,9 @@ def main() -> None:
                     ["HAProxy cannot do what the inventory says, and nothing was changed:", *filter(None, faults)]
                 )
             )
-        return configuration.put(content, plan, files, dry=module.check_mode) if content else {"changed": False}
+        if not content:
+            return {"changed": False, "sends": bool(plan_of()["backends"])}
+        return configuration.put(content, plan, files, dry=module.check_mode)
 
     run_module(module, work)
 

@@ -19,7 +19,10 @@ options:
   host:
     description: The API host's name in the inventory, which is the name of its server in HAProxy.
     type: str
-    required: true
+  hosts:
+    description: Several API hosts instead of one, for O(state=in) and O(state=answers).
+    type: list
+    elements: str
   state:
     description: Whether the API host gets requests.
     type: str
@@ -92,31 +95,39 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
+            "host": {"type": "str"},
+            "hosts": {"type": "list", "elements": "str"},
             "state": {"type": "str", "choices": ["out", "in", "answers", "read"], "required": True},
             "alone": {"type": "str", "choices": ["keep", "refuse"], "default": "keep"},
             "plan": {"type": "dict", "default": {"backends": []}},
             "apps": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "int", "default": 60},
         },
+        required_if=[("state", state, ("host",)) for state in ("out", "read")],
+        required_one_of=[("host", "hosts")],
+        mutually_exclusive=[("host", "hosts")],
         supports_check_mode=True,
     )
     host, state, seconds = (module.params[name] for name in ("host", "state", "seconds"))
+    hosts: list[str] = module.params["hosts"] or [host]
 
     def work() -> dict[str, Any]:
         plan = members.plan_of()
         if state == "answers":
             if module.check_mode:
                 return {"changed": False}
-            return members.check_answers(host, module.params["plan"], plan, seconds)
+            return members.check_answers(hosts, module.params["plan"], plan, seconds)
+        if state == "in":
+            known = {name: members.members_of(name, plan, module.params["apps"]) for name in hosts}
+            if module.check_mode or not any(known.values()):
+                return {"changed": False, "backends": [each.backend for one in known.values() for each in one]}
+            return members.put_back(Haproxy(), known, seconds)
         own = members.members_of(host, plan, () if state == "out" else module.params["apps"])
         if state == "read":
             return {"changed": False, "serves": members.served_apps(Haproxy(), host, own) if own else {}}
-        alone = {"alone": [member.app for member in own if member.alone]} if state == "out" else {}
+        alone = {"alone": [member.app for member in own if member.alone]}
         if module.check_mode or not own:
             return {"changed": False, "backends": [member.backend for member in own], **alone}
-        if state == "in":
-            return members.put_back(Haproxy(), host, own, seconds)
         keep_alone = module.params["alone"] == "keep"
         return {**members.take_out(Haproxy(), host, own, seconds, keep_alone=keep_alone), **alone}
 

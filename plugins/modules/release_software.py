@@ -10,7 +10,8 @@ description:
     packs their virtualenvs. M(grove.wsgi.release) unpacks them on the other host, which then needs no index and no
     compiler.
   - In a playbook this is an action, which fetches the archives to the controller. It is delegated to the host that has
-    the releases. Ansible removes the archives at the end of the run. Nothing is changed.
+    the releases, and works once for all hosts that get them. Ansible removes the archives at the end of the run.
+    Nothing is changed.
 options:
   base:
     description: The folder of the applications on both hosts.

@@ -12,7 +12,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
     "cluster": "a fleet of seven hosts, most of which are killed, which takes up to three quarters of an hour",
-    "cluster-short": "a fleet of four hosts under load, which takes up to three quarters of an hour",
+    "fleet": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "galera": "a cluster of databases that stops, breaks and is changed, which takes up to three quarters of an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
@@ -68,7 +68,8 @@ COSTS = {
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
     "cluster": Cost(1800, 5),
-    "cluster-short": Cost(1800, 2.5),
+    "fleet": Cost(1800, 2.5),
+    "fleet-short": Cost(240, 2.5),
     "galera": Cost(900, 2.5),
     "switch": Cost(1800, 2, alone=True),
     "handover": Cost(3000, 2, alone=True),

@@ -408,10 +408,10 @@ def test_a_host_leaves_after_its_last_request_and_comes_back(fleet: Fleet) -> No
     for thread in slow:
         thread.join(SECONDS)
     assert fleet.names() == {"api2"}
-    result = members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
+    result = members.put_back(fleet.haproxy, {"api1": fleet.members("api1")}, SECONDS)
     assert (result["changed"], result["put_back"]) == (True, ["app-shop"])
     assert fleet.names() == {"api1", "api2"}
-    assert not members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)["changed"]
+    assert not members.put_back(fleet.haproxy, {"api1": fleet.members("api1")}, SECONDS)["changed"]
 
 
 def test_the_last_host_that_is_up_stays(fleet: Fleet) -> None:
@@ -465,20 +465,20 @@ def test_a_new_host_has_to_answer_before_haproxy_knows_it(fleet: Fleet) -> None:
     """HAProxy asks a host from its next configuration on, and sends requests before the first answer."""
     former = {"backends": [{**one, "servers": one["servers"][:1]} for one in fleet.plan["backends"]]}
     assert [member.alone for member in members.members_of("api1", former)] == [True]
-    assert members.check_answers("api1", fleet.plan, former, SECONDS)["backends"] == []
-    assert members.check_answers("api2", fleet.plan, former, SECONDS)["backends"] == ["app-shop"]
+    assert members.check_answers(["api1"], fleet.plan, former, SECONDS)["backends"] == []
+    assert members.check_answers(["api2"], fleet.plan, former, SECONDS)["backends"] == ["app-shop"]
     fleet.apis["api2"].status = 503
     with pytest.raises(members.MemberError, match=r"app shop on api2: .*answered 503; .* keeps its configuration"):
-        members.check_answers("api2", fleet.plan, former, 0.3)
+        members.check_answers(["api2"], fleet.plan, former, 0.3)
     # A host that HAProxy asks already is watched by HAProxy.
-    assert members.check_answers("api2", fleet.plan, fleet.plan, SECONDS)["backends"] == []
+    assert members.check_answers(["api2"], fleet.plan, fleet.plan, SECONDS)["backends"] == []
 
 
 def test_a_host_that_is_not_well_stays_out(fleet: Fleet) -> None:
     members.take_out(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)
     fleet.apis["api1"].status = 503
     with pytest.raises(members.MemberError, match=r"app shop on api1: /health, .*answered 503; it has to answer 200"):
-        members.put_back(fleet.haproxy, "api1", fleet.members("api1"), 0.3)
+        members.put_back(fleet.haproxy, {"api1": fleet.members("api1")}, 0.3)
     assert fleet.state("api1")[1] == runtime.DRAIN
     assert fleet.names() == {"api2"}
 
@@ -557,6 +557,26 @@ def serial(connection: http.client.HTTPConnection) -> str:
     return str(certificate["serialNumber"])
 
 
+def test_several_hosts_are_asked_at_once(fleet: Fleet) -> None:
+    """The one that is well comes back, and the other one is named."""
+    for name in ("api1", "api2"):
+        fleet.haproxy.set_state("app-shop", name, runtime.DRAIN)
+    fleet.apis["api2"].status = 503
+    both = {name: fleet.members(name) for name in ("api1", "api2")}
+    with pytest.raises(members.MemberError, match=r"^app shop on api2: .*answered 503") as refusal:
+        members.put_back(fleet.haproxy, both, 0.3)
+    assert refusal.value.result["put_back"] == ["app-shop"]
+    assert fleet.state("api1")[1] == runtime.READY
+    assert fleet.state("api2")[1] == runtime.DRAIN
+    with pytest.raises(members.MemberError, match="app shop on api2"):
+        members.check_answers(["api1", "api2"], fleet.plan, {"backends": []}, 0.3)
+    fleet.apis["api2"].status = 200
+    assert members.put_back(fleet.haproxy, both, SECONDS)["put_back"] == ["app-shop"]
+    assert fleet.names() == {"api1", "api2"}
+    answered = members.check_answers(["api1", "api2"], fleet.plan, {"backends": []}, SECONDS)
+    assert answered["backends"] == ["app-shop", "app-shop"]
+
+
 def test_tls_ends_and_begins_anew(tmp_path: Path) -> None:
     """HAProxy verifies each API host, and says that clients use TLS. It does not offer HTTP/2, as Apache does not."""
     with running(tmp_path, Authority(tmp_path / "authority"), tls="private_ca") as fleet:
@@ -566,7 +586,7 @@ def test_tls_ends_and_begins_anew(tmp_path: Path) -> None:
         with contextlib.closing(fleet.connect()) as connection:
             assert isinstance(connection.sock, ssl.SSLSocket)
             assert connection.sock.selected_alpn_protocol() == "http/1.1"
-        assert members.put_back(fleet.haproxy, "api1", fleet.members("api1"), SECONDS)["put_back"] == []
+        assert members.put_back(fleet.haproxy, {"api1": fleet.members("api1")}, SECONDS)["put_back"] == []
 
 
 def test_who_does_not_know_the_name_gets_no_certificate(tmp_path: Path) -> None:
@@ -593,7 +613,7 @@ def test_an_api_host_with_the_certificate_of_another_one_gets_no_request(tmp_pat
         impostor.seen.clear()
         assert fleet.names() == {"api1"}
         with pytest.raises(members.MemberError, match=r"app shop on api2: it answers, and .* down \(.*SSL"):
-            members.put_back(fleet.haproxy, "api2", fleet.members("api2"), 0.3)
+            members.put_back(fleet.haproxy, {"api2": fleet.members("api2")}, 0.3)
         assert impostor.seen == []
 
 
@@ -665,10 +685,9 @@ def test_a_given_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> Non
 def test_what_haproxy_does_not_know_is_named(fleet: Fleet) -> None:
     with pytest.raises(runtime.RuntimeSocketError, match="set server app-shop/nobody"):
         fleet.haproxy.set_state("app-shop", "nobody", runtime.DRAIN)
+    unknown = members.Member("app-shop", "shop", fleet.members("api1")[0].place, "/health")
     with pytest.raises(members.MemberError, match="no server api3 in the backend app-shop"):
-        members.put_back(
-            fleet.haproxy, "api3", [members.Member("app-shop", "shop", fleet.members("api1")[0].place, "/health")], 1
-        )
+        members.put_back(fleet.haproxy, {"api3": [unknown]}, 1)
 
 
 def test_a_port_that_another_program_holds_is_named() -> None:

@@ -504,3 +504,23 @@ def test_software_comes_from_hosts_of_the_same_system_that_have_the_releases() -
     ]
     # Two hosts of which nothing is known are not the same.
     assert filters.builders(["api6", "api8"], "api6", hostvars | {"api8": hostvars["api6"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("sends", "expected"),
+    [
+        # No load balancer has a plan: the fleet is new.
+        ([False, False], "100%"),
+        ([False, True], 3),
+        # A run of some hosts asks no load balancer.
+        ([False, None], 3),
+    ],
+)
+def test_hosts_without_traffic_change_together(sends: list[bool | None], expected: int | str) -> None:
+    hostvars: dict[str, dict[str, Any]] = {"api1": {"load_balancer_serial": 3}, "api2": {}}
+    for number, one in enumerate(sends):
+        hostvars[f"lb{number}"] = {} if one is None else {"__load_balancer_before": {"sends": one}}
+    balancers = [f"lb{number}" for number in range(len(sends))]
+    assert filters.batch(balancers, ["api1", "api2"], hostvars) == expected
+    hostvars["api1"] = {}
+    assert filters.batch(balancers, ["api1", "api2"], hostvars) == (1 if expected == 3 else expected)

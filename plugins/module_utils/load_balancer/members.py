@@ -82,22 +82,28 @@ def members_of(host: str, plan: Mapping[str, Any], apps: Sequence[str] = ()) -> 
     ]
 
 
-def check_answers(host: str, plan: Mapping[str, Any], former: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """Ask those apps of ``host`` from this load balancer that HAProxy asks by ``plan``, and not by the ``former`` plan.
+def check_answers(
+    hosts: Sequence[str], plan: Mapping[str, Any], former: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Ask those apps of ``hosts`` from this load balancer that HAProxy asks by ``plan`` and not by the ``former`` plan.
 
     Raises MemberError with the apps that are not well after ``seconds``.
     """
-    known = members_of(host, former)
-    new = [member for member in members_of(host, plan) if not any(map(member.same_question, known))]
     deadline = time.monotonic() + seconds
-    problems = [
-        f"app {member.app} on {host}: {unwell}; HAProxy keeps its configuration"
-        for member in new
-        if (unwell := _unwell(member, deadline))
-    ]
+    asked: list[Member] = []
+    problems: list[str] = []
+    for host in hosts:
+        known = members_of(host, former)
+        new = [member for member in members_of(host, plan) if not any(map(member.same_question, known))]
+        asked += new
+        problems += [
+            f"app {member.app} on {host}: {unwell}; HAProxy keeps its configuration"
+            for member in new
+            if (unwell := _unwell(member, deadline))
+        ]
     if problems:
         raise MemberError("\n".join(problems))
-    return {"changed": False, "backends": [member.backend for member in new]}
+    return {"changed": False, "backends": [member.backend for member in asked]}
 
 
 def take_out(
@@ -155,31 +161,36 @@ def served_apps(haproxy: Haproxy, host: str, members: Sequence[Member]) -> dict[
     return {member.app: member.place.address for member, server in own if server.up and server.state == READY}
 
 
-def put_back(haproxy: Haproxy, host: str, members: Sequence[Member], seconds: float) -> dict[str, Any]:
-    """Ask each app of ``host`` from this load balancer, send requests to ``host`` again, and wait for HAProxy's checks.
+def put_back(haproxy: Haproxy, hosts: Mapping[str, Sequence[Member]], seconds: float) -> dict[str, Any]:
+    """Ask each app of ``hosts`` from this load balancer, send requests to it again, and wait for HAProxy's checks.
 
-    Raises MemberError with the backends that are not well after ``seconds``. They stay as they are; the others
-    are back.
+    hosts: the backends of each host, by its name. Raises MemberError with the backends that are not well after
+    ``seconds``. They stay as they are; the others are back.
     """
     deadline = time.monotonic() + seconds
+    # Once for all: HAProxy's answer has a line for each server of the fleet.
+    before = haproxy.servers()
     problems: list[str] = []
     changed = []
-    for member in members:
+    for host, member in ((host, member) for host, members in hosts.items() for member in members):
         if unwell := _unwell(member, deadline):
             problems.append(f"app {member.app} on {host}: {unwell}")
             continue
-        if _server(haproxy.servers(), member.backend, host).state != READY:
+        known = _server(before, member.backend, host)
+        if known.up and known.state == READY:
+            continue
+        if known.state != READY:
             haproxy.set_state(member.backend, host, READY)
             changed.append(member.backend)
-        state = ""
 
-        def down(member: Member = member) -> str:
+        def down(host: str = host, member: Member = member) -> str:
             server = _server(haproxy.servers(), member.backend, host)
             return "" if server.up and server.state == READY else _state(server)
 
         if state := _wait(down, max(deadline - time.monotonic(), limits.POLL_SECONDS)):
             problems.append(f"app {member.app} on {host}: it answers, and for HAProxy the server is {state}")
-    result = {"changed": bool(changed), "backends": [member.backend for member in members], "put_back": changed}
+    backends = [member.backend for members in hosts.values() for member in members]
+    result = {"changed": bool(changed), "backends": backends, "put_back": changed}
     if problems:
         raise MemberError("\n".join(f"{problem}, {seconds:.0f} s after the change" for problem in problems), result)
     return result

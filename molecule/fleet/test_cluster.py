@@ -76,14 +76,19 @@ class Fleet:
         assert succeeded, f"{playbook} failed:\n{output[-4000:]}"
         return output
 
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The records of the next run."""
+        records: list[dict[str, Any]] = self.variables.get("wsgi_apps") or self.apis[0].apps
+        return records
+
     def use_release(self, number: int, faults: dict[str, Any] | None = None, **more: object) -> None:
         """Let the next runs deploy release ``number`` of the load app, with further keys in its record."""
         made = releases.make(self.folder / "sources" / str(number), number, faults)
         new = releases.record(made, name=APP)
-        records = self.variables.get("wsgi_apps") or self.apis[0].apps
         changed = {"source": new["source"], "config": new["config"], **more}
         self.variables["wsgi_apps"] = [
-            {**record, **changed} if record["name"] in (APP, SECURE) else record for record in records
+            {**record, **changed} if record["name"] in (APP, SECURE) else record for record in self.records
         ]
 
     def codes(self) -> list[str]:
@@ -191,6 +196,7 @@ def test_clients_reach_the_apps_through_the_load_balancer_alone(fleet: Fleet) ->
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
 
 
+@pytest.mark.short
 def test_a_release_rolls(fleet: Fleet) -> None:
     """A release needs no drain; the hosts change one after the other."""
     fleet.use_release(2)
@@ -234,6 +240,7 @@ def test_a_change_of_apache_rolls(fleet: Fleet) -> None:
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
 
 
+@pytest.mark.short
 def test_haproxy_reads_another_configuration(fleet: Fleet) -> None:
     """The new process takes over the listening sockets; one that HAProxy refuses changes nothing."""
     before = fleet.lb.run("systemctl", "show", "--property=MainPID", "haproxy")
@@ -297,6 +304,7 @@ def test_a_release_rolls_with_tls(fleet: Fleet) -> None:
         fleet.play("playbooks/deploy.yml", app=SECURE)
 
 
+@pytest.mark.short
 @pytest.mark.timeout(3600)  # two whole runs, on a machine that may be busy
 def test_certificates_are_renewed(fleet: Fleet) -> None:
     """Those of the API hosts and that of the load balancer, in one run, without a failed request."""
@@ -330,33 +338,44 @@ def test_a_given_certificate_is_renewed(fleet: Fleet) -> None:
     assert fleet.shown_certificate(8302, NAME, fleet.lb.run("cat", "/etc/ssl/given.crt")) != before
 
 
-def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
-    """Nothing has changed when the run ends."""
+def is_refused(fleet: Fleet, words: str, playbook: str = "site.yml", **variables: object) -> str:
+    """Check that a run with other variables says ``words`` and changes nothing; return what it says, on one line."""
     digest = fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg")
+    succeeded, output = fleet.try_play(playbook, **variables)
+    text = re.sub(r"\s+", " ", output)
+    assert not succeeded
+    assert words in text, output[-3000:]
+    assert not re.search(r"changed=[1-9]", text), "something was changed"
+    assert fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg") == digest
+    return text
+
+
+@pytest.mark.short
+def test_a_port_that_another_program_holds_is_refused(fleet: Fleet) -> None:
     holder = "import socket, time\ns = socket.socket()\ns.bind(('0.0.0.0', 8399))\ns.listen()\ntime.sleep(600)\n"
     fleet.lb.run("systemd-run", "--unit=holder", "python3", "-c", holder)
     wait_for(lambda: any(line.endswith(":8399") for line in fleet.lb.listeners()), "the port is not held")
-    records = fleet.variables["wsgi_apps"]
-    moved = [{**record, "listen": 8399} if record["name"] == APP else record for record in records]
+    records = [{**record, "listen": 8399} if record["name"] == APP else record for record in fleet.records]
+    is_refused(fleet, "port 8399: python3", wsgi_apps=records)
+    fleet.lb.run("systemctl", "stop", "holder")
+
+
+def test_bad_fleets_are_refused_by_name(fleet: Fleet) -> None:
+    """Nothing has changed when the run ends."""
+    records = fleet.records
     lost = [{**record, "tls_key": "/etc/ssl/none.key"} if record["name"] == "given" else record for record in records]
     other = fleet.folder / "other"
     other.mkdir(exist_ok=True)
     write(other / "ca.crt", fleet.lb.run("cat", "/etc/ssl/given.crt"))
     looped = [{**record, "listen": "127.0.0.1:8300"} if record["name"] == APP else record for record in records]
-    for variables, words in (
-        ({"wsgi_apps": moved}, "port 8399: python3"),
-        ({"wsgi_apps": looped}, "record load, key listen: found 127.0.0.1 on api1"),
-        ({"wsgi_apps": lost}, "record given, key tls_key: found /etc/ssl/none.key, which is not on the load balancer"),
-        ({"wsgi_app_tls_ca_dir": str(other)}, "ca.crt of the private authority"),
-        ({"load_balancer_host_address": "api.example.org"}, "load_balancer_host_address"),
-    ):
-        succeeded, output = fleet.try_play("site.yml", **variables)
-        text = re.sub(r"\s+", " ", output)
-        assert not succeeded
-        assert words in text, output[-3000:]
-        assert not re.search(r"changed=[1-9]", text), "something was changed"
-    fleet.lb.run("systemctl", "stop", "holder")
-    assert fleet.lb.run("sha256sum", "/etc/haproxy/haproxy.cfg") == digest
+    is_refused(fleet, "record load, key listen: found 127.0.0.1 on api1", wsgi_apps=looped)
+    is_refused(
+        fleet,
+        "record given, key tls_key: found /etc/ssl/none.key, which is not on the load balancer",
+        wsgi_apps=lost,
+    )
+    is_refused(fleet, "ca.crt of the private authority", wsgi_app_tls_ca_dir=str(other))
+    is_refused(fleet, "load_balancer_host_address", load_balancer_host_address="api.example.org")
 
 
 AHEAD = """
@@ -372,12 +391,9 @@ def test_clocks_that_are_apart_are_refused(fleet: Fleet) -> None:
     fleet.apis[1].run("sh", "-c", AHEAD)
     python = "{{ '/opt/ahead/python3' if inventory_hostname == 'api2' else '/usr/bin/python3' }}"
     for playbook in ("site.yml", "playbooks/update_hosts.yml"):
-        succeeded, output = fleet.try_play(playbook, ansible_python_interpreter=python)
-        text = re.sub(r"\s+", " ", output)
-        assert not succeeded
-        assert re.search(r"host api2: its clock is (2[89].|30.) s ahead of that of", text), output[-3000:]
+        text = is_refused(fleet, "host api2: its clock is ", playbook, ansible_python_interpreter=python)
+        assert re.search(r"its clock is (2[89].|30.) s ahead of that of", text), text[-3000:]
         assert "api1: its clock" not in text
-        assert not re.search(r"changed=[1-9]", text), "something was changed"
 
 
 LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
@@ -483,6 +499,20 @@ def test_hosts_reboot_one_after_the_other(fleet: Fleet) -> None:
     assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
     counts = re.findall(r"changed=(\d+)", fleet.play("playbooks/update_hosts.yml"))
     assert counts == ["0", "0", "0"]
+
+
+@pytest.mark.short
+@pytest.mark.timeout(3600)  # a host reboots, which may be busy
+def test_one_host_reboots(fleet: Fleet) -> None:
+    """With --limit, the other one is untouched."""
+    first, second = fleet.apis
+    boots = [first_process(api) for api in fleet.apis]
+    with booting_again([first]) as order, fleet.load("one reboot") as run, run.window("switch", "api1 reboots"):
+        fleet.play("playbooks/update_hosts.yml", "--limit", first.name, reboot="always")
+    assert order == [first.name]
+    assert first_process(first) != boots[0]
+    assert first_process(second) == boots[1]
+    assert fleet.states() == {"api1": {"UP"}, "api2": {"UP"}}
 
 
 @pytest.mark.timeout(3600)  # three reboots of hosts, which may be busy
@@ -622,19 +652,15 @@ def test_a_lost_host_is_replaced(fleet: Fleet) -> None:
     certificate = fleet.folder / "tls" / lost.name / "secure.crt"
     former = certificate.read_text()
 
-    def is_refused(words: str, *options: str) -> None:
-        succeeded, output = fleet.try_play("playbooks/replace.yml", *options, host=lost.name)
-        text = re.sub(r"\s+", " ", output)
-        assert not succeeded
-        assert words in text, output[-3000:]
-        assert not re.search(r"changed=[1-9]", text), "something was changed"
+    def is_kept(words: str) -> None:
+        is_refused(fleet, words, "playbooks/replace.yml", host=lost.name)
         assert certificate.read_text() == former
 
-    is_refused("api2 is not lost: it answers, and gets requests for given, load, secure, test1, test2.")
+    is_kept("api2 is not lost: it answers, and gets requests for given, load, secure, test1, test2.")
     with fleet.load("lost host", may_fail=None):
         machine.podman("kill", lost.container)
         wait_for(lambda: fleet.states()["api2"].isdisjoint({"UP"}), "HAProxy has not noticed")
-    is_refused("api2")
+    is_kept("api2")
     spare = create_host(lost.container, "bookworm", owner=str(REPOSITORY))
     lost.run("apt-get", "update")
     (fleet.folder / f"{lost.name}.address").write_text(spare)
@@ -647,21 +673,19 @@ def test_a_lost_host_is_replaced(fleet: Fleet) -> None:
     assert fleet.codes()[0] == fleet.codes()[1]
     assert certificate.read_text() != former
     former = certificate.read_text()
-    is_refused("api2 is not lost")
+    is_kept("api2 is not lost")
     assert re.findall(r"changed=(\d+)", fleet.play("site.yml")) == ["0", "0", "0"]
 
 
 def test_a_host_does_not_join_with_other_releases(fleet: Fleet) -> None:
-    records = fleet.variables.get("wsgi_apps")
+    records = fleet.records
     fleet.use_release(9)
-    succeeded, output = fleet.try_play("playbooks/scale_out.yml", host="api2")
-    fleet.variables["wsgi_apps"] = records or fleet.apis[0].apps
-    text = re.sub(r"\s+", " ", output)
-    assert not succeeded
-    assert "api2 would serve other releases than the other API hosts" in text, output[-3000:]
-    assert not re.search(r"changed=[1-9]", text), "something was changed"
+    new, fleet.variables["wsgi_apps"] = fleet.records, records
+    words = "api2 would serve other releases than the other API hosts"
+    is_refused(fleet, words, "playbooks/scale_out.yml", host="api2", wsgi_apps=new)
 
 
+@pytest.mark.short
 def test_a_host_is_lost_and_comes_back(fleet: Fleet) -> None:
     """Requests go to the other host. A run meanwhile names the lost host and changes nothing."""
     lost = fleet.apis[0]
