@@ -233,8 +233,12 @@ def test_the_scenarios_use_the_inventory_that_is_shipped() -> None:
 )
 def test_telemetry_alone_uses_the_database_server_of_the_inventory(tmp_path: Path, inventory: str, server: str) -> None:
     """Behind load balancers, this is their address."""
-    values = {"services": ["telemetry"], "wsgi_services": ["telemetry"], "telemetry_auth_strategy": "noauth"}
-    variables = {**values, "ansible_connection": "local"}
+    variables: dict[str, Any] = {
+        "services": ["telemetry"],
+        "wsgi_services": ["telemetry"],
+        "telemetry_auth_strategy": "noauth",
+        "ansible_connection": "local",
+    }
     [record] = evaluate(tmp_path, inventory=inventory, **variables)["telemetry"]
     connection = record["config"]["telemetry.conf"]["database"]["connection"]
     if server:
