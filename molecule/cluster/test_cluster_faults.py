@@ -103,8 +103,10 @@ def cluster(hosts: dict[str, Host]) -> Iterator[Cluster]:
     folder = REPOSITORY / ".cache" / os.environ["MOLECULE_SCENARIO_NAME"]
     first, second, third, last = hosts["lb1"].address.split(".")
     address = f"{first}.{second}.{(int(third) + 128) % 256}.{last}"
-    groups = [[host for name, host in sorted(hosts.items()) if name.startswith(kind)] for kind in ("lb", "api", "db")]
-    made = Cluster(*groups, address, Clients(address), folder)
+    balancers, apis, databases = (
+        [host for name, host in sorted(hosts.items()) if name.startswith(kind)] for kind in ("lb", "api", "db")
+    )
+    made = Cluster(balancers, apis, databases, address, Clients(address), folder)
     yield made
     print("\n".join(made.notes))
 

@@ -93,6 +93,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.members import plan_of
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.process import ConfigurationError
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
@@ -136,7 +137,7 @@ def main() -> None:
             "" if authority is None else configuration.distrusted(authority),
         ]
         if any(faults):
-            raise configuration.ConfigurationError(
+            raise ConfigurationError(
                 "\n".join(
                     ["HAProxy cannot do what the inventory says, and nothing was changed:", *filter(None, faults)]
                 )

@@ -6,7 +6,7 @@ An inventory has it where the group ``database`` has several hosts and the group
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.plugin_utils import galera
@@ -119,7 +119,7 @@ def problems(groups: Groups, hostvars: Variables) -> list[str]:
 
 def _host_problems(balancers: Sequence[str], hosts: Sequence[str], hostvars: Variables) -> list[str]:
     found = []
-    own = {host: _address_or_none(lambda host=host: host_address(host, hostvars[host])) for host in balancers}
+    own = {host: _address_or_none(host, hostvars) for host in balancers}
     for host in hosts:
         try:
             database = _database_address(host, hostvars)
@@ -160,10 +160,10 @@ def _database_address(host: str, hostvars: Variables) -> str:
     return host_address(host, hostvars[host], galera.ADDRESS, f"the hosts of the group {galera.GROUP}")
 
 
-def _address_or_none(read: Callable[[], str]) -> str | None:
-    """Return an address, or None where there is none: ``balancing.group_problems`` says so."""
+def _address_or_none(host: str, hostvars: Variables) -> str | None:
+    """Return a load balancer's address, or None where it has none: ``balancing.group_problems`` says so."""
     try:
-        return read()
+        return host_address(host, hostvars[host])
     except AddressError:
         return None
 

@@ -267,11 +267,11 @@ def test_no_server_gets_connections_when_none_is_well(proxy: Proxy) -> None:
     wait_for(lambda: proxy.up() == set(), "the servers do not leave")
     assert proxy.name() == ""
     with pytest.raises(
-        configuration.ConfigurationError,
+        process.ConfigurationError,
         match=r"no database host that serves.*db1: .*wrong status.*db3: .*wrong status",
     ):
         database.serving(proxy.haproxy, 0.1)
-    with pytest.raises(configuration.ConfigurationError, match="HAProxy does not answer"):
+    with pytest.raises(process.ConfigurationError, match="HAProxy does not answer"):
         database.serving(runtime.Haproxy(proxy.folder / "none"), 0.1)
 
 

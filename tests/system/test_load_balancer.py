@@ -676,7 +676,7 @@ def test_a_given_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> Non
     assert given(certificate, key).fault() == ""
     assert "record shop, key tls_key: found /none" in given(certificate, "/none").fault()
     assert "it has to be the certificate's own key" in given(certificate, other).fault()
-    with pytest.raises(configuration.ConfigurationError, match="key tls_certificate: found /none"):
+    with pytest.raises(process.ConfigurationError, match="key tls_certificate: found /none"):
         configuration.placed([given("/none", key)])
     paths, texts = configuration.placed([given(certificate, key)])
     assert texts[paths["shop.pem"]].count("-----BEGIN") == 2

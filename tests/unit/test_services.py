@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ SERVICES = services()
 RECORDS = {role: [name for name in load(role, "defaults/main.yml") if name.endswith("_record")] for role in SERVICES}
 
 
-def evaluate(folder: Path, play: str = PLAY, **variables: Any) -> Any:
+def evaluate(folder: Path, play: str = PLAY, inventory: str = "inventory/openstack", **variables: Any) -> Any:
     """Return what a play writes into its result, by default the records of all services, as Ansible evaluates them."""
     (folder / "play.yml").write_text(play)
     result = folder / "records.json"
@@ -85,7 +86,7 @@ def evaluate(folder: Path, play: str = PLAY, **variables: Any) -> Any:
     }
     program = str(Path(sys.prefix, "bin", "ansible-playbook"))
     completed = subprocess.run(
-        [program, "-i", "inventory/openstack", str(folder / "play.yml"), "-e", json.dumps(values)],
+        [program, "-i", inventory, str(folder / "play.yml"), "-e", json.dumps(values)],
         cwd=REPOSITORY,
         env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
         capture_output=True,
@@ -224,6 +225,32 @@ def test_the_scenarios_use_the_inventory_that_is_shipped() -> None:
     variables = scenarios["provisioner"]["inventory"]["group_vars"]["control_plane"]
     read = {name for name in shipped if variables.get(name) == f"{{{{ shipped.{name} }}}}"}
     assert read == set(shipped) - {"uv_ca_bundle"}
+
+
+@pytest.mark.parametrize(
+    ("inventory", "server"),
+    [("inventory/openstack", "127.0.0.1:3306"), ("inventory/cluster", "192.0.2.10:3306"), ("inventory/local", "")],
+)
+def test_telemetry_alone_uses_the_database_server_of_the_inventory(tmp_path: Path, inventory: str, server: str) -> None:
+    """Behind load balancers, this is their address."""
+    variables: dict[str, Any] = {
+        "services": ["telemetry"],
+        "wsgi_services": ["telemetry"],
+        "telemetry_auth_strategy": "noauth",
+        "ansible_connection": "local",
+    }
+    [record] = evaluate(tmp_path, inventory=inventory, **variables)["telemetry"]
+    connection = record["config"]["telemetry.conf"]["database"]["connection"]
+    if server:
+        assert re.fullmatch(rf"mysql\+pymysql://telemetry_1:\w+@{server}/telemetry\?charset=utf8mb4", connection)
+        assert len(record["migrate"]) == 2
+    else:
+        assert connection is None
+    assert record["migrate_on"] == ("one_host" if server else "every_host")
+    own = "mysql+pymysql://telemetry:x@db.example.org/telemetry"
+    [record] = evaluate(tmp_path, inventory=inventory, telemetry_database_connection=own, **variables)["telemetry"]
+    assert record["config"]["telemetry.conf"]["database"]["connection"] == own
+    assert isinstance(record["migrate"], str)
 
 
 def test_the_page_of_telemetry_is_off_unless_it_is_wanted(
