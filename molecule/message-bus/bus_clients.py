@@ -73,8 +73,8 @@ def configuration(addresses: Sequence[str]) -> cfg.ConfigOpts:
     """Return the options that Grove's services have where there are several brokers."""
     conf = cfg.ConfigOpts()
     conf([])
-    conf.transport_url = transport_url(addresses)
-    oslo_messaging.get_notification_transport(conf)
+    # It knows the options once it has made a transport.
+    oslo_messaging.get_notification_transport(conf, url=transport_url(addresses)).cleanup()
     options = {"rabbit_quorum_queue": True, "rabbit_transient_quorum_queue": True, "rabbit_interval_max": 2}
     for name, value in options.items():
         conf.set_override(name, value, group="oslo_messaging_rabbit")
@@ -118,6 +118,15 @@ def traffic(addresses: Sequence[str]) -> Iterator[Traffic]:
             one.wait()
         notifications.cleanup()
         calls.cleanup()
+
+
+def notify(addresses: Sequence[str], topic: str, count: int) -> None:
+    """Send notifications of a topic that nobody reads."""
+    transport = oslo_messaging.get_notification_transport(configuration(addresses), url=transport_url(addresses))
+    notifier = oslo_messaging.Notifier(transport, "till", driver="messagingv2", topics=[topic])
+    for number in range(count):
+        notifier.info({}, "sold", {"number": number})
+    transport.cleanup()
 
 
 def _notify(transport: oslo_messaging.Transport, seen: Traffic, stop: threading.Event) -> None:

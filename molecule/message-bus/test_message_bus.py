@@ -131,14 +131,7 @@ def test_the_hosts_are_one_cluster_that_listens_on_their_own_addresses(cluster: 
 
 
 def test_unread_notifications_are_limited(cluster: Cluster) -> None:
-    conf = bus_clients.configuration(cluster.addresses)
-    transport = bus_clients.oslo_messaging.get_notification_transport(
-        conf, url=bus_clients.transport_url(cluster.addresses)
-    )
-    notifier = bus_clients.oslo_messaging.Notifier(transport, "till", driver="messagingv2", topics=["notifications"])
-    for number in range(3 * UNREAD):
-        notifier.info({}, "sold", {"number": number})
-    transport.cleanup()
+    bus_clients.notify(cluster.addresses, "notifications", 3 * UNREAD)
     assert cluster.copies()["notifications.info"] == 3
     command = ["rabbitmqctl", "--quiet", "-p", bus_clients.VHOST, "list_queues", "--local", "name", "messages"]
 
