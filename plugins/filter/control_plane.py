@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.utils.vars import merge_hash
@@ -31,8 +31,23 @@ def service_record(record: Mapping[str, Any], changes: object) -> dict[str, Any]
     return merged
 
 
+def service_hosts(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], service: str) -> list[str]:
+    """Return those of ``hosts`` that deploy a service, whose role may be named with its collection."""
+    return [
+        host
+        for host in hosts
+        if service in (str(role).rpartition(".")[2] for role in hostvars[host].get("wsgi_services") or ())
+    ]
+
+
+def file_backends(enabled: object) -> list[str]:
+    """Return the names of the stores in glance's option ``enabled_backends`` that keep images in a folder."""
+    pairs = (pair.strip().partition(":") for pair in str(enabled).split(","))
+    return [name for name, _, kind in pairs if kind.strip() == "file"]
+
+
 class FilterModule:
-    """The filters ``grove.wsgi.service_record``, ``grove.wsgi.url_host`` and ``grove.wsgi.expected_connections``."""
+    """The filters for the roles of services."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
@@ -40,4 +55,6 @@ class FilterModule:
             "service_record": service_record,
             "url_host": bracketed,
             "expected_connections": expected_connections,
+            "service_hosts": service_hosts,
+            "file_backends": file_backends,
         }

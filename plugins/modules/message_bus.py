@@ -87,7 +87,7 @@ USER: dict[str, dict[str, Any]] = {
 }
 
 # Seconds after which an import has to be complete.
-IMPORT_TIMEOUT = 30
+IMPORT_TIMEOUT = 120
 
 
 def needed_changes(server: broker.Broker | None, params: dict[str, Any]) -> broker.Changes:

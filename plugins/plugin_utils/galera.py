@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.database.galera import (
-    OPEN,
     PORT,
     PRIMARY,
-    UNREACHABLE,
     Position,
     State,
     Status,
 )
+from ansible_collections.grove.wsgi.plugins.plugin_utils.members import Group
 
 GROUP = "database"
 LOST = "database_lost_hosts"
 """The variable with the hosts that do not come back with their data."""
 ADDRESS = "database_host_address"
 """The variable with a host's address; without it, the host's ``ansible_host`` counts."""
+HOSTS = Group(GROUP, "database hosts", "MariaDB", ADDRESS, LOST, PORT)
 WELL, NEW, RECOVER = "well", "new", "recover"
 """A plan's kind: a cluster serves; there was none; there was one, and none of its members serves."""
 
@@ -70,8 +70,8 @@ def decide(
     hosts: the group, in its order. addresses: of all hosts. states: of the hosts that the run reaches. lost: the hosts
     that the operator has given up. positions: how far the data of each host have come, once the servers have stopped.
     """
-    problems = _group_problems(hosts, addresses, states, lost)
-    problems += _host_problems(hosts, addresses, states, lost)
+    problems = HOSTS.problems(hosts, addresses, states, lost)
+    problems += [problem for host in lost for problem in _not_lost(host, states)]
     members = [host for host in hosts if host in states and states[host].status.is_member]
     if problems:
         return Plan(WELL if members else NEW, tuple(problems))
@@ -83,74 +83,15 @@ def decide(
     return _new(present, states, lost)
 
 
-def _group_problems(
-    hosts: Sequence[str], addresses: Mapping[str, str], states: Mapping[str, State], lost: Collection[str]
-) -> list[str]:
-    problems = []
-    if len(hosts) % 2 == 0:
-        problems.append(
-            f"group {GROUP}: found {len(hosts)} hosts ({', '.join(hosts)}), of which no half is a majority when they do"
-            " not reach each other; it has to be an odd number: 3, 5 or 7, or 1 for a server without a cluster"
-        )
-    problems += [
-        f"variable {LOST}: found {host}, which is no host of the group {GROUP} ({', '.join(hosts)})"
-        for host in lost
-        if host not in hosts
+def _not_lost(host: str, states: Mapping[str, State]) -> list[str]:
+    """Return what is wrong where a host is named as lost, and is there with data of the cluster."""
+    state = states.get(host)
+    if state is None or not (state.position.uuid or state.status.is_member):
+        return []
+    return [
+        f"variable {LOST}: found {host}, which is there with data of the cluster {state.position.uuid}; take it out of"
+        " the variable, and run again"
     ]
-    owners: dict[str, str] = {}
-    for host, address in addresses.items():
-        if address in owners:
-            problems.append(f"hosts {owners[address]} and {host}: both have the address {address}; each needs its own")
-        owners.setdefault(address, host)
-    for what, values in (
-        ("the distribution", {host: state.system for host, state in states.items()}),
-        ("the series of MariaDB", {host: state.series for host, state in states.items() if state.series}),
-    ):
-        if len(set(values.values())) > 1:
-            found = ", ".join(f"{value} on {host}" for host, value in values.items())
-            problems.append(
-                f"group {GROUP}: {what} differs: found {found}; members of a cluster need the same series of MariaDB"
-            )
-    return problems
-
-
-def _host_problems(
-    hosts: Sequence[str], addresses: Mapping[str, str], states: Mapping[str, State], lost: Collection[str]
-) -> list[str]:
-    problems = []
-    for host in hosts:
-        if host not in states:
-            if host not in lost:
-                problems.append(
-                    f"host {host}: the run does not reach it, so it may be in a cluster that serves; start it, or run"
-                    " without -l, which may leave it out. If its data are gone for good, and it is switched off, add -e"
-                    f" {LOST}={host}"
-                )
-            continue
-        state = states[host]
-        if host in lost and (state.position.uuid or state.status.is_member):
-            problems.append(
-                f"variable {LOST}: found {host}, which is there with data of the cluster {state.position.uuid}; take"
-                " it out of the variable, and run again"
-            )
-        if not state.address_is_here:
-            problems.append(
-                f"variable {ADDRESS}: found {addresses[host]} for {host}, which no interface of the host has; it has"
-                " to be the address by which the other database hosts reach it"
-            )
-        for peer, seen in state.peers.items():
-            if peer not in states:
-                if peer in lost and seen == OPEN:
-                    problems.append(
-                        f"variable {LOST}: found {peer}, which answers {host} on port {PORT} of {addresses[peer]}: its"
-                        " server runs; switch the host off, or take it out of the variable"
-                    )
-            elif seen == UNREACHABLE:
-                problems.append(
-                    f"host {host}: it does not reach {peer} at {addresses[peer]}, port {PORT}; mend the network or the"
-                    f" firewall between them, or set {ADDRESS} for {peer} to an address that the others reach"
-                )
-    return problems
 
 
 def _well(present: Sequence[str], members: Sequence[str], states: Mapping[str, State]) -> Plan:

@@ -98,6 +98,7 @@ TEXTS: Mapping[str, Callable[[str], str]] = {
     "database_databases": account,
     "database_host_address": empty_or(syntax.address),
     "message_bus_listen": listening,
+    "message_bus_host_address": empty_or(syntax.address),
     "message_bus_absent_users": vhost,
     "cache_listen": listening,
     "load_balancer_host_address": empty_or(syntax.address),

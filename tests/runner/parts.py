@@ -14,6 +14,7 @@ ON_REQUEST = {
     "cluster": "a fleet of seven hosts, most of which are killed, which takes up to three quarters of an hour",
     "fleet": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "galera": "a cluster of databases that stops, breaks and is changed, which takes up to three quarters of an hour",
+    "message-bus": "a cluster of message brokers that stops, breaks and is changed, which takes up to half an hour",
     "openstack-changes": "a control plane that is deployed a dozen times, which takes forty minutes",
     "openstack-postgresql": "as long as openstack-changes",
     "hostile": "slow clients on two hosts for half an hour, for a machine that does nothing else",
@@ -71,6 +72,7 @@ COSTS = {
     "fleet": Cost(1800, 2.5),
     "fleet-short": Cost(240, 2.5),
     "galera": Cost(900, 2.5),
+    "message-bus": Cost(900, 1.5),
     "switch": Cost(1800, 2, alone=True),
     "handover": Cost(3000, 2, alone=True),
 }

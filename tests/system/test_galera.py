@@ -22,8 +22,8 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.database import galera, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.database.galera import GaleraError, Position, State
+from ansible_collections.grove.wsgi.plugins.module_utils.host import limits, peers
 from ansible_collections.grove.wsgi.plugins.plugin_utils import galera as plans
 from database_health import health_of, until_answer
 from galera_server import OPTIONS, PATIENCE, SECONDS, Process
@@ -339,14 +339,14 @@ def test_what_a_host_sees_of_another_one() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.31.9", 0))
         port = listening.getsockname()[1]
-        assert galera.seen("127.0.31.9", port) == galera.CLOSED
+        assert peers.seen("127.0.31.9", port) == peers.CLOSED
         listening.listen()
-        assert galera.seen("127.0.31.9", port) == galera.OPEN
-    assert galera.has_address("127.0.31.9")
-    assert not galera.has_address("192.0.2.77")
+        assert peers.seen("127.0.31.9", port) == peers.OPEN
+    assert peers.has_address("127.0.31.9")
+    assert not peers.has_address("192.0.2.77")
 
 
 def test_a_host_that_does_not_answer_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address of the range for documentation, to which no route leads, or where no machine answers."""
     monkeypatch.setattr(limits, "CONNECT_SECONDS", 0.5)
-    assert galera.seen("192.0.2.77") == galera.UNREACHABLE
+    assert peers.seen("192.0.2.77", 4567) == peers.UNREACHABLE

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.filter.control_plane import service_record
+from ansible_collections.grove.wsgi.plugins.filter.control_plane import file_backends, service_hosts, service_record
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack import secrets
 from ansible_collections.grove.wsgi.plugins.plugin_utils.openstack.addresses import bracketed, parse_address
@@ -441,3 +441,23 @@ def test_a_service_has_two_pools_of_memory_unless_a_record_says_otherwise(
     own: dict[str, str], changes: dict[str, Any], expected: dict[str, str]
 ) -> None:
     assert service_record({"name": "nova", "environment": own}, changes)["environment"] == expected
+
+
+def test_the_hosts_that_deploy_a_service() -> None:
+    hostvars = {
+        "api1": {"wsgi_services": ["keystone", "grove.wsgi.glance"]},
+        "api2": {"wsgi_services": ["glance"]},
+        "api3": {"wsgi_services": None},
+        "api4": {},
+    }
+    assert service_hosts(list(hostvars), hostvars, "glance") == ["api1", "api2"]
+    assert service_hosts(list(hostvars), hostvars, "keystone") == ["api1"]
+    assert service_hosts([], {}, "keystone") == []
+
+
+@pytest.mark.parametrize(
+    ("enabled", "expected"),
+    [("local:file", ["local"]), ("fast:rbd, slow:file,web:http", ["slow"]), ("fast:rbd", []), ("", [])],
+)
+def test_the_stores_of_glance_that_are_folders(enabled: str, expected: list[str]) -> None:
+    assert file_backends(enabled) == expected

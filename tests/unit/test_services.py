@@ -68,12 +68,57 @@ ONE_CHECK = """
     - ansible.builtin.set_fact:
         refused: "{{ refused | default([]) + [ansible_failed_result.msg] }}"
 """
+# The same on a host that is one of two with the service.
+SEVERAL = """
+- hosts: wsgi
+  gather_facts: false
+  tasks:
+    - ansible.builtin.add_host:
+        name: second
+        groups: [wsgi]
+        wsgi_services: [glance, grove.wsgi.gnocchi, aodh, keystone]
+    - ansible.builtin.include_tasks: one.yml
+      loop: "{{ cases }}"
+    - ansible.builtin.copy:
+        content: "{{ refused | to_json }}"
+        dest: "{{ result }}"
+        mode: "0600"
+"""
+ONE_OF_SEVERAL = """
+- block:
+    - ansible.builtin.include_role:
+        name: "grove.wsgi.{{ item[0] }}"
+        tasks_from: check.yml
+      vars:
+        glance_config: "{{ item[1].config | default({}) }}"
+        gnocchi_config: "{{ item[1].config | default({}) }}"
+        aodh_config: "{{ item[1].config | default({}) }}"
+        glance_shared_images: "{{ item[1].shared | default(false) }}"
+    - ansible.builtin.set_fact:
+        refused: "{{ refused | default([]) + [''] }}"
+  rescue:
+    - ansible.builtin.set_fact:
+        refused: "{{ refused | default([]) + [ansible_failed_result.msg] }}"
+"""
+BROKERS = """
+message_bus:
+  hosts:
+    localhost: {message_bus_host_address: 192.0.2.41}
+    mq2: {ansible_host: 192.0.2.42}
+    mq3: {ansible_host: 192.0.2.43, message_bus_port: 5673}
+"""
 SERVICES = services()
 RECORDS = {role: [name for name in load(role, "defaults/main.yml") if name.endswith("_record")] for role in SERVICES}
 
 
-def evaluate(folder: Path, play: str = PLAY, inventory: str = "inventory/openstack", **variables: Any) -> Any:
-    """Return what a play writes into its result, by default the records of all services, as Ansible evaluates them."""
+def evaluate(
+    folder: Path, play: str = PLAY, inventory: str = "inventory/openstack", *, more: str = "", **variables: Any
+) -> Any:
+    """Return what a play writes into its result, by default the records of all services, as Ansible evaluates them.
+
+    more: hosts and groups that there are besides those of the inventory.
+    """
+    (folder / "more.yml").write_text(more or "{}")
     (folder / "play.yml").write_text(play)
     result = folder / "records.json"
     values = {
@@ -86,7 +131,16 @@ def evaluate(folder: Path, play: str = PLAY, inventory: str = "inventory/opensta
     }
     program = str(Path(sys.prefix, "bin", "ansible-playbook"))
     completed = subprocess.run(
-        [program, "-i", inventory, str(folder / "play.yml"), "-e", json.dumps(values)],
+        [
+            program,
+            "-i",
+            inventory,
+            "-i",
+            str(folder / "more.yml"),
+            str(folder / "play.yml"),
+            "-e",
+            json.dumps(values),
+        ],
         cwd=REPOSITORY,
         env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
         capture_output=True,
@@ -209,6 +263,53 @@ def test_more_threads_are_refused_where_they_mix_up_requests(tmp_path: Path) -> 
     for (role, record), message in zip(wrong, refused[len(accepted) :], strict=True):
         assert f"{role}_record.threads is {record['threads'] or ''}" in message
         assert f"{role}_record.processes" in message
+
+
+def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
+    redis = {"DEFAULT": {"coordination_url": "redis://192.0.2.1"}, "incoming": {"driver": "redis"}}
+    accepted: list[tuple[str, dict[str, Any]]] = [
+        ("glance", {"shared": True}),
+        ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd"}}}),
+        ("gnocchi", {"config": {**redis, "storage": {"driver": "s3"}}}),
+        ("aodh", {"config": {"coordination": {"backend_url": "redis://192.0.2.1"}}}),
+    ]
+    wrong: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("glance", {}, ["its store local", "glance_shared_images"]),
+        ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd,slow:file"}}}, ["its store slow"]),
+        ("gnocchi", {}, ["incoming.driver file", "storage.driver file", "coordination_url file:"]),
+        ("gnocchi", {"config": redis}, ["incoming.driver redis, storage.driver file"]),
+        ("aodh", {}, ["each would evaluate every alarm", "coordination"]),
+        ("keystone", {}, ["its keys are on one host"]),
+    ]
+    (tmp_path / "one.yml").write_text(ONE_OF_SEVERAL)
+    cases = [*accepted, *((role, changes) for role, changes, _ in wrong)]
+    refused = evaluate(tmp_path, SEVERAL, cases=cases)
+    assert refused[: len(accepted)] == [""] * len(accepted)
+    for (role, _, words), message in zip(wrong, refused[len(accepted) :], strict=True):
+        assert f"{role} is in wsgi_services of localhost, second" in message
+        assert [word for word in words if word not in message] == [], message
+
+
+def test_services_know_each_host_of_a_cluster_of_brokers(
+    tmp_path: Path, shipped: dict[str, list[dict[str, Any]]]
+) -> None:
+    single = shipped["nova"][0]["config"]["nova.conf"]
+    assert single["DEFAULT"]["transport_url"].endswith("@127.0.0.1:5672/nova-durable")
+    assert "rabbit_transient_quorum_queue" not in single["oslo_messaging_rabbit"]
+    assert "oslo_messaging_rabbit" not in shipped["telemetry"][0]["config"]["telemetry.conf"]
+    records = evaluate(tmp_path, more=BROKERS)
+    for role in ("nova", "neutron", "cinder", "aodh", "telemetry"):
+        config = records[role][0]["config"][f"{role}.conf"]
+        nodes, _, vhost = config["DEFAULT"]["transport_url"].removeprefix("rabbit://").partition("/")
+        assert [node.partition("@")[2] for node in nodes.split(",")] == [
+            "192.0.2.41:5672",
+            "192.0.2.42:5672",
+            "192.0.2.43:5673",
+        ]
+        assert vhost == ("telemetry" if role == "telemetry" else f"{role}-cluster")
+        assert config["oslo_messaging_rabbit"]["rabbit_quorum_queue"] is True
+    nova = records["nova"][0]["config"]["nova.conf"]
+    assert nova["oslo_messaging_rabbit"]["rabbit_transient_quorum_queue"] is True
 
 
 @pytest.mark.parametrize("role", SERVICES)

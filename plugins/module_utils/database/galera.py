@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +15,10 @@ from typing import Any, Protocol
 
 from ansible_collections.grove.wsgi.plugins.module_utils.database import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host import limits as host_limits
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
+from ansible_collections.grove.wsgi.plugins.module_utils.host.peers import OPEN, has_address, seen, series, system
+from ansible_collections.grove.wsgi.plugins.module_utils.host.unit import Unit, run
 
 PORT = 4567
 """On which the members of a cluster talk with each other."""
@@ -26,10 +26,10 @@ DATA = Path("/var/lib/mysql")
 SOCKET = "/run/mysqld/mysqld.sock"
 PROGRAM = "/usr/sbin/mariadbd"
 UNIT = "mariadb"
+PACKAGE = "mariadb-server"
 STATE = "grastate.dat"
 """The file in which Galera keeps the cluster and the position of this host's data."""
 STATE_MODE = 0o660
-RUNNING_SYSTEMD = Path("/run/systemd/system")
 NO_CLUSTER = "00000000-0000-0000-0000-000000000000"
 UNKNOWN = -1
 """The position in STATE of a server that runs, or that was killed."""
@@ -37,9 +37,6 @@ PRIMARY, SYNCED = "Primary", "Synced"
 OWN_FOLDERS = {"mysql", "performance_schema", "sys"}
 """The server's own databases. Every other folder with a name that a database may have is somebody's data."""
 RECOVERED = re.compile(r"WSREP: Recovered position: (?P<uuid>[0-9a-f-]{36}):(?P<seqno>-?[0-9]+)")
-SERIES = re.compile(r"(?:[0-9]+:)?(?P<series>[0-9]+\.[0-9]+)")
-OPEN, CLOSED, UNREACHABLE = "open", "closed", "unreachable"
-"""What a connection to PORT of another host shows: a member, a host without one, or nothing."""
 
 
 class GaleraError(OperatorError):
@@ -108,64 +105,37 @@ class Control(Protocol):
 
 
 class Systemd:
-    """The server as Debian's unit. Raises GaleraError on a host without systemd."""
+    """The server as Debian's unit. Raises UnitError on a host without systemd."""
 
     def __init__(self) -> None:
-        if not RUNNING_SYSTEMD.is_dir():
-            raise GaleraError(
-                "this host runs without systemd, which starts the server of a member; use another host, or a group of"
-                " one host"
-            )
+        self._unit = Unit(UNIT)
 
     def runs(self) -> bool:
         """Return whether the unit runs, starts, stops, or waits for its next start."""
-        return self._property("ActiveState") in ("active", "activating", "deactivating", "reloading")
+        return self._unit.runs()
 
     def settle(self) -> None:
-        """Wait while the unit starts or stops, for ``limits.SETTLE_SECONDS`` at most."""
-        deadline = time.monotonic() + limits.SETTLE_SECONDS
-        while self._property("ActiveState") in ("activating", "deactivating") and time.monotonic() < deadline:
-            time.sleep(limits.POLL_SECONDS)
+        """Wait while the unit starts or stops."""
+        self._unit.settle()
 
     def started(self) -> float:
         """Return when the server's process was started, in seconds since 1970; 0 where none was."""
-        stamp = self._property("ExecMainStartTimestampMonotonic")
-        return time.time() - (time.monotonic() - int(stamp) / 1e6) if stamp.isdigit() and int(stamp) else 0.0
+        return self._unit.started()
 
     def start(self, *, first: bool, seconds: float) -> None:
-        """Start the unit, and let it start with the host. Raises GaleraError with the end of its log."""
-        # After several failed starts, systemd refuses a further one.
-        _run("systemctl", "reset-failed", UNIT)
-        _run("systemctl", "enable", "--quiet", UNIT)
-        command = ["galera_new_cluster"] if first else ["systemctl", "start", UNIT]
-        done = _run(*command, seconds=seconds)
-        if done.returncode:
-            # Otherwise the unit goes on trying, with data that may change meanwhile.
-            _run("systemctl", "stop", UNIT, seconds=limits.STOP_SECONDS)
-            raise GaleraError(f"{' '.join(command)} failed: {done.stderr.strip()}. {self.log()}")
+        """Start the unit, and let it start with the host. Raises UnitError with the end of its log."""
+        self._unit.start(seconds, *(["galera_new_cluster"] if first else []))
 
     def stop(self) -> None:
-        """Stop the unit. Raises GaleraError with the end of its log."""
-        done = _run("systemctl", "stop", UNIT, seconds=limits.STOP_SECONDS)
-        if done.returncode:
-            raise GaleraError(f"systemctl stop {UNIT} failed: {done.stderr.strip()}. {self.log()}")
+        """Stop the unit. Raises UnitError with the end of its log."""
+        self._unit.stop()
 
     def recover(self) -> str:
         """Return what the server prints. Raises GaleraError where it fails."""
-        done = _run(PROGRAM, "--user=mysql", "--wsrep-recover", "--disable-log-error", seconds=limits.RECOVER_SECONDS)
+        done = run(PROGRAM, "--user=mysql", "--wsrep-recover", "--disable-log-error", seconds=limits.RECOVER_SECONDS)
         if done.returncode:
             raise GaleraError(f"{PROGRAM} --wsrep-recover failed: {_end(done.stderr)}")
         return done.stderr
-
-    @staticmethod
-    def log() -> str:
-        """Return the end of the unit's log as a sentence."""
-        text = _run("journalctl", f"--unit={UNIT}", "--no-pager", "--output=cat", f"--lines={limits.LOG_LINES}").stdout
-        return f"The end of its log:\n{text.strip()}"
-
-    @staticmethod
-    def _property(name: str) -> str:
-        return _run("systemctl", "show", f"--property={name}", "--value", UNIT).stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -182,7 +152,7 @@ class Member:
         client = shutil.which("mariadb")
         if client is None:
             return Status()
-        done = _run(
+        done = run(
             client,
             "--no-defaults",
             f"--user={self.user}",
@@ -222,7 +192,7 @@ class Member:
             position=saved or Position(),
             databases=self.databases(),
             status=self.status(),
-            series=series(),
+            series=series(PACKAGE),
             system=system(),
             peers={name: seen(other, port) for name, other in peers.items()},
         )
@@ -292,7 +262,7 @@ class Member:
                     f" wsrep_cluster_status {status.status or '(no answer)'}, wsrep_local_state_comment"
                     f" {status.state or '(no answer)'} and wsrep_cluster_size {status.size}"
                 )
-            time.sleep(limits.POLL_SECONDS)
+            time.sleep(host_limits.POLL_SECONDS)
 
     def _is_late(self, files: Iterable[Path]) -> bool:
         """Return whether a file was written after the server's start."""
@@ -301,7 +271,7 @@ class Member:
 
     def _check_alone(self, peers: Mapping[str, str]) -> None:
         """Raise GaleraError if another host runs a member: it may be of a cluster that serves."""
-        there = [f"{name} ({address})" for name, address in peers.items() if seen(address) == OPEN]
+        there = [f"{name} ({address})" for name, address in peers.items() if seen(address, PORT) == OPEN]
         if there:
             raise GaleraError(
                 f"a member of a cluster listens on port {PORT} of {', '.join(there)}, so no cluster was started here;"
@@ -346,47 +316,6 @@ def recovered_position(text: str) -> Position:
     return Position(_cluster(found[-1]["uuid"]), int(found[-1]["seqno"]))
 
 
-def has_address(address: str) -> bool:
-    """Return whether an address is one of this host."""
-    with socket.socket(_family(address), socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
-
-
-def seen(address: str, port: int = PORT) -> str:
-    """Return OPEN, CLOSED or UNREACHABLE, as this host finds a port of another one."""
-    with socket.socket(_family(address), socket.SOCK_STREAM) as probe:
-        probe.settimeout(limits.CONNECT_SECONDS)
-        try:
-            probe.connect((address, port))
-        except ConnectionRefusedError:
-            return CLOSED
-        except OSError as error:
-            return OPEN if error.errno == errno.EISCONN else UNREACHABLE
-    return OPEN
-
-
-def series() -> str:
-    """Return the series of MariaDB that is installed, or that apt would install, such as 10.11; empty where unknown."""
-    installed = _output("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", "mariadb-server")
-    if installed.startswith("installed "):
-        version = installed.partition(" ")[2]
-    else:
-        candidate = re.search(r"(?m)^  Candidate: (\S+)", _output("apt-cache", "policy", "mariadb-server"))
-        version = candidate[1] if candidate else ""
-    match = SERIES.match(version)
-    return match["series"] if match else ""
-
-
-def system(path: Path = Path("/etc/os-release")) -> str:
-    """Return the distribution with its release, such as debian 12."""
-    values = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', path.read_text()))
-    return f"{values.get('ID', '')} {values.get('VERSION_ID', '')}".strip()
-
-
 def as_dict(state: State | Position) -> dict[str, Any]:
     """Return a state as a module hands it over."""
     return asdict(state)
@@ -396,33 +325,5 @@ def _cluster(uuid: str) -> str:
     return "" if uuid == NO_CLUSTER else uuid
 
 
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
 def _end(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-limits.LOG_LINES :])
-
-
-def _output(*command: str) -> str:
-    try:
-        return _run(*command).stdout
-    except GaleraError:
-        return ""
-
-
-def _run(*command: str, seconds: float = limits.COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        raise GaleraError(f"{command[0]} is not on this host; install its package") from None
-    except subprocess.TimeoutExpired:
-        raise GaleraError(f"{' '.join(command)} did not end within {seconds:.0f} s") from None
+    return "\n".join(text.strip().splitlines()[-host_limits.LOG_LINES :])

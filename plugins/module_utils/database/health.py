@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import pwd
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.database import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
+from ansible_collections.grove.wsgi.plugins.module_utils.host import limits as host_limits
+from ansible_collections.grove.wsgi.plugins.module_utils.host.unit import Unit, run
 
 UNIT = "grove-database-health"
 WELL = 200
@@ -49,7 +50,8 @@ class Health:
             changes.append("account of MariaDB")
             if not dry:
                 self._execute(f"CREATE OR REPLACE USER '{self.account}'@'localhost' IDENTIFIED VIA unix_socket")
-        started = self._started()
+        unit = Unit(UNIT)
+        started = unit.started() if unit.runs() else 0.0
         if not started or any(not path.exists() or path.stat().st_mtime > started for path in files):
             changes.append("restart" if started else "start")
             if not dry:
@@ -91,7 +93,7 @@ class Health:
                     f" {found[0] or 'nothing'} ({found[1]}) after {seconds:.0f} s, so that this host would get no"
                     f" clients; journalctl -u {UNIT} and journalctl -u mariadb say why"
                 )
-            time.sleep(limits.POLL_SECONDS)
+            time.sleep(host_limits.POLL_SECONDS)
 
     def _has_account(self) -> bool:
         try:
@@ -114,32 +116,9 @@ class Health:
         options = ("--no-defaults", "--user=root", f"--socket={self.socket}", "--batch", "--skip-column-names")
         return _must("mariadb", *options, "--execute", statement)
 
-    @staticmethod
-    def _started() -> float:
-        """Return when the unit's process was started, in seconds since 1970; 0 where none runs."""
-        if _run("systemctl", "is-active", "--quiet", UNIT).returncode:
-            return 0.0
-        stamp = _run("systemctl", "show", "--property=ExecMainStartTimestampMonotonic", "--value", UNIT).stdout.strip()
-        return time.time() - (time.monotonic() - int(stamp) / 1e6) if stamp.isdigit() and int(stamp) else 0.0
-
 
 def _must(*command: str) -> str:
-    done = _run(*command)
+    done = run(*command)
     if done.returncode:
         raise HealthError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return done.stdout
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limits.COMMAND_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        raise HealthError(f"{command[0]} is not on this host; install its package") from None

@@ -10,3 +10,21 @@ PACKAGE_LOCK_CALL_SECONDS = 15
 
 PACKAGE_LOCK_PAUSE_SECONDS = 0.5
 """Seconds between two looks at the locks: a look opens four files."""
+
+CONNECT_SECONDS = 5.0
+"""Until a connection to another host is open or refused. The kernel asks again after 1 s and 3 s."""
+
+SETTLE_SECONDS = 60.0
+"""For a server that is starting while its state is read: until it runs or has failed."""
+
+COMMAND_SECONDS = 60.0
+"""For commands that ask systemd, dpkg or apt."""
+
+STOP_SECONDS = 900.0
+"""For the stop of a server, as in Debian's unit of MariaDB."""
+
+POLL_SECONDS = 0.5
+"""Pause between two looks at a server's state."""
+
+LOG_LINES = 12
+"""Last lines of a server's log that a message shows."""

@@ -26,8 +26,8 @@ HASHING = "rabbit_password_hashing_sha256"
 # The account that the server runs as.
 ACCOUNT = "rabbitmq"
 # Seconds that a command may take: rabbitmqctl's own limit, and a longer one in case it does not keep that.
-COMMAND_TIMEOUT = 30
-PROCESS_TIMEOUT = 60
+COMMAND_TIMEOUT = 120
+PROCESS_TIMEOUT = 240
 LIMIT_POLICY = "grove-unread-notifications"
 
 
