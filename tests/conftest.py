@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from runner import packages, schedule
@@ -32,6 +33,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "scenario" in metafunc.fixturenames:
         marks = {name: pytest.mark.debian_packages(*CHECKS_NEED.get(name, ())) for name in SCENARIOS}
         metafunc.parametrize("scenario", [pytest.param(name, marks=mark, id=name) for name, mark in marks.items()])
+
+
+@pytest.fixture(autouse=True)
+def standard_input_blocks() -> Iterator[None]:
+    """Fail a test whose programs leave the standard input non-blocking: Ansible would not start in later tests."""
+    yield
+    if not os.get_blocking(0):
+        os.set_blocking(0, True)
+        pytest.fail("a program of this test has made the standard input of all tests non-blocking; give it its own")
 
 
 def part_of(item: pytest.Item) -> str:

@@ -6,26 +6,19 @@ import time
 from datetime import datetime
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.plugin_utils.clocks import clock
+from ansible_collections.grove.wsgi.plugins.plugin_utils.host_action import HostAction
 
 SUBSET = ["!all", "!min", "date_time", "distribution", "pkg_mgr", "selinux", "service_mgr"]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(HostAction):
     """Action ``grove.wsgi.host_facts``; see the module's documentation."""
 
-    _requires_connection = True
-    _supports_check_mode = True
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self) -> dict[str, Any]:
         """Return the facts, and between which seconds the host's clock is ahead of the controller's."""
-        variables = task_vars or {}
-        super().run(tmp, variables)
         before = time.time()
-        result: dict[str, Any] = self._execute_module(
-            "ansible.builtin.setup", module_args={"gather_subset": SUBSET}, task_vars=variables
-        )
+        result = self.call("ansible.builtin.setup", gather_subset=SUBSET)
         after = time.time()
         if result.get("failed") or "ansible_facts" not in result:
             return result

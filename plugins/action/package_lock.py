@@ -5,27 +5,22 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.grove.wsgi.plugins.module_utils.host import limits, package_locks
+from ansible_collections.grove.wsgi.plugins.plugin_utils.host_action import HostAction
 
 MODULE = "grove.wsgi.package_lock"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(HostAction):
     """Action ``grove.wsgi.package_lock``; see the module's documentation."""
 
-    _requires_connection = True
-    _supports_check_mode = True
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self) -> dict[str, Any]:
         """Wait until the packages of the host are free. Fails with the program that keeps them."""
-        variables = task_vars or {}
-        super().run(tmp, variables)
-        host = variables["inventory_hostname"]
+        host = self.variables["inventory_hostname"]
         end = time.monotonic() + limits.PACKAGE_LOCK_SECONDS
         named, seconds = None, 0.0
         while True:
-            result: dict[str, Any] = self._execute_module(MODULE, module_args={"seconds": seconds}, task_vars=variables)
+            result = self.call(MODULE, seconds=seconds)
             if result.get("failed") or not result["holder"] or self._task.check_mode:
                 return result
             holder = package_locks.Holder(**result["holder"])

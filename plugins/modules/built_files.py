@@ -52,9 +52,12 @@ placed:
   returned: with C(archive)
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorE
 from ansible_collections.grove.wsgi.plugins.module_utils.host import archives
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
+UNPACKED = ".built."
+"""The beginning of the name of a folder in which an archive is unpacked."""
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "paths": {"type": "list", "elements": "path", "required": True},
     "archive": {"type": "str", "default": ""},
@@ -85,7 +90,8 @@ def place(paths: list[str], archive: Path) -> list[str]:
     placed = []
     for path in paths:
         _make_parents(Path(path))
-    with tempfile.TemporaryDirectory(prefix=".built.", dir=Path(paths[0]).parent) as folder:
+    parent = Path(paths[0]).parent
+    with _alone(parent), tempfile.TemporaryDirectory(prefix=UNPACKED, dir=parent) as folder:
         try:
             archives.unpack(archive, Path(folder), [str(number) for number, _ in enumerate(paths)])
         except archives.ArchiveError as error:
@@ -96,6 +102,19 @@ def place(paths: list[str], archive: Path) -> list[str]:
                 shutil.move(unpacked, path)
                 placed.append(path)
     return placed
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for other runs that put files below a folder, and remove what those left that were killed."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for path in folder.glob(f"{UNPACKED}*"):
+            shutil.rmtree(path)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _make_parents(path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import stat
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,28 @@ def test_files_get_to_another_host(tmp_path: Path) -> None:
         assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (0o755, 0), path
     assert (stat.S_IMODE(guard.stat().st_mode), guard.stat().st_uid, guard.read_text()) == (0o644, 0, "guard")
     assert not list(host.rglob(".built*"))
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_one_unpacks_is_not(tmp_path: Path) -> None:
+    into = tmp_path / "into"
+    into.mkdir()
+    paths = make_built(tmp_path / "host")
+    archive = call("built_files", paths=paths, into=str(into))["archive"]
+    folder = Path(paths[0]).parent
+    left = folder / ".built.left"
+    (left / "0" / "bin").mkdir(parents=True)
+    (tmp_path / "host" / "modules" / "guard.so").unlink()
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with ThreadPoolExecutor() as pool:
+        placed = pool.submit(call, "built_files", paths=paths, archive=archive)
+        # The other run holds the lock for as long as it unpacks.
+        with pytest.raises(TimeoutError):
+            placed.result(timeout=3)
+        assert left.exists()
+        os.close(handle)
+        assert placed.result()["placed"] == [paths[1]]
+    assert not list((tmp_path / "host").rglob(".built*"))
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:

@@ -19,12 +19,19 @@ REPLACED_FROM = 0.9
 """The part of the limit from which a process is replaced: the rest is for the requests that it still has."""
 URGENT_FROM = 0.98
 """The part of the limit from which requests of any size fail. One large allocation can fail far below."""
+PAGE = resource.getpagesize()
+STATM = 256
+"""Bytes that are enough for the seven numbers of ``/proc/self/statm``."""
 
 
 def data_size() -> int:
     """Return the bytes that the kernel counts against the limit for data (RLIMIT_DATA)."""
-    with open("/proc/self/statm", encoding="ascii") as stream:
-        return int(stream.read().split()[5]) * resource.getpagesize()
+    # Each request asks. A file object of Python would take three times as long.
+    handle = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(handle, STATM).split()[5]) * PAGE
+    finally:
+        os.close(handle)
 
 
 def guard(application: WSGIApplication) -> WSGIApplication:
