@@ -245,13 +245,28 @@ def test_the_agents_of_telemetry(tmp_path: Path, service_manager: str, evaluates
     assert f"AGENTS {' '.join(agents)}." in completed.stdout, completed.stdout + completed.stderr
 
 
-def checked_telemetry(folder: Path, url: str, **more: object) -> str:
+def test_data_of_telemetry_on_the_host_are_not_left_behind(tmp_path: Path) -> None:
+    """A server in the group database would be used instead."""
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"database": {"hosts": {"localhost": {}}}}))
+    inventory = str(tmp_path / "hosts.yml")
+    data = tmp_path / "telemetry" / "telemetry.sqlite"
+    base = {"wsgi_app_state_base": str(tmp_path)}
+    assert "fatal: " not in checked_telemetry(tmp_path, "", inventory, **base)
+    data.parent.mkdir()
+    data.touch()
+    refused = " ".join(checked_telemetry(tmp_path, "", inventory, **base).split())
+    assert f"set telemetry_database_connection: sqlite:///{data} to stay with them" in refused
+    assert "fatal: " not in checked_telemetry(tmp_path, f"sqlite:///{data}", inventory, **base)
+    assert "fatal: " not in checked_telemetry(tmp_path, "", **base)
+
+
+def checked_telemetry(folder: Path, url: str, inventory: str = "localhost,", **more: object) -> str:
     """Return what Ansible prints when telemetry checks the URL of its database and its other variables."""
     role = {"name": "grove.wsgi.telemetry", "tasks_from": "check.yml"}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
     variables = {"telemetry_auth_strategy": "noauth", "telemetry_database_connection": url, **more}
-    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", "localhost,", "-c", "local", str(folder / "play.yml")]
+    command = [f"{sys.prefix}/bin/ansible-playbook", "-i", inventory, "-c", "local", str(folder / "play.yml")]
     completed = subprocess.run(
         [*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False, cwd=REPOSITORY
     )
