@@ -444,7 +444,7 @@ def test_a_service_has_two_pools_of_memory_unless_a_record_says_otherwise(
 
 
 def test_the_hosts_that_deploy_a_service() -> None:
-    hostvars = {
+    hostvars: dict[str, dict[str, Any]] = {
         "api1": {"wsgi_services": ["keystone", "grove.wsgi.glance"]},
         "api2": {"wsgi_services": ["glance"]},
         "api3": {"wsgi_services": None},

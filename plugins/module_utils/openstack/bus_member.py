@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -157,7 +158,7 @@ class Node:
         """Return whether a queue would stand still without this node, or is not known not to."""
         return self._run("rabbitmq-queues", "check_if_node_is_quorum_critical").returncode != 0
 
-    def _run(self, program: str, *words: str) -> Any:
+    def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
         # Debian's programs read the node's name from a file, which a run may have replaced under a running node.
         flags = ("--quiet", *(("--longnames",) if self._long else ()), "--node", self.name)
         environment = ("env", "RABBITMQ_CONF_ENV_FILE=/dev/null")
