@@ -71,7 +71,8 @@ def transport_url(addresses: Sequence[str]) -> str:
 
 def configuration(addresses: Sequence[str]) -> cfg.ConfigOpts:
     """Return the options that Grove's services have where there are several brokers."""
-    conf = cfg.ConfigOpts()
+    # oslo.messaging registers some of its options nowhere else.
+    conf = cfg.CONF
     conf([])
     # It knows the options once it has made a transport.
     oslo_messaging.get_notification_transport(conf, url=transport_url(addresses)).cleanup()

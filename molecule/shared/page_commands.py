@@ -217,6 +217,10 @@ ELSEWHERE = {
     ),
     "./grove replace": ("molecule/fleet/test_cluster.py", "playbooks/replace.yml"),
     "./grove site -e database_lost_hosts=db3": ("molecule/galera/test_galera.py", 'database_lost_hosts="db3"'),
+    "./grove site -e message_bus_lost_hosts=mq3": (
+        "molecule/message-bus/test_message_bus.py",
+        'message_bus_lost_hosts="mq3"',
+    ),
     "./grove scale_out": ("molecule/fleet/test_cluster.py", "playbooks/scale_out.yml"),
     "./grove rollback": ("molecule/fleet/test_cluster.py", "playbooks/rollback.yml"),
     "./grove audit": ("molecule/shared/checks/test_audit.py", "playbooks/audit.yml"),
