@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,9 +33,19 @@ class Cluster:
 
     def try_site(self, **variables: object) -> tuple[bool, str]:
         """Run site; return whether it succeeded, and its output."""
+        return self.try_play("site.yml", **variables)
+
+    def play(self, playbook: str, **variables: object) -> str:
+        """Run a playbook, which has to succeed; return its output."""
+        succeeded, output = self.try_play(playbook, **variables)
+        assert succeeded, output[-4000:]
+        return output
+
+    def try_play(self, playbook: str, **variables: object) -> tuple[bool, str]:
+        """Run a playbook; return whether it succeeded, and its output."""
         inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [tool, "-i", inventory, "-e", json.dumps(variables), "site.yml"]
+        command = [tool, "-i", inventory, "-e", json.dumps(variables), playbook]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
@@ -43,9 +54,7 @@ class Cluster:
 
     def site(self, **variables: object) -> str:
         """Run site, which has to succeed; return its output."""
-        succeeded, output = self.try_site(**variables)
-        assert succeeded, output[-4000:]
-        return output
+        return self.play("site.yml", **variables)
 
     def refused(self, *words: str, **variables: object) -> None:
         """Run site, which has to be refused with these words before it changes anything."""
@@ -179,5 +188,37 @@ def test_a_lost_host_is_refused_and_a_fresh_one_replaces_it(cluster: Cluster) ->
     address = hosts_of_tests.create(lost, "bookworm", network=True, owner=str(REPOSITORY))
     (cluster.folder / "db3.address").write_text(address)
     cluster.site()
+    assert cluster.is_whole()
+    assert cluster.rows() == rows
+
+
+def test_a_backup_of_a_serving_cluster_goes_back_to_fresh_hosts_with_every_row(cluster: Cluster) -> None:
+    backups = cluster.folder / "backups"
+    shutil.rmtree(backups, ignore_errors=True)
+    before = cluster.rows()
+    with cluster.writing(cluster.hosts[0]) as acknowledged:
+        first = before + len(acknowledged)
+        cluster.play("playbooks/backup.yml", database_backup_dir=str(backups))
+        last = before + len(acknowledged)
+    # The writers of the other members went on meanwhile.
+    assert last - first > 20
+    [backup] = backups.glob("*Z")
+    manifest = json.loads((backup / "manifest.json").read_text())
+    rows = manifest["databases"]["shop"]["orders"]
+    assert first <= rows <= last + 1
+    # The member that clients write to is not the one that is copied.
+    assert manifest["host"] in ("db2", "db3")
+
+    succeeded, output = cluster.try_play("playbooks/restore.yml", backup=str(backup))
+    assert not succeeded
+    assert "host db1: it has databases of its own (shop)" in " ".join(output.split())
+    assert not re.search(r"changed=[1-9]", output)
+
+    for host in cluster.hosts:
+        address = hosts_of_tests.create(host.container, "bookworm", network=True, owner=str(REPOSITORY))
+        (cluster.folder / f"{host.name}.address").write_text(address)
+    cluster.play("playbooks/restore.yml", backup=str(backup))
+    output = " ".join(cluster.site().split())
+    assert "db1 starts the cluster, since it has databases" in output
     assert cluster.is_whole()
     assert cluster.rows() == rows

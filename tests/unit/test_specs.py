@@ -19,6 +19,7 @@ MODULES = sorted(path.stem for path in REPOSITORY.glob("plugins/modules/*.py"))
 # Modules without a Python part of their own: the action is all there is.
 ACTIONS_ALONE = (
     "audit",
+    "backup_folder",
     "check_records",
     "check_variables",
     "control_plane",

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ansible_collections.grove.wsgi.plugins.module_utils.database import limits
+from ansible_collections.grove.wsgi.plugins.module_utils.database import client, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.host import limits as host_limits
 from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
@@ -149,18 +149,8 @@ class Member:
 
     def status(self) -> Status:
         """Return what the server says of its cluster. A server that does not answer has an empty status."""
-        client = shutil.which("mariadb")
-        if client is None:
-            return Status()
-        done = run(
-            client,
-            "--no-defaults",
-            f"--user={self.user}",
-            f"--socket={self.socket}",
-            f"--connect-timeout={limits.ANSWER_SECONDS}",
-            *("--batch", "--skip-column-names", "--execute", "SHOW GLOBAL STATUS LIKE 'wsrep%'"),
-        )
-        return Status() if done.returncode else status_of(done.stdout)
+        text = client.answer("SHOW GLOBAL STATUS LIKE 'wsrep%'", self.socket, user=self.user)
+        return Status() if text is None else status_of(text)
 
     def saved_position(self) -> Position | None:
         """Return what Galera has saved in the data folder; None where the folder was not used with Galera."""
@@ -171,16 +161,7 @@ class Member:
 
     def databases(self) -> tuple[str, ...]:
         """Return the names of the folders of databases that are not the server's own."""
-        try:
-            return tuple(
-                sorted(
-                    one.name
-                    for one in self.data.iterdir()
-                    if one.is_dir() and re.fullmatch(r"[A-Za-z0-9_@$]+", one.name) and one.name not in OWN_FOLDERS
-                )
-            )
-        except FileNotFoundError:
-            return ()
+        return databases_in(self.data)
 
     def read(self, address: str, peers: Mapping[str, str], port: int = PORT) -> State:
         """Return the state of this host. peers: the addresses of the other hosts by name."""
@@ -286,6 +267,20 @@ class Member:
             text = re.sub(r"(?m)^safe_to_bootstrap:.*$", "safe_to_bootstrap: 1", path.read_text())
             replace_text(path, text, STATE_MODE)
             shutil.chown(path, owner.st_uid, owner.st_gid)
+
+
+def databases_in(data: Path) -> tuple[str, ...]:
+    """Return the names of the folders in a data folder that are databases, and not the server's own."""
+    try:
+        return tuple(
+            sorted(
+                one.name
+                for one in data.iterdir()
+                if one.is_dir() and re.fullmatch(r"[A-Za-z0-9_@$]+", one.name) and one.name not in OWN_FOLDERS
+            )
+        )
+    except FileNotFoundError:
+        return ()
 
 
 def status_of(text: str) -> Status:
