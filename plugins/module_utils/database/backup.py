@@ -322,9 +322,9 @@ class Server:
 
 def check_series(expected: str) -> None:
     """Raise BackupError where the server that is installed is of another series than a backup."""
-    if series(PACKAGE) != expected:
+    if (found := series(PACKAGE)) != expected:
         raise BackupError(
-            f"MariaDB {series(PACKAGE)} is installed, and the backup is of {expected}; it needs a host with this series."
+            f"MariaDB {found} is installed, and the backup is of {expected}; it needs a host with this series."
             " Nothing was restored"
         )
 
