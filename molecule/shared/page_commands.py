@@ -224,6 +224,7 @@ ELSEWHERE = {
     "./grove backup": ("molecule/galera/test_galera.py", "playbooks/backup.yml"),
     "./grove backup -i inventory/mine": ("molecule/galera/test_galera.py", "playbooks/backup.yml"),
     "./grove backup -i inventory/mine --check": ("molecule/galera/test_galera.py", "playbooks/backup.yml"),
+    "./grove restore": ("molecule/galera/test_galera.py", "playbooks/restore.yml"),
     "./grove restore -e backup=FOLDER": ("molecule/galera/test_galera.py", "playbooks/restore.yml"),
     "./grove restore -i inventory/mine -e backup=FOLDER": ("molecule/galera/test_galera.py", "playbooks/restore.yml"),
     "./grove restore -i inventory/mine -e backup=inventory/mine/backups/2026-01-31T02-00-00Z": (

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.database import backup, client, scratch
 from ansible_collections.grove.wsgi.plugins.module_utils.database.backup import BackupError, Server
 from ansible_collections.grove.wsgi.plugins.module_utils.database.galera import PROGRAM
+from ansible_collections.grove.wsgi.plugins.module_utils.host.files import replace_text
 
 pytestmark = [
     pytest.mark.debian_packages("mariadb-server", "mariadb-backup"),
@@ -68,6 +69,9 @@ class Process:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(SECONDS)
+
+    def may_start(self) -> bool:
+        return self.allowed
 
     def server(self) -> Server:
         return Server(self.folder / "staging", self.folder / "data", str(self.folder / "socket"), self.options)
@@ -177,7 +181,7 @@ def test_a_damaged_archive_and_other_rows_leave_the_server_as_it_is(made: dict[s
     other = {**made["databases"], "shop": {**made["databases"]["shop"], "orders": 1}}
     with pytest.raises(BackupError, match=r"shop\.orders [0-9]+ instead of 1"):
         restore(target, made, expected=other)
-    assert target.allowed
+    assert target.may_start()
     assert target.query("SHOW DATABASES LIKE 'shop'") == ()
     assert target.server().read()["interrupted"] == ""
 
@@ -187,35 +191,42 @@ def test_an_interrupted_restore_serves_nothing_and_goes_on(
     made: dict[str, Any], target: Process, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step is interrupted in its middle, where it has one."""
-    calls: list[object] = []
+    moved: list[Path] = []
+    rename = Path.rename
 
-    def stop(*_: object) -> None:
+    def remove_some(server: Server) -> None:
+        shutil.rmtree(server.data / "mysql")
         raise KeyboardInterrupt
 
+    def write_all_but_one(path: Path, text: str, mode: int) -> None:
+        if path.name == backup.PLACING:
+            raise KeyboardInterrupt
+        replace_text(path, text, mode)
+
+    def move_two(path: Path, to: Path) -> Path:
+        moved.append(path)
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        return rename(path, to)
+
+    def start() -> None:
+        raise KeyboardInterrupt
+
+    place, instead = {
+        "_remove_data": (Server, remove_some),
+        "replace_text": (backup, write_all_but_one),
+        "rename": (Path, move_two),
+        "start": (target, start),
+    }[step]
     with monkeypatch.context() as patch:
-        if step == "_remove_data":
-            # A part of the fresh server's data is gone.
-            patch.setattr(Server, step, lambda server: (shutil.rmtree(server.data / "mysql"), stop()))
-        elif step == "replace_text":
-            write = backup.replace_text
-            patch.setattr(backup, step, lambda path, *more: stop() if path.name == "placing" else write(path, *more))
-        elif step == "rename":
-            rename = Path.rename
-
-            def third(path: Path, to: Path) -> Path:
-                calls.append(path)
-                return stop() if len(calls) == 3 else rename(path, to)  # type: ignore[return-value]
-
-            patch.setattr(Path, step, third)
-        else:
-            patch.setattr(target, step, stop)
+        patch.setattr(place, step, instead)
         with pytest.raises(KeyboardInterrupt):
             restore(target, made)
-    assert not target.allowed
+    assert not target.may_start()
     assert target.server().read()["interrupted"] == "one"
     # Without the archive, since the data are there.
     target.server().restore(target, "one", None, made["sha256"], made["databases"])
-    assert target.allowed
+    assert target.may_start()
     assert target.query("SELECT COUNT(*) FROM shop.orders") == ((made["databases"]["shop"]["orders"],),)
 
 
