@@ -67,7 +67,7 @@ COSTS = {
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
     "fleet": Cost(1800, 2.5),
-    "fleet-short": Cost(240, 2.5),
+    "fleet-short": Cost(240, 2),
     "galera": Cost(900, 2.5),
     "switch": Cost(1800, 2, alone=True),
     "handover": Cost(3000, 2, alone=True),
