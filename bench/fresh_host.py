@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HOST = REPOSITORY / "molecule" / "shared" / "host.py"
@@ -52,3 +55,25 @@ def fresh(name: str, release: str) -> str:
         subprocess.run(["podman", "cp", archive.name, f"{name}:/root/grove.tar"], check=True)
     on(name, "tar -xf /root/grove.tar -C /root")
     return name
+
+
+class NotAnsweredError(Exception):
+    """A URL was not answered with 200, or the program that asks for it failed; the message is the program's own."""
+
+
+def send_requests(
+    host: str, url: str, clients: Sequence[int], *, seconds: int, warm_up: int, wait: int, units: Sequence[str] = ()
+) -> Any:
+    """Ask for a URL by wrk from a host that has bench/load_on_host.py and wrk; return what that program prints.
+
+    clients: how many of them, one measurement after the other, of ``seconds`` each. warm_up: seconds of requests that
+    are not measured. wait: seconds within which the URL has to be answered. Raises NotAnsweredError.
+    """
+    # What podman starts belongs to the control group of the host, whose processor time the program reads.
+    command = ["podman", "exec", host, "python3", f"{CHECKOUT}/bench/load_on_host.py", url, f"--wait={wait}"]
+    command += [f"--seconds={seconds}", f"--warm-up={warm_up}"]
+    command += [*(f"--clients={number}" for number in clients), *(f"--unit={unit}" for unit in units)]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise NotAnsweredError(completed.stderr)
+    return json.loads(completed.stdout)

@@ -101,7 +101,8 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     answer = wait(options.url, options.wait)
-    ask(options.url, WARM_UP_CLIENTS, options.warm_up)
+    if options.warm_up:
+        ask(options.url, WARM_UP_CLIENTS, options.warm_up)
     loads = [ask(options.url, clients, options.seconds) for clients in options.clients]
     numbers = [one for unit in options.unit for one in processes(unit)]
     print(json.dumps({"answer": answer, "loads": loads, "processes": numbers}))

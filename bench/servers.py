@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 import server_figures as figures
 import server_peers as peers
-from fresh_host import CHECKOUT, FRONT, HOST, fresh, on
+from fresh_host import CHECKOUT, FRONT, HOST, NotAnsweredError, fresh, on, send_requests
 from server_figures import GROVE, Measured
 
 sys.path.append(str(HOST.parent))
@@ -49,7 +49,6 @@ START = 60
 UNIT = "bench-peer"
 OUTPUT = f"/var/log/{UNIT}.log"
 INVENTORY = "bench/served/inventory"
-LOAD = f"python3 {CHECKOUT}/bench/load_on_host.py"
 PACKAGES = "apache2 wrk nginx-light postgresql gcc python3-dev"
 SAMPLES = (
     '[{"counter_name": "%s", "counter_type": "gauge", "counter_unit": "percent", "counter_volume": 1.0,'
@@ -204,21 +203,21 @@ def measure(
 
     `answers` has the answer of each application so far. Raises NotServedError for no answer and for another one.
     """
-    command = [*LOAD.split(), running.url + peers.APPS[app].path, f"--wait={START}", f"--warm-up={WARM_UP}"]
-    command += [f"--clients={clients}" for clients in options.clients]
-    command += [f"--unit={unit}" for unit in running.units]
-    # What podman starts belongs to the control group of the host, whose processor time the program reads.
     name = figures.title(running.server, running.pieces)
-    asked = subprocess.run(
-        ["podman", "exec", host.name, *command, f"--seconds={options.seconds}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if asked.returncode:
+    url = running.url + peers.APPS[app].path
+    try:
+        result = send_requests(
+            host.name,
+            url,
+            options.clients,
+            seconds=options.seconds,
+            warm_up=WARM_UP,
+            wait=START,
+            units=running.units,
+        )
+    except NotAnsweredError as error:
         logs = f"tail -n 40 {OUTPUT}; journalctl -n 20 --no-pager --unit=" + " --unit=".join(running.units)
-        raise NotServedError(f"{name} does not serve {app}: {asked.stderr}\n{on(host.name, logs + '; true')[1]}")
-    result = json.loads(asked.stdout)
+        raise NotServedError(f"{name} does not serve {app}: {error}\n{on(host.name, logs + '; true')[1]}") from None
     if result["answer"] != answers.setdefault(app, result["answer"]):
         raise NotServedError(f"{name} answers {app} with {result['answer'][:200]!r}, and not {answers[app][:200]!r}")
     # Grove serves all records from one Apache. The daemon processes of others are not part of this one's memory.

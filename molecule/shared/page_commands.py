@@ -210,6 +210,10 @@ ELSEWHERE = {
         "molecule/fleet/test_cluster.py",
         "playbooks/scale_in.yml",
     ),
+    "./grove canary -i inventory/mine -l api1 -e app=bookstore -e percent=10": (
+        "molecule/fleet/test_cluster.py",
+        '"playbooks/canary.yml", "--limit", first.name',
+    ),
     "./grove replace -e host=NAME": ("molecule/fleet/test_cluster.py", "playbooks/replace.yml"),
     "./grove replace -i inventory/mine -e host=api2": (
         "molecule/fleet/test_cluster.py",

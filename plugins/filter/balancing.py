@@ -258,8 +258,10 @@ def batch(balancers: Iterable[str], hosts: Iterable[str], hostvars: Mapping[str,
     """Return how many API ``hosts`` change at the same time, for ``serial``.
 
     That is their variable load_balancer_serial, and all of them while no load balancer sends requests to any. A load
-    balancer that the run has not asked may send requests.
+    balancer that the run has not asked may send requests. Without ``hostvars``, as in a check of the syntax, it is one.
     """
+    if not hostvars:
+        return 1
     if not any((hostvars[one].get(BEFORE) or {}).get("sends", True) for one in balancers):
         return "100%"
     return next((hostvars[host].get(SERIAL, 1) for host in hosts), 1)

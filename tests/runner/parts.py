@@ -70,7 +70,7 @@ COSTS = {
     "switch-short": Cost(240, 2, alone=True),
     "cluster": Cost(1800, 5),
     "fleet": Cost(1800, 2.5),
-    "fleet-short": Cost(240, 2.5),
+    "fleet-short": Cost(240, 2),
     "galera": Cost(900, 2.5),
     "message-bus": Cost(900, 1.5),
     "switch": Cost(1800, 2, alone=True),

@@ -524,3 +524,4 @@ def test_hosts_without_traffic_change_together(sends: list[bool | None], expecte
     assert filters.batch(balancers, ["api1", "api2"], hostvars) == expected
     hostvars["api1"] = {}
     assert filters.batch(balancers, ["api1", "api2"], hostvars) == (1 if expected == 3 else expected)
+    assert filters.batch(balancers, ["api1", "api2"], {}) == 1

@@ -1,4 +1,4 @@
-"""Registers the marker of the checks in this folder."""
+"""A pytest plugin for the checks in this folder. It registers their marker."""
 
 from __future__ import annotations
 
