@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.database.galera import Position
-from ansible_collections.grove.wsgi.plugins.plugin_utils import galera
+from ansible_collections.grove.wsgi.plugins.plugin_utils import galera, members
 from ansible_collections.grove.wsgi.plugins.plugin_utils.balancing import AddressError, host_address
 
 DOCUMENTATION = r"""
@@ -95,8 +95,7 @@ def galera_plan(hosts: Sequence[str], hostvars: Variables, lost: str = "") -> di
 
 def database_order(hosts: Sequence[str], hostvars: Variables) -> list[str]:
     """Return the database hosts in the order in which they change. A server without a cluster has no plan."""
-    plans = [hostvars[host][PLAN] for host in hosts if host in hostvars and hostvars[host].get(PLAN)]
-    return list(plans[0]["order"]) if plans else list(hosts)
+    return members.order(hosts, hostvars, PLAN)
 
 
 class FilterModule:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.grove.wsgi.plugins.module_utils.openstack.bus_member import state_from
-from ansible_collections.grove.wsgi.plugins.plugin_utils import message_bus
+from ansible_collections.grove.wsgi.plugins.plugin_utils import members, message_bus
 from ansible_collections.grove.wsgi.plugins.plugin_utils.balancing import AddressError, host_address
 
 DOCUMENTATION = r"""
@@ -17,8 +17,7 @@ name: message_bus_plan
 short_description: Which message broker host begins a RabbitMQ cluster, and which ones join it
 description:
   - Decides from the results of M(grove.wsgi.message_bus_member) on all hosts. The fact C(__message_bus_state) of a host
-    has
-    them. A host without it is one that the run does not reach.
+    has them. A host without it is one that the run does not reach.
 options:
   _input:
     description: The message broker hosts, in their order.
@@ -101,8 +100,7 @@ def message_bus_plan(
 
 def message_bus_order(hosts: Sequence[str], hostvars: Variables) -> list[str]:
     """Return the hosts in the order in which they change. A broker without a cluster has no plan."""
-    plans = [hostvars[host][PLAN] for host in hosts if host in hostvars and hostvars[host].get(PLAN)]
-    return list(plans[0]["order"]) if plans else list(hosts)
+    return members.order(hosts, hostvars, PLAN)
 
 
 class FilterModule:

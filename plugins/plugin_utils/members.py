@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host.peers import OPEN, UNREACHABLE
 
@@ -145,3 +145,9 @@ class Group:
                     f" the firewall between them, or set {self.address} for {peer} to an address that the others reach"
                 )
         return problems
+
+
+def order(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], plan: str) -> list[str]:
+    """Return the hosts in the order in which they change. plan: the name of the fact that has it."""
+    plans = [hostvars[host][plan] for host in hosts if host in hostvars and hostvars[host].get(plan)]
+    return list(plans[0]["order"]) if plans else list(hosts)
