@@ -16,6 +16,7 @@ import contextlib
 import os
 import pwd
 import signal
+import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +26,6 @@ from ansible_collections.grove.wsgi.plugins.module_utils.httpd import parent
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import draining, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import pauses
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
 
 
@@ -80,9 +80,13 @@ def replace(app: App, colour: str) -> None:
     Raises SwitchError when they are still there after ``END_SECONDS``.
     """
     old = end(app, colour)
-    for _ in pauses(limits.END_SECONDS):
-        if not any(processes.start_time(pid) == started for pid, started in old.items()):
-            return
+    latest = time.monotonic() + limits.END_SECONDS
+    while any(processes.start_time(pid) == started for pid, started in old.items()):
+        if time.monotonic() > latest:
+            break
+        time.sleep(limits.END_POLL_SECONDS)
+    else:
+        return
     raise SwitchError(
         f"processes {sorted(old)} of the idle slot {colour} did not end within {limits.END_SECONDS:.0f} s"
     )

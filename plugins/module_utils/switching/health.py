@@ -37,19 +37,28 @@ def hint(answer: Answer) -> str:
 
 
 def all_healthy(app: App, colour: str, release: str, attempts: Iterator[None]) -> bool:
-    """Return whether every process of a slot has answered its health path well, and with the release's id."""
+    """Return whether every process of a slot has answered its health path well, and with the release's id.
+
+    A process counts from its first good answer on. One bad answer, and none counts any more. An attempt ends with the
+    first round in which no further process has answered: the others still load the release, for which they need the
+    processor that more requests would take.
+    """
     requests = app.processes * 2
-    for _ in attempts:
-        answered: set[int] = set()
-        with ThreadPoolExecutor(max_workers=min(limits.HEALTH_CONNECTIONS, requests)) as pool:
+    answered: set[int] = set()
+    with ThreadPoolExecutor(max_workers=min(limits.HEALTH_CONNECTIONS, requests)) as pool:
+        for _ in attempts:
             for _round in range(limits.HEALTH_ROUNDS):
                 answers = list(pool.map(lambda _: ask(app.doors[colour], app.health_path), range(requests)))
                 if any(not app.is_well(answer) or answer.release != release for answer in answers):
+                    answered = set()
                     break
-                answered |= {answer.process for answer in answers}
+                known, answered = answered, answered | {answer.process for answer in answers}
                 running = daemons.pids(app, colour, answered)
                 if len(running) >= app.processes and running <= answered:
                     return True
+                answered &= running
+                if answered <= known:
+                    break
     return False
 
 

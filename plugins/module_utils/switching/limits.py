@@ -14,8 +14,15 @@ END_SECONDS = 90.0
 the record does not say otherwise."""
 
 HEALTH_ROUNDS = 8
-"""Rounds of requests to a door until every process has answered. Apache's choice of the process is random. With two
-requests for each process in a round, the chance that all eight rounds miss a process is below one in a million."""
+"""Rounds of requests to a door, in one attempt, until every process has answered. Apache's choice of the process is
+random. With two requests for each process in a round, the chance that all eight rounds miss a process is below one in a
+million. An attempt ends before with a round in which no further process has answered."""
+
+CHECK_SECONDS = 0.5
+"""Until every process of an idle slot has answered that has the release already. Otherwise Grove replaces them."""
+
+END_POLL_SECONDS = 0.02
+"""Pause between two looks for processes that are to end."""
 
 HEALTH_CONNECTIONS = 32
 """Requests of a round that are under way at once. More would wait in front of the slot's own threads."""

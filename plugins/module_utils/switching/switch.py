@@ -213,7 +213,7 @@ def _prepare(before: Before, release: str, seconds: dict[str, float]) -> None:
     """
     app, idle, folder = before.app, before.idle, before.app.folder
     begun = time.monotonic()
-    if folder.release_of(idle) == release and health.all_healthy(app, idle, release, pauses(0)):
+    if folder.release_of(idle) == release and health.all_healthy(app, idle, release, pauses(limits.CHECK_SECONDS)):
         seconds["check"] = round(time.monotonic() - begun, 3)
         return
     before.started = True
