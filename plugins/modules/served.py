@@ -75,16 +75,13 @@ ended:
   returned: success
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment
-from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.lease import Run
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import ARGUMENTS, Handover
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import verify
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import end_deployment, verify
 
 
 def main() -> None:
@@ -105,12 +102,9 @@ def main() -> None:
     ]
 
     def work() -> dict[str, Any]:
-        result, end = verify(handovers, params["switched"]), params["end"]
-        ended = bool(end) and not {*result["after"]} & {*end["after"]}
-        if ended:
-            folders = [AppFolder(name, Path(end["base"], name)) for name in end["apps"]]
-            deployment.end(folders, Run.of(params["run"]), dry=module.check_mode)
-        return {**result, "ended": ended}
+        result = verify(handovers, params["switched"])
+        run = Run.of(params["run"])
+        return {**result, "ended": end_deployment(params["end"], result["after"], run, dry=module.check_mode)}
 
     run_module(module, work)
 

@@ -31,6 +31,12 @@ options:
     description: Accept a release from before a contract.
     type: bool
     default: false
+  end:
+    description:
+      - What M(grove.wsgi.deployment) gets to end the deployment, C(apps) and C(base), and C(after), the applications
+        with such a hook. It is ended unless one of these hooks is due. Empty where further steps follow.
+    type: dict
+    default: {}
 extends_documentation_fragment: grove.wsgi.record
 author: The Grove maintainers (@grove)
 """
@@ -60,11 +66,18 @@ seconds:
   description: Duration of each step, in seconds.
   type: dict
   returned: success
+ended:
+  description: Whether the deployment was ended.
+  type: bool
+  returned: success
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.handover import ARGUMENTS, Handover
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.served import after_due, end_deployment
 
 
 def main() -> None:
@@ -73,13 +86,20 @@ def main() -> None:
         argument_spec={
             "record": {"type": "dict", "required": True},
             "release": {"type": "str", "required": True},
+            "end": {"type": "dict", "default": {}},
             **ARGUMENTS,
         },
         supports_check_mode=True,
     )
     params = module.params
     handover = Handover.of(params, params["record"], params["release"], dry=module.check_mode)
-    run_module(module, handover.carry_out)
+
+    def work() -> dict[str, Any]:
+        result, end = handover.carry_out(), params["end"]
+        due = after_due([handover], [params["record"]["name"]]) if end else []
+        return {**result, "ended": end_deployment(end, due, handover.run, dry=module.check_mode)}
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -414,6 +414,20 @@ def test_the_last_step_ends_the_deployment(complete: AppFolder, record: dict[str
     assert lease.holder(complete) is None
 
 
+def test_the_switch_of_a_run_with_one_application_ends_the_deployment(
+    complete: AppFolder, record: dict[str, Any], tmp_path: Path
+) -> None:
+    begun: dict[str, Any] = {"apps": ["shop"], "base": str(tmp_path)}
+    arguments: dict[str, Any] = {"check": True, "record": record, "release": "one", "run": RUN}
+    assert not call("deployment", run=RUN, **begun).get("failed")
+    # Further steps follow, or the hook after is due.
+    assert call("switch", **arguments)["ended"] is False
+    assert call("switch", **arguments, end={**begun, "after": ["shop"]})["ended"] is False
+    # A dry run leaves the note where it is.
+    assert call("switch", **arguments, end={**begun, "after": []})["ended"] is True
+    assert lease.holder(complete) is not None
+
+
 def test_applications_that_were_switched_are_not_verified_again(complete: AppFolder, record: dict[str, Any]) -> None:
     applications = [{"record": record, "release": "two"}]
     result = call("served", applications=applications, switched=["shop"], run=RUN)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.grove.wsgi.plugins.module_utils.app import deployment, lease
+from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.app.step import StepError
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.release import hooks
@@ -33,9 +36,27 @@ def verify(handovers: Sequence[Handover], switched: Collection[str]) -> dict[str
     return {
         "changed": bool(changed),
         "summaries": {name: outcome["summary"] for name, outcome in outcomes.items()},
-        "after": [str(one.record["name"]) for one in handovers if _is_after_due(one, switched)],
+        "after": after_due(handovers, switched),
         "diff": [outcome["diff"] for outcome in changed.values()],
     }
+
+
+def after_due(handovers: Sequence[Handover], switched: Collection[str]) -> list[str]:
+    """Return the names of the applications whose hook ``after`` is due; the run has switched those in ``switched``."""
+    return [str(one.record["name"]) for one in handovers if _is_after_due(one, switched)]
+
+
+def end_deployment(end: Mapping[str, Any], due: Collection[str], run: lease.Run | None, *, dry: bool) -> bool:
+    """End the deployment of a run, unless one of its steps follows; return whether it was ended.
+
+    ``end`` has the names ``apps``, the folder ``base`` above theirs, and in ``after`` the names of those with a hook of
+    this name; it is empty where further steps follow. ``due`` are the applications whose hook is due.
+    """
+    if not end or {*due} & {*end["after"]}:
+        return False
+    folders = [AppFolder(name, Path(end["base"], name)) for name in end["apps"]]
+    deployment.end(folders, run, dry=dry)
+    return True
 
 
 def _is_after_due(handover: Handover, switched: Collection[str]) -> bool:
