@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,18 +107,24 @@ def install(release: Path, shared: Path | None, plan: Plan, tools: Tools) -> Non
     if plan.source_kind == "requirement" and shared is not None:
         virtualenv.symlink_to(os.path.relpath(shared, release))
         return
-    _make_empty(virtualenv, plan.python, tools)
+    source = release / "src"
+    is_package = plan.builds and any((source / name).exists() for name in PROJECT_FILES)
+    # Building a wheel takes longer, and keeps one processor busy. A signal interrupts that, in this thread.
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(_make_empty, virtualenv, plan.python, tools)
+        building = plan.source_kind == "folder" and is_package
+        wheel = _build_wheel(release, shared, plan.python, tools) if building else ""
+    made.result()
     if shared is not None:
         line = f"import site; site.addsitedir({str(site_packages(shared))!r})\n"
         (site_packages(virtualenv) / "_grove_dependencies.pth").write_text(line)
-    source = release / "src"
-    is_package = plan.builds and any((source / name).exists() for name in PROJECT_FILES)
-    if plan.source_kind == "folder" and not is_package:
+    if plan.source_kind == "folder" and not wheel:
         (site_packages(virtualenv) / "_grove_source.pth").write_text("../../../../src\n")
         if shared is None and plan.requirements:
             _install_resolved(release, virtualenv, [], plan, tools)
     else:
-        _install_application(release, virtualenv, shared, plan, tools)
+        packages = [wheel] if wheel else _packages(release, plan)
+        _install_application(release, virtualenv, packages, shared, plan, tools)
     if shared is not None:
         _copy_programs(shared, virtualenv)
 
@@ -175,13 +182,16 @@ def _make_empty(target: Path, python: str, tools: Tools) -> None:
     )
 
 
-def _install_application(release: Path, virtualenv: Path, shared: Path | None, plan: Plan, tools: Tools) -> None:
-    if plan.source_kind == "folder":
-        packages = [_build_wheel(release, shared, plan.python, tools)]
-    elif plan.source_kind == "wheel":
-        packages = [str(path) for path in release.glob("*.whl")]
-    else:
-        packages = [plan.requirement]
+def _packages(release: Path, plan: Plan) -> list[str]:
+    """Return what uv is told to install of a source that is no folder."""
+    if plan.source_kind == "wheel":
+        return [str(path) for path in release.glob("*.whl")]
+    return [plan.requirement]
+
+
+def _install_application(
+    release: Path, virtualenv: Path, packages: list[str], shared: Path | None, plan: Plan, tools: Tools
+) -> None:
     if shared is None:
         _install_resolved(release, virtualenv, packages, plan, tools)
     else:
