@@ -79,6 +79,11 @@ def metrics_file() -> Path:
     return own_module("mod_grove_metrics")
 
 
+def wake_file() -> Path:
+    """Return the module that lets Apache's parent see at once that a process has ended."""
+    return own_module("mod_grove_wake")
+
+
 def own_module(name: str) -> Path:
     """Return a module of Grove's, built as the role ``httpd`` does, with the compiler's warnings as errors."""
     need("/usr/bin/apxs", "apache2-dev")

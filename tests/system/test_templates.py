@@ -25,7 +25,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import steps
-from httpd_modules import BIN, PYTHON, guard_file, log_file, metrics_file, mod_wsgi_files, run
+from httpd_modules import BIN, PYTHON, guard_file, log_file, metrics_file, mod_wsgi_files, run, wake_file
 from jinja2 import Environment, meta, nodes
 
 pytestmark = pytest.mark.debian_packages("apache2", "apache2-dev", "python3-dev", "openssl")
@@ -315,6 +315,7 @@ def render(
             "own_guard": str(guard),
             "own_log": str(log_file()),
             "own_metrics": str(metrics_file()),
+            "own_wake": str(wake_file()),
             "own_telemetry": f"{layout['run_dir']}/telemetry.sock",
             "__wsgi_app_steps": (planned := work(case, root, layout)),
             **{f"httpd_{key}_for_applications": planned[key] for key in FOR_APPLICATIONS},
@@ -339,6 +340,7 @@ def render(
                 "__httpd_guard_module": "{{ own_guard }}",
                 "__httpd_log_module": "{{ own_log }}",
                 "__httpd_metrics_module": "{{ own_metrics }}",
+                "__httpd_wake_module": "{{ own_wake }}",
                 "mod_wsgi_telemetry_socket": "{{ own_telemetry }}",
             }
         },

@@ -15,11 +15,12 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
-from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons
+from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import Apache, App
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Answer, Place
 from child_programs import wait_for
@@ -122,6 +123,29 @@ def test_only_the_slot_s_processes_are_told_to_end(app: App, start: Start, socke
     blue, green = start("b-shop", sockets[0]), start("g-shop", sockets[1])
     assert set(daemons.end(app, "blue")) == {blue}
     assert os.WTERMSIG(os.waitpid(blue, 0)[1]) == signal.SIGINT
+    assert daemons.pids(app, "green") == {green}
+
+
+def test_apache_is_woken_when_all_processes_of_the_slot_have_ended(
+    app: App, start: Start, sockets: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blue, green = [start("b-shop", sockets[0]) for _ in range(2)], start("g-shop", sockets[1])
+    woken: list[list[bool]] = []
+
+    def wake(_number: int, _frame: FrameType | None) -> None:
+        woken.append([processes.has_ended(pid) for pid in blue])
+        for pid in blue:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    monkeypatch.setattr(limits, "END_SECONDS", 20)
+    former = signal.signal(signal.SIGCONT, wake)
+    try:
+        daemons.replace(app, "blue")
+    finally:
+        signal.signal(signal.SIGCONT, former)
+    assert woken[0] == [True, True]
+    assert not any(processes.start_time(pid) for pid in blue)
     assert daemons.pids(app, "green") == {green}
 
 

@@ -84,12 +84,25 @@ def replace(app: App, colour: str) -> None:
     while any(processes.start_time(pid) == started for pid, started in old.items()):
         if time.monotonic() > latest:
             break
+        if all(processes.has_ended(pid) for pid in old):
+            _wake(app)
         time.sleep(limits.END_POLL_SECONDS)
     else:
         return
     raise SwitchError(
         f"processes {sorted(old)} of the idle slot {colour} did not end within {limits.END_SECONDS:.0f} s"
     )
+
+
+def _wake(app: App) -> None:
+    """Let Apache's parent see that processes have ended, for which it looks once a second (httpd/mod_grove_wake.c).
+
+    An Apache without that module ignores the signal.
+    """
+    apache = parent.find(app.apache.pid_file, app.apache.program)
+    if apache is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(apache, signal.SIGCONT)
 
 
 def _user_id(app: App) -> int:
