@@ -13,7 +13,7 @@ import machine
 from cloud import Cloud
 from served import Host
 
-LOAD = Path(__file__).with_name("request_loop.py")
+LOAD = Path(__file__).parents[1] / "shared" / "request_loop.py"
 URLS = [
     *("http://127.0.0.1:5000/v3/projects", "http://127.0.0.1:8778/resource_providers"),
     *("http://127.0.0.1:8774/v2.1/flavors", "http://127.0.0.1:9696/v2.0/networks"),

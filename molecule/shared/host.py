@@ -24,12 +24,20 @@ POLICY = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr
 
 
 def create(
-    name: str, release: str, *, systemd: bool = True, mounts: bool = False, network: bool = False, owner: str = ""
+    name: str,
+    release: str,
+    *,
+    systemd: bool = True,
+    mounts: bool = False,
+    network: bool = False,
+    shared: str = "",
+    owner: str = "",
 ) -> str:
     """Start a fresh host, wait until it has booted, and return its address. An older host of that name is removed.
 
     mounts: the host may mount, as a machine may, so that systemd gives units their own view of the files.
     network: the host may change its addresses, and send packets of any kind.
+    shared: a folder that is the same on all hosts that name it, FOLDER:MOUNTED, as one of a file server would be.
     owner: the clone that the host belongs to; when that folder no longer exists, a later call may remove the host.
     Raises HostError.
     """
@@ -46,6 +54,9 @@ def create(
     volumes = [f"{archives}:/var/cache/apt/archives", f"{wheels}:/var/cache/grove/uv"]
     if bundle := machine.certificates():
         volumes.append(f"{bundle}:{BUNDLE}:ro")
+    if shared:
+        Path(shared.partition(":")[0]).mkdir(parents=True, exist_ok=True)
+        volumes.append(shared)
     machine.podman(
         *("run", "--detach", "--name", name, "--hostname", name),
         *("--label", "grove.host=yes", "--label", f"grove.owner={owner}"),
@@ -151,6 +162,7 @@ def main() -> None:
     create_options.add_argument("--systemd", action=flag, default=True, help="run systemd (default)")
     create_options.add_argument("--mounts", action=flag, default=False, help="let the host mount, as a machine may")
     create_options.add_argument("--network", action=flag, default=False, help="let the host change its addresses")
+    create_options.add_argument("--shared", default="", help="FOLDER:MOUNTED, a folder that several hosts have")
     create_options.add_argument("--owner", default="", help="the clone that the host belongs to")
     restarted = verbs.add_parser("restart", help="shut a host down, start it and print its address")
     restarted.add_argument("name")
@@ -163,7 +175,7 @@ def main() -> None:
     try:
         match options.verb:
             case "create":
-                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "network", "owner")}
+                chosen = {name: getattr(options, name) for name in ("systemd", "mounts", "network", "shared", "owner")}
                 print(create(options.name, options.release, **chosen))
             case "restart":
                 print(restart(options.name, wait=not options.no_wait))

@@ -255,7 +255,7 @@ ELSEWHERE = {
     ),
     "apachectl configtest": ("molecule/handover/test_handover.py", '"apachectl", "configtest"'),
     "grep ID output.log": ("molecule/default/test_logs.py", 'log_with("test1-output", identifier)'),
-    ". /etc/openstack/openrc": ("molecule/openstack/cloud.py", ". /etc/openstack/openrc"),
+    ". /etc/openstack/openrc": ("molecule/shared/cloud.py", ". /etc/openstack/openrc"),
     "openstack token issue": ("molecule/openstack/test_openstack.py", "openstack token issue"),
     "molecule/shared/host.py create grove-try bookworm": ("molecule/shared/create.yml", "host.py"),
     "molecule/shared/host.py destroy grove-try": ("molecule/shared/destroy.yml", "host.py"),

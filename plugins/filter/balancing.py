@@ -288,6 +288,7 @@ class FilterModule:
             "hosts_on_machine": hosts_on_machine,
             "balancing_problems": balancing.group_problems,
             "balancing_plan": balancing_plan,
+            "with_new_ports": lambda planned, current: balancing.with_new_ports(current, planned),
             "clock_problems": clock_problems,
             "certificate_paths": certificate_paths,
             "given_files": given_files,

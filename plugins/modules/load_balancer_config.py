@@ -77,6 +77,10 @@ sends:
   description: Whether HAProxy runs by a plan that has API hosts.
   type: bool
   returned: without a configuration
+plan:
+  description: The plan by which HAProxy runs.
+  type: dict
+  returned: without a configuration
 action:
   description: C(none) or C(load).
   type: str
@@ -143,7 +147,8 @@ def main() -> None:
                 )
             )
         if not content:
-            return {"changed": False, "sends": bool(plan_of()["backends"])}
+            current = plan_of()
+            return {"changed": False, "sends": bool(current["backends"]), "plan": current}
         return configuration.put(content, plan, files, dry=module.check_mode)
 
     run_module(module, work)

@@ -249,6 +249,35 @@ def plan(apps: Mapping[str, Mapping[str, View]], addresses: Mapping[str, str]) -
     }
 
 
+def with_new_ports(current: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan that serves what HAProxy serves by its ``current`` plan, and the ports that only ``planned`` has.
+
+    A port is new where none of its apps is served by the current plan, so nobody gets other answers than before.
+    Without such a port, the plan is empty.
+    """
+    ports = {each["port"] for each in current.get("frontends", ())}
+    names = {each["name"] for each in current.get("backends", ())}
+    new = [
+        each
+        for each in planned["frontends"]
+        if each["port"] not in ports and not names & {each["default"], *(rule["backend"] for rule in each["rules"])}
+    ]
+    if not new:
+        return {}
+    added = {name for each in new for name in (each["default"], *(rule["backend"] for rule in each["rules"]))}
+    kept = {key: list(current.get(key, ())) for key in ("frontends", "backends", "certificates")}
+    return {
+        **planned,
+        "frontends": sorted(kept["frontends"] + new, key=lambda each: each["port"]),
+        "backends": sorted(
+            kept["backends"] + [each for each in planned["backends"] if each["name"] in added],
+            key=lambda each: each["name"],
+        ),
+        "certificates": kept["certificates"]
+        + [each for each in planned["certificates"] if each["port"] in {frontend["port"] for frontend in new}],
+    }
+
+
 def backend_name(app: str) -> str:
     """Return the name of an app's backend in HAProxy's configuration."""
     return f"app-{app}"

@@ -525,3 +525,30 @@ def test_hosts_without_traffic_change_together(sends: list[bool | None], expecte
     hostvars["api1"] = {}
     assert filters.batch(balancers, ["api1", "api2"], hostvars) == (1 if expected == 3 else expected)
     assert filters.batch(balancers, ["api1", "api2"], {}) == 1
+
+
+def test_new_ports_are_served_before_the_api_hosts_change() -> None:
+    """What HAProxy serves stays as it is, whatever else has changed."""
+    first = plan({"name": "shop"}, {"name": "blog", "path": "/blog"})
+    later = plan(
+        {"name": "shop", "health": "/alive"},
+        {"name": "wiki", "path": "/wiki"},
+        {"name": "keystone", "listen": 5000, "tls": "private_ca"},
+    )
+    merged = balancing.with_new_ports(first, later)
+    assert [each["port"] for each in merged["frontends"]] == [5000, 8080]
+    by_name = {each["name"]: each for each in merged["backends"]}
+    assert sorted(by_name) == ["app-blog", "app-keystone", "app-shop"]
+    assert by_name["app-shop"] == next(each for each in first["backends"] if each["name"] == "app-shop")
+    assert [each["name"] for each in merged["certificates"]] == ["keystone"]
+    assert balancing.with_new_ports(merged, later) == {}
+
+
+def test_the_first_plan_is_the_whole_one() -> None:
+    whole = plan({"name": "shop"}, {"name": "keystone", "listen": 5000})
+    assert balancing.with_new_ports({"backends": []}, whole) == whole
+
+
+def test_an_app_that_moves_to_a_new_port_is_no_new_port() -> None:
+    """The API hosts still answer at the former place."""
+    assert balancing.with_new_ports(plan({"name": "shop"}), plan({"name": "shop", "listen": 9090})) == {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.grove.wsgi.plugins.action.check_variables import options_of
-from ansible_collections.grove.wsgi.plugins.filter.database_proxy import FilterModule
+from ansible_collections.grove.wsgi.plugins.filter.addresses import FilterModule
 from ansible_collections.grove.wsgi.plugins.plugin_utils import database_proxy
 
 GROUPS = {"load_balancers": ["lb1", "lb2"], "wsgi": ["api1", "api2"], "database": ["db1", "db2", "db3"]}

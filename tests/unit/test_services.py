@@ -93,7 +93,7 @@ ONE_OF_SEVERAL = """
         glance_config: "{{ item[1].config | default({}) }}"
         gnocchi_config: "{{ item[1].config | default({}) }}"
         aodh_config: "{{ item[1].config | default({}) }}"
-        glance_shared_images: "{{ item[1].shared | default(false) }}"
+        glance_shared_folder: "{{ item[1].shared | default('') }}"
     - ansible.builtin.set_fact:
         refused: "{{ refused | default([]) + [''] }}"
   rescue:
@@ -268,13 +268,13 @@ def test_more_threads_are_refused_where_they_mix_up_requests(tmp_path: Path) -> 
 def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
     redis = {"DEFAULT": {"coordination_url": "redis://192.0.2.1"}, "incoming": {"driver": "redis"}}
     accepted: list[tuple[str, dict[str, Any]]] = [
-        ("glance", {"shared": True}),
+        ("glance", {"shared": "/srv/glance"}),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd"}}}),
         ("gnocchi", {"config": {**redis, "storage": {"driver": "s3"}}}),
         ("aodh", {"config": {"coordination": {"backend_url": "redis://192.0.2.1"}}}),
     ]
     wrong: list[tuple[str, dict[str, Any], list[str]]] = [
-        ("glance", {}, ["its store local", "glance_shared_images"]),
+        ("glance", {}, ["its store local", "glance_shared_folder"]),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd,slow:file"}}}, ["its store slow"]),
         ("gnocchi", {}, ["incoming.driver file", "storage.driver file", "coordination_url file:"]),
         ("gnocchi", {"config": redis}, ["incoming.driver redis, storage.driver file"]),

@@ -1,0 +1,224 @@
+"""The control plane on three API hosts: one cloud for its clients, whatever a host does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import machine
+import pytest
+from cloud import Cloud
+from cluster_hosts import until
+from host import start as start_again
+from served import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGE = REPOSITORY / "docs" / "openstack.md"
+LOAD = REPOSITORY / "molecule" / "shared" / "request_loop.py"
+PATHS = {
+    "keystone": ":5000/v3/projects",
+    "placement": ":8778/resource_providers",
+    "glance": ":9292/v2/images",
+    "neutron": ":9696/v2.0/networks",
+    "cinder": ":8776/v3/volumes",
+    "nova": ":8774/v2.1/flavors",
+}
+"""What clients ask of each service, behind the address of the load balancer."""
+SECONDS = 300.0
+"""Until something is as it was before a fault: generous, for a busy machine."""
+
+
+@dataclass
+class ControlPlane:
+    """The hosts and their clients. ``notes`` are for the end of the log and for the report."""
+
+    balancer: Host
+    apis: list[Host]
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def admin(self) -> Cloud:
+        """The clients on the first API host that runs."""
+        for host in self.apis:
+            with contextlib.suppress(machine.HostError):
+                host.run("true")
+                return Cloud(host, {})
+        raise AssertionError("no API host runs")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        (self.folder / "report.txt").write_text("\n".join(self.notes) + "\n")
+
+    def play(self, playbook: str, *options: str, **variables: object) -> str:
+        """Run a playbook that has to succeed; return its output."""
+        inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
+        tool = str(Path(sys.executable).parent / "ansible-playbook")
+        command = [tool, "-i", inventory, "-e", json.dumps(variables), *options, playbook]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        with (self.folder / "ansible.log").open("a") as log:
+            log.write(output)
+        assert done.returncode == 0, f"{playbook} failed:\n{output[-4000:]}"
+        return output
+
+    def url(self, service: str) -> str:
+        return f"http://{self.balancer.address}{PATHS[service]}"
+
+    def token(self) -> str:
+        return str(self.admin.show("openstack token issue")["id"])
+
+    @contextlib.contextmanager
+    def requests(self, what: str, *, may_fail: bool = False) -> Iterator[None]:
+        """Send requests to all services through the load balancer during the block, and note how many fail."""
+        stop = self.folder / "load-stops"
+        stop.unlink(missing_ok=True)
+        command = [sys.executable, str(LOAD), self.token(), str(stop), *map(self.url, PATHS)]
+        begun = time.monotonic()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+            try:
+                yield
+            finally:
+                stop.touch()
+                output, _ = load.communicate(timeout=180)
+        counts: dict[str, Any] = json.loads(output)
+        seconds = time.monotonic() - begun
+        self.note(
+            f"{what}: {counts['requests']} requests, {counts['failures']} failed, slowest {counts['slowest']:.1f} s;"
+            f" {seconds:.0f} s in all"
+        )
+        assert counts["requests"] > len(PATHS)
+        assert may_fail or counts["failed"] == []
+
+    def answers(self) -> bool:
+        """Return whether every service answers through the load balancer."""
+        try:
+            token = self.token()
+        except AssertionError:
+            return False
+        ports = {name: int(path[1:].partition("/")[0]) for name, path in PATHS.items()}
+        return all(
+            self.balancer.ask(port, PATHS[name][5:], headers={"X-Auth-Token": token}).status in (200, 300)
+            for name, port in ports.items()
+        )
+
+    def services_are_up(self, *missing: str) -> bool:
+        """Return whether every agent of nova, cinder and neutron is up on all hosts but the ``missing`` ones."""
+        admin = self.admin
+        states = [
+            (row["Host"].partition("@")[0], row["State"] == "up")
+            for command in ("openstack compute service list", "openstack volume service list")
+            for row in admin.show(command)
+        ] + [(row["Host"], row["Alive"]) for row in admin.show("openstack network agent list")]
+        return all(up for host, up in states if host not in missing)
+
+    def make_server(self, name: str) -> None:
+        """Make a server of the page's image, flavor and network, and a volume; both have to become usable."""
+        self.admin.run(f"openstack volume create --size 1 volume-{name}")
+        command = "openstack server create --flavor small --image first-image --network first-network"
+        self.admin.run(f"{command} {name}")
+        self.admin.wait(f"openstack server show {name}", "status", "ACTIVE", SECONDS)
+        self.admin.wait(f"openstack volume show volume-{name}", "status", "available", SECONDS)
+
+
+@pytest.fixture(scope="module")
+def plane(hosts: dict[str, Host]) -> Iterator[ControlPlane]:
+    folder = REPOSITORY / ".cache" / os.environ["MOLECULE_SCENARIO_NAME"]
+    made = ControlPlane(hosts["lb1"], [hosts[f"api{number}"] for number in (1, 2, 3)], folder)
+    yield made
+    print("\n".join(made.notes))
+
+
+@pytest.mark.timeout(3600)  # a whole run on seven hosts that may be busy
+def test_a_second_run_changes_nothing(plane: ControlPlane) -> None:
+    counts = re.findall(r"changed=(\d+)", plane.play("site.yml"))
+    assert counts == ["0"] * 7
+
+
+def test_the_catalogue_names_the_load_balancer(plane: ControlPlane) -> None:
+    urls = [row["URL"] for row in plane.admin.show("openstack endpoint list")]
+    assert len(urls) == len(PATHS)
+    assert {url.split("/")[2].partition(":")[0] for url in urls} == {plane.balancer.address}
+
+
+@pytest.mark.timeout(1200)
+def test_the_commands_of_the_page_lead_to_a_server(plane: ControlPlane) -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("\n## The first server\n")[2].partition("\n## ")[0]
+    [block] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    for command in block.strip().splitlines():
+        plane.admin.run(command)
+    assert plane.admin.show("openstack server show first-server")["status"] == "ACTIVE"
+
+
+def test_each_host_has_an_image_that_one_of_them_got(plane: ControlPlane) -> None:
+    """Through the load balancer, which gives each request to the host with the fewest."""
+    image = plane.admin.show("openstack image show first-image")["id"]
+    token = plane.token()
+    expected = plane.apis[0].run("cat", "/etc/os-release")
+    program = """
+import urllib.request
+request = urllib.request.Request(arguments[0], headers={"X-Auth-Token": arguments[1], "Host": arguments[2]})
+print(json.dumps(urllib.request.urlopen(request, timeout=60).read().decode()))
+"""
+    for host in plane.apis:
+        url = f"http://{host.address}:9292/v2/images/{image}/file"
+        assert plane.balancer.python(program, url, token, f"{plane.balancer.address}:9292") == expected
+
+
+def test_what_one_host_takes_away_is_gone_on_all(plane: ControlPlane) -> None:
+    """The hosts share their cache: a token that was revoked through one of them is valid on none."""
+    program = """
+import urllib.request, urllib.error
+url, method, token, subject = arguments
+headers = {"X-Auth-Token": token, "X-Subject-Token": subject}
+request = urllib.request.Request(url, headers=headers, method=method)
+try:
+    print(json.dumps(urllib.request.urlopen(request, timeout=60).status))
+except urllib.error.HTTPError as error:
+    print(json.dumps(error.code))
+"""
+    token, revoked = plane.token(), plane.token()
+    urls = [f"http://{host.address}:5000/v3/auth/tokens" for host in plane.apis]
+    assert [plane.balancer.python(program, url, "GET", token, revoked) for url in urls] == [200, 200, 200]
+    assert plane.balancer.python(program, urls[0], "DELETE", token, revoked) == 204
+    assert [plane.balancer.python(program, url, "GET", token, revoked) for url in urls] == [404, 404, 404]
+
+
+@pytest.mark.timeout(3600)  # a release on three hosts that may be busy
+def test_a_release_rolls_under_load(plane: ControlPlane) -> None:
+    def live(name: str) -> list[str]:
+        return [host.live(name)[1] for host in plane.apis]
+
+    before = live("placement")
+    with plane.requests("a release of placement"):
+        plane.play("site.yml", placement_config={"placement": {"allocation_conflict_retry_count": 11}})
+    assert len(set(before)) == 1
+    assert len(set(live("placement"))) == 1
+    assert live("placement") != before
+
+
+@pytest.mark.timeout(3600)  # hosts start, which may be busy
+def test_an_api_host_is_killed(plane: ControlPlane) -> None:
+    lost = plane.apis[0]
+    address = lost.address
+    until(plane.services_are_up, "an agent is down", SECONDS)
+    with plane.requests("an API host is killed", may_fail=True):
+        begun = time.monotonic()
+        machine.podman("kill", lost.container)
+        until(plane.answers, "the services do not answer", SECONDS)
+        plane.note(f"every service answered {time.monotonic() - begun:.1f} s after an API host was killed")
+        plane.make_server("without-a-host")
+        plane.note(f"a server and a volume were there {time.monotonic() - begun:.0f} s after it was killed")
+    with plane.requests("it comes back"):
+        start_again(lost.container, address)
+        until(plane.services_are_up, "an agent is down", SECONDS)
+    plane.make_server("with-all-hosts")
