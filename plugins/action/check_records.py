@@ -16,7 +16,7 @@ from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import P
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.problems import Problem
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.settings import Settings
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.spec import record_spec
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import deployed_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import views
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -50,7 +50,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         checked = check_records(records, record_spec(spec), settings, answer["host"])
         if checked.problems:
             return {**result, "failed": True, "msg": problem_text(checked), "warnings": warning_texts(checked)}
-        with_tasks = [path.parents[1].name for path in ROLES.glob("*/tasks/served.yml")]
         return {
             **result,
             "changed": False,
@@ -58,10 +57,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "records": {record.name: views(record) for record in checked.deployed},
             "steps": {
                 **steps(checked, settings, answer["host"]),
-                "served_services": served_services(services, settings.only, with_tasks),
+                "served_services": deployed_services(services, settings.only, with_tasks("served")),
+                "shared_services": deployed_services(services, settings.only, with_tasks("shared")),
             },
             "host": answer["host"],
         }
+
+
+def with_tasks(name: str) -> list[str]:
+    """Return the names of the roles that have tasks of this name."""
+    return [path.parents[1].name for path in ROLES.glob(f"*/tasks/{name}.yml")]
 
 
 def all_records(records: object, services: dict[str, Any]) -> object:

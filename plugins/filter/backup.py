@@ -46,7 +46,8 @@ def keystone_hosts(groups: Groups, hostvars: Variables) -> list[str]:
     return [
         host
         for host in groups.get("wsgi", ())
-        if host in hostvars and "keystone" in (hostvars[host].get(SERVICES) or ())
+        if host in hostvars
+        and "keystone" in (str(role).rpartition(".")[2] for role in hostvars[host].get(SERVICES) or ())
     ]
 
 

@@ -23,7 +23,7 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
-from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import served_services, steps
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import deployed_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
 from ansible_collections.grove.wsgi.plugins.plugin_utils.trial_request import request_of
 from record_settings import SPEC
@@ -271,8 +271,8 @@ def test_hooks_and_where_they_run() -> None:
 def test_services_that_this_run_serves() -> None:
     services = {"keystone": [record("keystone")], "glance": [record("glance")], "placement": [record("placement")]}
     with_tasks = ["keystone", "glance", "nova"]
-    assert served_services(services, (), with_tasks) == ["keystone", "glance"]
-    assert served_services(services, ("glance",), with_tasks) == ["glance"]
+    assert deployed_services(services, (), with_tasks) == ["keystone", "glance"]
+    assert deployed_services(services, ("glance",), with_tasks) == ["glance"]
 
 
 def test_hosts_that_have_an_application_or_are_not_switched() -> None:

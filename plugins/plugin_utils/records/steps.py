@@ -206,8 +206,10 @@ def stale_units(records: Iterable[Record], units: Iterable[str]) -> list[str]:
     ]
 
 
-def served_services(services: Mapping[str, Sequence[Any]], only: Sequence[str], with_tasks: Iterable[str]) -> list[str]:
-    """Return the services that this run deploys and whose roles have tasks for the time when they are served.
+def deployed_services(
+    services: Mapping[str, Sequence[Any]], only: Sequence[str], with_tasks: Collection[str]
+) -> list[str]:
+    """Return the services that this run deploys and whose roles have tasks of a kind.
 
     services: each service's records by its name. with_tasks: names of the roles with such tasks.
     """
