@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import queue
 import re
@@ -63,7 +64,7 @@ TICK_SECONDS = 0.5
 """The longest pause between two looks at the deadlines: a machine that has slept wakes up behind them."""
 GIVE_BACK_SECONDS = 5.0
 """Seconds that the row may take to be given back at the end. Without it, another host waits for the lease to end."""
-SILENT_SECONDS = 60.0
+SILENT_SECONDS = 300.0
 """Seconds without a word of the thread that asks the database, after which this program ends and systemd starts it
 again: a driver without a time limit may wait for ever."""
 STARTS, WAITS, RUNS, AWAY = "starts", "waits", "runs", "away"
@@ -506,6 +507,9 @@ def main(words: list[str]) -> int:
     systemd = Systemd(environment)
     for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
+    # On a busy machine, this takes long. Until it is done, systemd's watchdog does not count.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("sqlalchemy")
     table = Table(lambda: url_of(arguments), arguments.agent)
     return Program(arguments.command, table, systemd, arguments.notify, arguments.stop_timeout).run()
 
