@@ -216,7 +216,15 @@ def commands(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, A
     if record["after"] and record["after_on"] != "deployment":
         content["after_on"] = record["after_on"]
     if record["agents"]:
-        content["agents"] = {name: {key: agent[key] for key in AGENT_KEYS} for name, agent in record["agents"].items()}
+        content["agents"] = {name: agent_command(agent, record["several"]) for name, agent in record["agents"].items()}
+    return content
+
+
+def agent_command(agent: dict[str, Any], several: bool) -> dict[str, Any]:
+    """Return what commands.json holds of an agent. ``several``: other hosts may have the same record."""
+    content = {key: agent[key] for key in AGENT_KEYS}
+    if several and agent["instances"] == "one":
+        content["lease"] = {"database": agent["database"], "stop_timeout": agent["stop_timeout"]}
     return content
 
 

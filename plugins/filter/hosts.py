@@ -38,7 +38,13 @@ def unwell_apps(states: Iterable[Mapping[str, Any]]) -> list[str]:
             sentences.append(f"app {state['app']}: {state['problem'] or state['health']}")
         elif stopped:
             sentences.append(f"app {state['app']}: its agent {', '.join(stopped)} does not run")
+        elif away := [agent["agent"] for agent in state["agents"] if _is_away(agent)]:
+            sentences.append(f"app {state['app']}: its agent {', '.join(away)} cannot use its database")
     return sentences
+
+
+def _is_away(agent: Mapping[str, Any]) -> bool:
+    return bool(agent.get("lease")) and agent["lease"]["word"] == "away"
 
 
 def examinations(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -92,13 +92,28 @@ def _notes(host: str, state: Mapping[str, Any]) -> list[str]:
         elif agent["release"] != state["release"]:
             lines.append(f"{prefix}: PROBLEM: it runs release {agent['release']}, and {state['release']} is live")
         else:
-            lines.append(f"{prefix} runs that release, process {agent['pid']} ({megabytes(agent['memory'])})")
+            lines.append(f"{prefix}{_activity(state['app'], agent)}")
     for event in state["history"]:
         why = str(event.get("why", "")).splitlines()
         origin = f" from {event['from']}" if event.get("from") else ""
         text = f"{event['what']} {event.get('release') or ''}{origin}" + (f": {why[0]}" if why else "")
         lines.append(f"{host} {state['app']}: {moment(event['at'])} {text}")
     return lines
+
+
+def _activity(app: str, agent: Mapping[str, Any]) -> str:
+    """Return what an agent does that has the live release; one that needs a lease may run on another host."""
+    lease = agent.get("lease")
+    if lease and lease["word"] == "away":
+        return (
+            f": PROBLEM: it cannot use its database, so it does not run; see journalctl -u grove-{app}-{agent['agent']}"
+        )
+    if lease and lease["word"] == "waits":
+        return f" waits with that release; {lease['host'] or 'another host'} runs it"
+    process = f"process {agent['pid']} ({megabytes(agent['memory'])})"
+    if lease and lease["word"] == "starts":
+        return f" starts with that release, {process}"
+    return f" runs that release, {process}" + (", on this host alone" if lease else "")
 
 
 def _server_notes(host: str, states: list[Mapping[str, Any]]) -> list[str]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits, restart, units
+from ansible_collections.grove.wsgi.plugins.module_utils.agents import description, limits, restart, state, units
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.restart import Change, Watch
-from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, states, workers_of
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import Lease, State, states, workers_of
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 from ansible_collections.grove.wsgi.plugins.module_utils.release import launching
@@ -68,6 +69,33 @@ def test_one_call_asks_for_the_states_of_all_agents(tmp_path: Path, monkeypatch:
         "show --property=ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload --"
         " grove-nova-conductor.service grove-nova-compute.service"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lease", "ready"),
+    [
+        ("7 runs api1 12\n", Lease("runs", "api1", 12), True),
+        ("7 waits api2 0\n", Lease("waits", "api2", 0), True),
+        ("7 starts - 0\n", Lease("starts", "", 0), False),
+        ("7 away - 0\n", Lease("away", "", 0), False),
+        # Of an earlier process, or not as the program writes it.
+        ("8 waits api2 0\n", None, True),
+        ("7 waits \x1b[2J 0\n", None, True),
+        ("7 waits api2 0\n" + "x" * 500, None, True),
+    ],
+)
+def test_an_agent_that_one_host_of_several_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, lease: Lease | None, ready: bool
+) -> None:
+    script = tmp_path / "systemctl"
+    script.write_text("#!/bin/sh\nprintf 'MainPID=7\\nActiveState=active\\nSubState=running\\n'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(state, "RUN", tmp_path)
+    (tmp_path / "grove-shop-mail").mkdir()
+    (tmp_path / "grove-shop-mail" / "lease").write_text(text)
+    now = states("shop", ["mail"])["mail"]
+    assert (now.lease, now.is_ready) == (lease, ready)
 
 
 def test_how_long_an_agent_has_to_stay_up(tmp_path: Path) -> None:
@@ -127,8 +155,11 @@ def test_an_application_has_no_agents_of_one_whose_name_begins_like_its_own(
     assert units.installed("nova-api") == ["log2", "mail"]
 
 
-def state_of(pid: int = 7, *, active: bool = True, release: str = "two", restarts: int = 0, workers: str = "") -> State:
-    return State(active, False, pid, restarts, release, frozenset(map(int, workers.split())))
+def state_of(
+    pid: int = 7, *, active: bool = True, release: str = "two", restarts: int = 0, workers: str = "", word: str = ""
+) -> State:
+    lease = Lease(word, "api1", 0) if word else None
+    return State(active, False, pid, restarts, release, frozenset(map(int, workers.split())), lease)
 
 
 OLD = state_of(5, release="one", workers="51 52")
@@ -145,6 +176,9 @@ OLD = state_of(5, release="one", workers="51 52")
         ([state_of(), state_of(8, restarts=1)], False, 1),
         ([state_of(workers="71 72"), state_of(workers="71 73")], False, 1),
         ([state_of(workers="71"), state_of(workers="71 72"), state_of(workers="71 72")], True, 0),
+        ([state_of(word="waits"), state_of(word="waits")], True, 0),
+        ([state_of(word="starts"), state_of(word="starts"), state_of(word="away")], False, 0),
+        ([state_of(word="starts"), state_of(word="runs"), state_of(word="runs")], True, 0),
     ],
 )
 def test_when_an_agent_has_stayed_up(
@@ -159,3 +193,24 @@ def test_when_an_agent_has_stayed_up(
     assert [watch.look({}) for _ in states][-1] is up
     assert watch.endings == endings
     assert not watch.hopeless
+
+
+def test_an_agent_that_has_ended_and_runs_on_another_host_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other host may run an older release, so nobody knows whether this one works."""
+    looks = iter([state_of(word="runs"), state_of(9, restarts=1, word="runs"), state_of(10, restarts=2, word="waits")])
+    monkeypatch.setattr(restart, "state", lambda *_: next(looks))
+    monkeypatch.setattr(restart, "with_workers", lambda state, _children: state)
+    watch = Watch(Change(AppFolder("nova", tmp_path), "two", ["compute"]), "compute", settle=4)
+    assert [(watch.look({}), watch.hopeless) for _ in range(3)] == [(False, False), (False, False), (False, True)]
+
+
+def test_only_the_host_that_runs_an_agent_keeps_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = {"each": None, "here": Lease("runs", "api1", 12), "there": Lease("waits", "api2", 0)}
+    states_now = {name: State(True, False, pid, 0, "one", frozenset(), leases[name]) for pid, name in enumerate(leases)}
+    sent = []
+    monkeypatch.setattr(restart, "states", lambda *_: states_now)
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    restart.keep_leases(Change(AppFolder("nova", tmp_path), "two", list(leases)))
+    assert sent == [(1, signal.SIGUSR1)]

@@ -22,6 +22,7 @@ from ansible_collections.grove.wsgi.plugins.filter.records import (
 )
 from ansible_collections.grove.wsgi.plugins.plugin_utils.payload import Payload
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.checking import Checked, check_records
+from ansible_collections.grove.wsgi.plugins.plugin_utils.records.limits import AGENT_GIVE_BACK, AGENT_WATCHDOG
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.project import Needs
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.steps import deployed_services, steps
 from ansible_collections.grove.wsgi.plugins.plugin_utils.records.views import apache_view, build_view
@@ -250,6 +251,44 @@ def test_timers_and_agents_by_unit() -> None:
     assert application["record"]["name"] == "shop"
     only_after = work(record("shop", agents={"mailer": agents["mailer"]}))
     assert (len(only_after["agents"]), only_after["agents_before"]) == (1, [])
+
+
+def test_an_agent_of_which_one_instance_is_enough_needs_a_lease_where_there_are_several_hosts() -> None:
+    agents = {"mailer": {"command": "mail", "instances": "one", "database": {"variable": "URL"}, "stop_timeout": 5}}
+    shop = record("shop", agents=agents, environment={"URL": "mysql://192.0.2.3/shop"})
+    lease = {"database": {"variable": "URL"}, "stop_timeout": 5}
+    for several, watchdog, seconds, more in (
+        (False, None, 5, {}),
+        (True, AGENT_WATCHDOG, 5 + AGENT_GIVE_BACK, {"lease": lease}),
+    ):
+        settings = dataclasses.replace(SETTINGS, several=several)
+        checked = check_records([shop], SPEC, settings)
+        [application] = steps(checked, settings, {})["agents"]
+        unit = application["units"]["mailer"]
+        assert (unit["watchdog"], unit["stop_timeout"]) == (watchdog, seconds)
+        content = commands(build_view(checked.deployed[0]), {})["agents"]["mailer"]
+        assert content == {"command": "mail", "restart": "after", "settle": 4, "notify": False, **more}
+
+
+@pytest.mark.parametrize(
+    ("database", "key", "actual"),
+    [
+        ({"config": "shop.conf"}, "", "database/connection of shop.conf is not set"),
+        ({"config": "shop.conf", "option": "db/url"}, "", "db/url of shop.conf is a file of SQLite"),
+        ({"config": "shop.conf", "option": "url"}, ".option", "'url' (a text)"),
+        ({"config": "shop.conf", "option": "db/main"}, None, ""),
+    ],
+)
+def test_the_database_of_several_hosts(database: dict[str, str], key: str | None, actual: str) -> None:
+    """On a single host, nothing asks for it."""
+    agents = {"mailer": {"command": "mail", "instances": "one", "database": database}}
+    sections = {"db": {"url": "sqlite:////var/lib/shop/shop.sqlite", "main": "mysql://192.0.2.3/shop"}}
+    shop = record("shop", agents=agents, config={"shop.conf": sections})
+    found = check_records([shop], SPEC, dataclasses.replace(SETTINGS, several=True)).problems
+    assert [(one.key, one.actual) for one in found] == (
+        [] if key is None else [(f"agents.mailer.database{key}", actual)]
+    )
+    assert len(check_records([shop], SPEC, SETTINGS).problems) == (key == ".option")
 
 
 def test_units_that_no_record_has_are_stale() -> None:

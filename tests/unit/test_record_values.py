@@ -118,6 +118,21 @@ TIMER = {"command": "true", "schedule": "daily"}
         *((record(agents={name: AGENT}), f"agents.{name}") for name in ("A", "a_b", "a.b", "%i", "é", "a" * 32, "-a")),
         (record(agents={"a": {**AGENT, "stop_timeout": "30"}}), "agents.a.stop_timeout"),
         (record(agents={"a": {**AGENT, "settle": 10**30}}), "agents.a.settle"),
+        (record(agents={"a": {**AGENT, "instances": 1}}), "agents.a.instances"),
+        (record(agents={"a": {**AGENT, "database": {"variable": "URL"}}}), "agents.a.database"),
+        *(
+            (record(agents={"a": {**AGENT, "instances": "one", **more}}), f"agents.a.database{key}")
+            for more, key in (
+                ({}, ""),
+                ({"database": "shop.conf"}, ""),
+                ({"database": {}}, ""),
+                ({"database": {"option": "database/connection"}}, ""),
+                ({"database": {"config": "shop.conf", "variable": "URL"}}, ""),
+                ({"database": {"config": 5}}, ""),
+                ({"database": {"variable": "URL"}}, ".variable"),
+                ({"database": {"config": "none.conf"}}, ".config"),
+            )
+        ),
         # Networks.
         *(
             (record(allow_from=[text]), "allow_from")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ SEVERAL = """
     - ansible.builtin.add_host:
         name: second
         groups: [wsgi]
-        wsgi_services: [glance, grove.wsgi.gnocchi, aodh, keystone]
+        wsgi_services: [glance, grove.wsgi.gnocchi, aodh, keystone, cinder]
     - ansible.builtin.include_tasks: one.yml
       loop: "{{ cases }}"
     - ansible.builtin.copy:
@@ -94,6 +95,9 @@ ONE_OF_SEVERAL = """
         gnocchi_config: "{{ item[1].config | default({}) }}"
         aodh_config: "{{ item[1].config | default({}) }}"
         glance_shared_folder: "{{ item[1].shared | default('') }}"
+        cinder_backends: {store: {volume_driver: "{{ item[1].driver | default('rbd.RBDDriver') }}"}}
+        cinder_volume_host: "{{ item[1].host | default('') }}"
+        cinder_record: "{{ item[1].record | default({}) }}"
     - ansible.builtin.set_fact:
         refused: "{{ refused | default([]) + [''] }}"
   rescue:
@@ -108,6 +112,8 @@ message_bus:
     mq3: {ansible_host: 192.0.2.43, message_bus_port: 5673}
 """
 SERVICES = services()
+VOLUME = {number: {"agents": {"volume": {"instances": number}}} for number in ("each", "one")}
+LVM = "cinder.volume.drivers.lvm.LVMVolumeDriver"
 RECORDS = {role: [name for name in load(role, "defaults/main.yml") if name.endswith("_record")] for role in SERVICES}
 
 
@@ -271,23 +277,69 @@ def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
         ("glance", {"shared": "/srv/glance"}),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd"}}}),
         ("gnocchi", {"config": {**redis, "storage": {"driver": "s3"}}}),
-        ("aodh", {"config": {"coordination": {"backend_url": "redis://192.0.2.1"}}}),
+        ("aodh", {}),
+        ("cinder", {}),
+        ("cinder", {"host": "api1", "record": VOLUME["one"]}),
+        *(("cinder", {"driver": LVM, "record": record}) for record in VOLUME.values()),
     ]
     wrong: list[tuple[str, dict[str, Any], list[str]]] = [
         ("glance", {}, ["its store local", "glance_shared_folder"]),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd,slow:file"}}}, ["its store slow"]),
         ("gnocchi", {}, ["incoming.driver file", "storage.driver file", "coordination_url file:"]),
         ("gnocchi", {"config": redis}, ["incoming.driver redis, storage.driver file"]),
-        ("aodh", {}, ["each would evaluate every alarm", "coordination"]),
         ("keystone", {}, ["its keys are on one host"]),
+        ("cinder", {"driver": LVM}, ["store have volume_driver LVMVolumeDriver", "instances"]),
+        ("cinder", {"host": "api1", "record": VOLUME["each"]}, ["cinder_volume_host is api1"]),
     ]
     (tmp_path / "one.yml").write_text(ONE_OF_SEVERAL)
     cases = [*accepted, *((role, changes) for role, changes, _ in wrong)]
     refused = evaluate(tmp_path, SEVERAL, cases=cases)
     assert refused[: len(accepted)] == [""] * len(accepted)
     for (role, _, words), message in zip(wrong, refused[len(accepted) :], strict=True):
-        assert f"{role} is in wsgi_services of localhost, second" in message
+        assert role == "cinder" or f"{role} is in wsgi_services of localhost, second" in message
         assert [word for word in words if word not in message] == [], message
+
+
+def test_which_agents_several_hosts_share(tmp_path: Path, shipped: dict[str, list[dict[str, Any]]]) -> None:
+    """With one host, volumes have its name."""
+    assert "backend_host" not in sections(shipped, "cinder")["test"]
+    assert "volume_hosts.py" not in shipped["cinder"][0]["config"]
+    # With a keystone of their own, they need no other service, whose checks refuse two hosts.
+    token: dict[str, Any] = {"keystone_authtoken": {"auth_url": "http://192.0.2.5:5000"}}
+    fleet: dict[str, Any] = {
+        "services": ["aodh", "cinder"],
+        "wsgi_services": ["aodh", "cinder"],
+        "cinder_config": token,
+        "more": "wsgi: {hosts: {second: {ansible_connection: local}}}",
+    }
+    records = evaluate(tmp_path, **fleet, aodh_config=token)
+    assert sections(records, "cinder")["test"]["backend_host"] == "cinder"
+    assert records["cinder"][0]["migrate"][2] == "python {etc}/volume_hosts.py {etc}/cinder.conf"
+    assert records["cinder"][0]["migrate_reads"]["cinder.conf"][2:] == ["DEFAULT/enabled_backends", "test"]
+    shared = {
+        f"{role}-{name}": agent["database"]
+        for role, (record,) in records.items()
+        for name, agent in record["agents"].items()
+        if agent.get("instances") == "one"
+    }
+    assert shared == {"aodh-evaluator": {"config": "aodh.conf"}, "cinder-volume": {"config": "cinder.conf"}}
+    each = evaluate(
+        tmp_path,
+        **fleet,
+        aodh_config={**token, "coordination": {"backend_url": "redis://192.0.2.1"}},
+        cinder_record={"agents": {"volume": {"instances": "each", "database": None}}},
+    )
+    assert "instances" not in each["aodh"][0]["agents"]["evaluator"]
+    assert "backend_host" not in sections(each, "cinder")["test"]
+
+
+def test_volumes_of_a_host_that_nobody_serves() -> None:
+    path = REPOSITORY / "roles" / "cinder" / "files" / "volume_hosts.py"
+    strays = runpy.run_path(str(path))["strays"]
+    hosts = ["cinder@ceph#ceph", "api1@ceph#ceph", "api1@ceph", "api2@ceph#slow", "elsewhere@nfs#nfs", "api1@own#x"]
+    assert strays(hosts, {"ceph": "cinder"}) == {"api1": 2, "api2": 1}
+    assert strays(hosts, {"ceph": "cinder", "own": "api1"}) == {"api1": 2, "api2": 1}
+    assert strays([], {"ceph": "cinder"}) == {}
 
 
 def test_services_know_each_host_of_a_cluster_of_brokers(

@@ -233,6 +233,25 @@ def test_the_table(folder: AppFolder, tmp_path: Path) -> None:
     assert [line for line in notes if "older" in line] == [f"{remark} it is restarted, which cuts requests"]
     notes = status_table({"web1": [{**upgraded, "hands_over": True}]})
     assert f"{remark} the next handover; systemctl reload apache2 hands over" in notes
+    agents = [
+        {
+            "agent": word,
+            "running": True,
+            "release": "two",
+            "pid": 7,
+            "memory": 0,
+            "lease": {"word": word, "host": "api2"},
+        }
+        for word in ("waits", "runs", "starts", "away")
+    ]
+    notes = status_table({"web1": [{**state, "agents": agents}]})
+    assert [line for line in notes if ": agent " in line] == [
+        "web1 shop: agent waits waits with that release; api2 runs it",
+        "web1 shop: agent runs runs that release, process 7 (0.0 MB), on this host alone",
+        "web1 shop: agent starts starts with that release, process 7 (0.0 MB)",
+        "web1 shop: agent away: PROBLEM: it cannot use its database, so it does not run;"
+        " see journalctl -u grove-shop-away",
+    ]
     many = {**upgraded, "replaced": [f"{number}.so" for number in range(6)]}
     assert "(0.so, 1.so, 2.so, 3.so and 2 more)" in "\n".join(status_table({"web1": [many]}))
     assert lines[3].endswith("switched two from one")
@@ -244,14 +263,17 @@ def test_the_apps_that_are_not_well() -> None:
     well: dict[str, Any] = {"app": "shop", "state": "served", "problem": None, "agents": []}
     well |= {"healthy": True, "health": "answered 200"}
     stopped = [{"agent": "mail", "running": False}, {"agent": "sweep", "running": True}]
+    away = [{"agent": "mail", "running": True, "lease": {"word": "away", "host": ""}}]
     states = [
         well,
+        {**well, "app": "far", "agents": away},
         {**well, "app": "sick", "healthy": False, "health": "answered 503"},
         {**well, "app": "broken", "problem": "Apache does not run"},
         {**well, "app": "mute", "agents": stopped},
         {**well, "app": "gone", "state": "removed", "healthy": False},
     ]
     assert unwell_apps(states) == [
+        "app far: its agent mail cannot use its database",
         "app sick: answered 503",
         "app broken: Apache does not run",
         "app mute: its agent mail does not run",

@@ -44,11 +44,22 @@ PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 BRACE = "lbrace"
 """The placeholder of a brace that is the beginning of no placeholder."""
 
-PASSED_ON = {"command": ("TERM",), "timer": (), "agent": ("NOTIFY_SOCKET",)}
+LEASE = "runtime/grove_runtime/lease.py"
+"""The program of a release that runs an agent on one host of several."""
+DATABASE_OPTION = "database/connection"
+"""The option with the database's URL where a record names a file alone: that of oslo.db."""
+
+PASSED_ON = {
+    "command": ("TERM",),
+    "timer": (),
+    "agent": ("NOTIFY_SOCKET",),
+    "lease": ("NOTIFY_SOCKET", "RUNTIME_DIRECTORY"),
+}
 """The only variables that a program gets from its caller, by how it was started.
 
-A command may have a terminal. An agent that reports its own readiness (``notify``) needs systemd's socket. No other
-difference exists between the environments of a release's programs.
+A command may have a terminal. An agent that reports its own readiness (``notify``) needs systemd's socket. The program
+that runs an agent on one host of several needs the socket and the unit's folder. No other difference exists between the
+environments of a release's programs.
 """
 
 
@@ -205,6 +216,21 @@ def named_command(release: Release, kind: str, name: str) -> tuple[list[str], bo
     return shlex.split(commands[name]["command"]), bool(commands[name].get("notify"))
 
 
+def with_lease(release: Release, account: str, name: str, words: list[str]) -> list[str]:
+    """Return the words of an agent's command, with those of the program that runs it on one host of several."""
+    agent = release.commands["agents"][name]
+    lease = agent.get("lease")
+    if not lease:
+        return words
+    database = lease["database"]
+    if "variable" in database:
+        place = ["--variable", database["variable"]]
+    else:
+        place = ["--config", f"{{etc}}/{database['config']}", "--option", database.get("option", DATABASE_OPTION)]
+    options = ["--agent", f"{account}/{name}", *place, "--stop-timeout", str(lease["stop_timeout"])]
+    return ["python", f"{{release}}/{LEASE}", *options, *(["--notify"] if agent.get("notify") else []), "--", *words]
+
+
 def note_release(release: Release) -> None:
     """Write the agent's process id and release where ``status`` reads them; its environment may not be readable."""
     if "RUNTIME_DIRECTORY" in os.environ:
@@ -244,7 +270,9 @@ def main(arguments: list[str]) -> None:
         words = words[1:]
     if kind == "agent":
         note_release(release)
-        if "NOTIFY_SOCKET" in os.environ and not notifies:
+        own, words = words, with_lease(release, name, arguments[3], words)
+        kind = kind if words == own else "lease"
+        if kind == "agent" and "NOTIFY_SOCKET" in os.environ and not notifies:
             report_ready(os.environ.pop("NOTIFY_SOCKET"))
     passed_on = {variable: os.environ[variable] for variable in PASSED_ON[kind] if variable in os.environ}
     environment = {**passed_on, **release.environment(account)}

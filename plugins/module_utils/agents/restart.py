@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -9,7 +12,13 @@ from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.module_utils.agents import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.description import of_release, settle_seconds
-from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import State, outdated, state, with_workers
+from ansible_collections.grove.wsgi.plugins.module_utils.agents.state import (
+    State,
+    outdated,
+    state,
+    states,
+    with_workers,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.agents.units import AgentError, installed, systemctl, unit
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder
 from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
@@ -42,10 +51,23 @@ def start(change: Change) -> None:
     for name in change.names:
         change.folder.point_agent(name, change.release)
     units = [unit(change.folder.name, name) for name in change.names]
+    keep_leases(change)
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", *units)
     systemctl("reset-failed", *units)
     systemctl("restart", "--no-block", *units)
+
+
+def keep_leases(change: Change) -> None:
+    """Let agents that have the lease of several hosts keep it for this host while they are restarted.
+
+    So a change interrupts such an agent once, and this host learns whether it stays up. Raises AgentError.
+    """
+    for now in states(change.folder.name, list(change.names)).values():
+        if now.lease and now.lease.pid:
+            # wsgi/grove_runtime/lease.py knows the signal.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(now.pid, signal.SIGUSR1)
 
 
 @dataclass
@@ -69,15 +91,16 @@ class Watch:
         # The process that is replaced ends its workers because it was told to.
         lost_worker = now.release == self.change.release and last.pid == now.pid and bool(last.workers - now.workers)
         self.endings += max(now.restarts - last.restarts, int(lost_worker))
-        up = now.active and now.release == self.change.release
+        up = now.is_ready and now.release == self.change.release
         if self.state is None or not up or (last.pid, last.workers) != (now.pid, now.workers):
             self.state, self.since = now, moment
         return up and moment - self.since >= self.settle
 
     @property
     def hopeless(self) -> bool:
-        """Whether the agent has ended so often that it will not stay up."""
-        return self.endings >= limits.ENDINGS
+        """Whether the agent has ended so often that it will not stay up, or ended here and runs on another host."""
+        moved = self.state is not None and self.state.lease is not None and self.state.lease.word == "waits"
+        return self.endings >= (1 if moved else limits.ENDINGS)
 
 
 def wait(changes: Iterable[Change], seconds: float) -> dict[str, str]:

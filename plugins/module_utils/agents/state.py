@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,28 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host import processes
 
 PROPERTIES = "ActiveState,SubState,MainPID,NRestarts,NeedDaemonReload"
 RUN = Path("/run")
+LEASE = re.compile(r"(\d{1,10}) (starts|waits|runs|away) ([A-Za-z0-9.-]{1,64}) (\d{1,10})\n?")
+"""What the program that runs an agent on one host of several writes (wsgi/grove_runtime/lease.py)."""
+LEASE_BYTES = 200
+"""More than the file has. The application's account writes it."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What an agent does of which one instance runs on several hosts.
+
+    word: ``starts``, ``waits``, ``runs``, or ``away`` while the database cannot be used. host: the one that runs the
+    agent; empty where that is not known. pid: the agent's process on this host; 0 if it does not run here.
+    """
+
+    word: str
+    host: str
+    pid: int
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the agent runs here and is ready, or runs on another host."""
+        return self.word in ("waits", "runs")
 
 
 @dataclass(frozen=True)
@@ -21,7 +44,7 @@ class State:
     """Whether an agent is up, its process, how often systemd has restarted it, and the release that it runs.
 
     ``stale`` says that its unit has changed since systemd has read it. ``workers`` are processes that it has forked;
-    only ``with_workers`` fills them in.
+    only ``with_workers`` fills them in. ``lease`` is None for an agent that runs on each host.
     """
 
     active: bool
@@ -30,6 +53,12 @@ class State:
     restarts: int
     release: str | None
     workers: frozenset[int] = frozenset()
+    lease: Lease | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the agent is up, here or where its lease is."""
+        return self.active and (self.lease is None or self.lease.is_up)
 
 
 def state(app: str, agent: str) -> State:
@@ -63,12 +92,14 @@ def _state(service: str, block: str) -> State:
         pid=pid,
         restarts=int(properties.get("NRestarts") or 0),
         release=_release_of(service, pid),
+        lease=_lease_of(service, pid),
     )
 
 
 def with_workers(actual: State, children: Mapping[int, Collection[int]]) -> State:
     """Return a state with its workers; ``children`` are the processes of this host by their parents."""
-    return replace(actual, workers=workers_of(actual.pid, children.get(actual.pid, ())))
+    own = actual.lease.pid if actual.lease else actual.pid
+    return replace(actual, workers=workers_of(own, children.get(own, ())))
 
 
 def workers_of(pid: int, children: Iterable[int]) -> frozenset[int]:
@@ -99,6 +130,17 @@ def _program(pid: int) -> str:
     except OSError:
         # A container's root may not read the link of other accounts' processes, but every user may read the name.
         return processes.program(pid)
+
+
+def _lease_of(service: str, pid: int) -> Lease | None:
+    try:
+        with open(RUN / service.removesuffix(".service") / "lease", encoding="utf-8", errors="replace") as stream:
+            found = LEASE.fullmatch(stream.read(LEASE_BYTES))
+    except OSError:
+        return None
+    if not found or int(found[1]) != pid:
+        return None
+    return Lease(found[2], "" if found[3] == "-" else found[3], int(found[4]))
 
 
 def _release_of(service: str, pid: int) -> str | None:

@@ -144,6 +144,9 @@ def application(state: Mapping[str, Any]) -> Iterator[Finding]:
             unit = f"grove-{name}-{agent['agent']}"
             text = agent.get("problem") or "it does not run"
             yield problem(f"agent {unit}", text, "it runs", f"journalctl -u {unit}")
+        elif agent.get("lease") and agent["lease"]["word"] == "away":
+            unit = f"grove-{name}-{agent['agent']}"
+            yield problem(f"agent {unit}", "it cannot use its database", "one host runs it", f"journalctl -u {unit}")
     if state["canary_percent"]:
         share = f"{state['canary_percent']:g} % of the requests go to a canary"
         yield warning(subject, share, "one release", f"./grove canary -e app={name} -e percent=100, or percent=0")

@@ -145,7 +145,7 @@ def _agents(folder: AppFolder) -> list[dict[str, Any]]:
     try:
         states = agent_state.states(folder.name, names)
     except units.AgentError as error:
-        unknown = {"running": False, "release": None, "restarts": 0, "problem": str(error)}
+        unknown = {"running": False, "release": None, "restarts": 0, "lease": None, "problem": str(error)}
         return [{"agent": name, **unknown} for name in names]
     return [
         {
@@ -153,7 +153,8 @@ def _agents(folder: AppFolder) -> list[dict[str, Any]]:
             "running": now.active,
             "release": now.release,
             "restarts": now.restarts,
-            **(_process(now.pid) if now.pid else {}),
+            "lease": {"word": now.lease.word, "host": now.lease.host} if now.lease else None,
+            **(_process(pid) if (pid := (now.lease.pid if now.lease else 0) or now.pid) else {}),
         }
         for name, now in states.items()
     ]

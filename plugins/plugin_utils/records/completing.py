@@ -106,6 +106,7 @@ def complete(keys: Keys, settings: Settings, host: Mapping[str, Any] | None = No
         ),
         agents=_programs(Agent, keys.run.agents),
         timers=_programs(Timer, keys.run.timers),
+        several=settings.several,
     )
     return dataclasses.replace(record, call=call_of(keys.make.entry, values_of(record)))
 

@@ -14,9 +14,12 @@ from .record import Agent, Record, Timer
 from .syntax import argument
 
 HOOKS = ("prepare", "migrate", "contract", "after")
+DATABASE_OPTION = "database/connection"
+DATABASE_KEYS = ({"config"}, {"config", "option"}, {"variable"})
 SCHEDULES = ("hourly", "daily", "weekly", "monthly")
 UNIT_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{UNIT_NAME_LENGTH - 1}}}")
 RESTARTS = ("before", "before_upgrade", "after")
+INSTANCES = ("each", "one")
 
 
 def check_hooks(record: Record, problems: Problems) -> None:
@@ -81,7 +84,8 @@ def _check_agent(record: Record, name: object, agent: object, problems: Problems
         remedy = "an agent and a timer need names of their own"
         problems.add(record.name, key, f"timers.{name}, too", remedy)
     if not isinstance(agent, Mapping) or "command" not in agent or set(agent) - {field.name for field in fields(Agent)}:
-        remedy = "it has to be a dictionary with command, and perhaps restart, stop_timeout, notify and settle"
+        others = [field.name for field in fields(Agent) if field.name != "command"]
+        remedy = f"it has to be a dictionary with command, and perhaps {', '.join(others[:-1])} and {others[-1]}"
         problems.add(record.name, key, _keys_of(agent), remedy)
         return
     completed = record.agents[str(name)]
@@ -94,7 +98,59 @@ def _check_agent(record: Record, name: object, agent: object, problems: Problems
     notify: object = completed.notify
     if not isinstance(notify, bool):
         problems.add(record.name, f"{key}.notify", shown(notify), "it has to be true or false")
+    if completed.instances not in INSTANCES:
+        remedy = f"it has to be one of {', '.join(INSTANCES)} (API hosts)"
+        problems.add(record.name, f"{key}.instances", shown(completed.instances), remedy)
+    else:
+        _check_database(record, f"{key}.database", completed, problems)
     _check_text_command(record, f"{key}.command", completed.command, problems)
+
+
+def has_lease(record: Record, agent: Agent) -> bool:
+    """Return whether the host needs the lease of an agent to run it, since another host may have the agent, too."""
+    return record.several and agent.instances == "one"
+
+
+def _check_database(record: Record, key: str, agent: Agent, problems: Problems) -> None:
+    """Check where the URL of the database is by which several hosts agree on the one that runs an agent."""
+    database: object = agent.database
+    if agent.instances == "each":
+        if database is not None:
+            problems.add(record.name, key, shown(database), "it goes with instances: one; leave it out")
+        return
+    kinds = "{config: FILE, option: SECTION/OPTION} of a file in config or paste, or {variable: NAME} of environment"
+    if not isinstance(database, Mapping) or set(database) not in DATABASE_KEYS:
+        actual = "no database" if database is None else _keys_of(database)
+        remedy = f"the hosts agree by a database on the one that runs the agent; say where its URL is: {kinds}"
+        problems.add(record.name, key, actual, remedy)
+    elif not all(isinstance(value, str) and value for value in database.values()):
+        problems.add(record.name, key, shown(database), f"it has to be {kinds}")
+    elif "variable" in database:
+        if database["variable"] not in record.environment:
+            names = ", ".join(sorted(record.environment)) or "none"
+            remedy = f"it has to be one of its variables ({names})"
+            problems.add(record.name, f"{key}.variable", "a variable that is not in environment", remedy)
+    elif database["config"] not in (*record.config, *record.paste):
+        files = ", ".join(sorted((*record.config, *record.paste))) or "none"
+        problems.add(
+            record.name, f"{key}.config", "a file that is not in config", f"it has to be one of its files ({files})"
+        )
+    else:
+        _check_database_option(record, key, database, problems)
+
+
+def _check_database_option(record: Record, key: str, database: Mapping[str, str], problems: Problems) -> None:
+    section, slash, option = database.get("option", DATABASE_OPTION).rpartition("/")
+    if not (section and slash and option):
+        problems.add(record.name, f"{key}.option", shown(database["option"]), "it has to be SECTION/OPTION")
+        return
+    sections = record.keys.make.config.get(database["config"])
+    if record.several and isinstance(sections, Mapping) and database["config"] not in record.copies:
+        values = sections.get(section)
+        url = values.get(option) if isinstance(values, Mapping) else None
+        if not url or str(url).startswith("sqlite"):
+            actual = f"{section}/{option} of {database['config']} is {'a file of SQLite' if url else 'not set'}"
+            problems.add(record.name, key, actual, "several hosts need a database server that all of them reach")
 
 
 def _keys_of(value: object) -> str:

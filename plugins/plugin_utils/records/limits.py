@@ -55,6 +55,11 @@ AGENT_RANGES = {"stop_timeout": Range(1, 3600), "settle": Range(1, 120)}
 AGENT_STOP_TIMEOUT = 60
 # Seconds that an agent has to stay up: most programs that cannot work end within two.
 AGENT_SETTLE = 4
+# Seconds after which systemd kills an agent that has a lease and does not tell that it renews it: WATCHDOG_SECONDS of
+# wsgi/grove_runtime/lease_rules.py.
+AGENT_WATCHDOG = 16
+# Seconds that such an agent has, after its own time to end, to be killed and to give the lease back.
+AGENT_GIVE_BACK = 15
 # TCP ports.
 PORTS = Range(1, 65_535)
 # A final answer has 200 or more. Apache itself answers 500 and more for an application that fails.

@@ -27,13 +27,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Agent:
-    """A program beside the application, with its defaults. Times are in seconds."""
+    """A program beside the application, with its defaults. Times are in seconds.
+
+    instances: on which API hosts it runs, ``each`` or ``one`` of several. database: where the URL of the database is by
+    which the hosts agree on one.
+    """
 
     command: str
     restart: str = "after"
     stop_timeout: int = AGENT_STOP_TIMEOUT
     notify: bool = False
     settle: int = AGENT_SETTLE
+    instances: str = "each"
+    database: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Record:
     certificate names an OCSP responder. ``abi`` is that of ``python`` on the host, empty where it is not known.
     ``health_check`` always has a host. ``private`` says that Apache's certificate is one of the private authority.
     ``balanced_name`` is the name by which load balancers know this host, and no other, in that certificate; empty where
-    no load balancer speaks TLS with it.
+    no load balancer speaks TLS with it. ``several`` says that other hosts of the inventory may have the same record.
     """
 
     keys: Keys
@@ -117,6 +123,7 @@ class Record:
     daemon_options: Mapping[str, str]
     agents: Mapping[str, Agent]
     timers: Mapping[str, Timer]
+    several: bool
 
     @property
     def name(self) -> str:

@@ -27,6 +27,8 @@ class Settings:
     processes: the daemon processes of records without the key; 0 means the same.
     tls_dir, tls_ca_dir: where certificates of the private authority are on the host, and on the controller.
     balanced: whether load balancers of the inventory stand in front of the host, with certificates of their own.
+    several: whether other hosts of the inventory may have the same records: there are several API hosts, or load
+        balancers, which may get another one.
     httpd_listen: further addresses that Apache listens on; ``httpd_program`` is the name of its program.
     trusted_proxies: the proxies in front of the host whose headers Apache believes.
     handover_doors: two further addresses of doors, one for each of two Apaches; none where a change is a reload.
@@ -55,6 +57,7 @@ class Settings:
     httpd_program: str = "apache2"
     tls_ca_dir: str = ""
     balanced: bool = False
+    several: bool = False
     trusted_proxies: tuple[str, ...] = ()
     handover_doors: tuple[str, ...] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.release.prepared import
 
 from .. import sandbox
 from .checking import Checked
-from .limits import APACHE_LINE, COMMON_NAME_LENGTH, RANGES
+from .hooks import has_lease
+from .limits import AGENT_GIVE_BACK, AGENT_WATCHDOG, APACHE_LINE, COMMON_NAME_LENGTH, RANGES
 from .placeholders import fill, values_of
 from .places import every_address, is_name
 from .record import Record
@@ -187,7 +188,8 @@ def agents(records: Iterable[Record], host: Mapping[str, Any], *, first: bool = 
                 name: {
                     **_unit(record, name),
                     "agent": name,
-                    "stop_timeout": agent.stop_timeout,
+                    "watchdog": AGENT_WATCHDOG if has_lease(record, agent) else None,
+                    "stop_timeout": agent.stop_timeout + (AGENT_GIVE_BACK if has_lease(record, agent) else 0),
                     "sandbox": _sandbox(record, host),
                 }
                 for name, agent in sorted(record.agents.items())

@@ -21,7 +21,7 @@ PLACES = (
     *("answer_headers", "health_check"),
     *("processes", "threads", "daemon_options", "agents", "timers"),
 )
-RELEASE = ("source", "lock", "extras", "config", "copies", "paste", "python", "abi", "home", "entry", "call")
+RELEASE = ("source", "lock", "extras", "config", "copies", "paste", "python", "abi", "home", "entry", "call", "several")
 SECRET = "environment"
 # Keys of the group reach that a release needs: what Apache serves from it, and what makes the request of its trial.
 REACH_OF_A_RELEASE = ("static", "server_name", "tls", "directives", "client_headers", "proxy_headers")

@@ -253,6 +253,8 @@ def _app_notes(app: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield BAD, f"the agent {agent['agent']} does not run"
         elif agent["release"] != app["release"]:
             yield BAD, f"the agent {agent['agent']} runs release {agent['release']}"
+        elif agent.get("lease") and agent["lease"]["word"] == "away":
+            yield BAD, f"the agent {agent['agent']} cannot use its database"
     certificate = app["certificate"]
     if certificate and certificate["problem"]:
         yield BAD, f"the certificate is not known: {certificate['problem']}"
