@@ -52,9 +52,13 @@ def keystone_hosts(groups: Groups, hostvars: Variables) -> list[str]:
 
 
 def backup_hosts(groups: Groups, hostvars: Variables) -> list[str]:
-    """Return the database hosts and those with keystone; without a database host, the controller, to refuse that."""
+    """Return the database hosts and those with keystone; without a database host, the controller, to refuse that.
+
+    Before the first play, Ansible has no variables of hosts. Then every API host counts, and the tasks choose.
+    """
     databases = list(groups.get("database", ()))
-    return list(dict.fromkeys([*databases, *keystone_hosts(groups, hostvars)])) if databases else ["localhost"]
+    services = keystone_hosts(groups, hostvars) if hostvars else list(groups.get("wsgi", ()))
+    return list(dict.fromkeys([*databases, *services])) if databases else ["localhost"]
 
 
 def backup_choice(hosts: Sequence[str], hostvars: Variables, kind: str) -> dict[str, Any]:

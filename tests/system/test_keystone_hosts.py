@@ -152,6 +152,11 @@ def fleet() -> Iterator[Fleet]:
         folder.chmod(0o755)
         for host in NAMES:
             (folder / host).mkdir(mode=0o755)
+        # With several hosts, keystone's own rotation of one host would part the keys.
+        program = folder / "srv" / "keystone" / "run"
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
         write_inventory(folder)
         (folder / "site.json").write_text(json.dumps(SITE))
         yield Fleet(folder)
@@ -166,6 +171,7 @@ def write_inventory(folder: Path, away: Iterable[str] = ()) -> None:
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
         "wsgi_services": ["keystone"],
+        "wsgi_app_base": str(folder / "srv"),
     }
     (folder / "hosts.json").write_text(json.dumps({"all": {"vars": variables, "children": {"wsgi": {"hosts": hosts}}}}))
 

@@ -132,6 +132,8 @@ def test_the_hosts_of_a_run() -> None:
     groups = {"wsgi": ["api1", "api2"], "database": ["db1"]}
     assert backup_hosts(groups, hostvars) == ["db1", "api1"]
     assert backup_hosts({"wsgi": ["api1"]}, hostvars) == ["localhost"]
+    # In the first play of a run.
+    assert backup_hosts(groups, {}) == [*groups["database"], *groups["wsgi"]]
     assert backup_choice([], {}, "mariadb")["problems"] != []
 
 

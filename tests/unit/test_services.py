@@ -281,13 +281,13 @@ def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
         ("cinder", {}),
         ("cinder", {"host": "api1", "record": VOLUME["one"]}),
         *(("cinder", {"driver": LVM, "record": record}) for record in VOLUME.values()),
+        ("keystone", {}),
     ]
     wrong: list[tuple[str, dict[str, Any], list[str]]] = [
         ("glance", {}, ["its store local", "glance_shared_folder"]),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd,slow:file"}}}, ["its store slow"]),
         ("gnocchi", {}, ["incoming.driver file", "storage.driver file", "coordination_url file:"]),
         ("gnocchi", {"config": redis}, ["incoming.driver redis, storage.driver file"]),
-        ("keystone", {}, ["its keys are on one host"]),
         ("cinder", {"driver": LVM}, ["store have volume_driver LVMVolumeDriver", "instances"]),
         ("cinder", {"host": "api1", "record": VOLUME["each"]}, ["cinder_volume_host is api1"]),
     ]
