@@ -53,6 +53,7 @@ class Process:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
+    barred: bool = False
 
     @property
     def options(self) -> Path:
@@ -68,6 +69,7 @@ class Process:
         return self.since
 
     def start(self, *, first: bool, seconds: float) -> None:
+        self.barred = False
         words = ["--wsrep-new-cluster"] if first else []
         # The unit asks for the position before each start, too.
         text = self.recover()
@@ -92,6 +94,12 @@ class Process:
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(SECONDS)
+
+    def is_barred(self) -> bool:
+        return self.barred
+
+    def bar(self) -> None:
+        self.barred = True
 
     def recover(self) -> str:
         command = [galera.PROGRAM, f"--defaults-file={self.options}", "--user=mysql", "--wsrep-recover"]

@@ -1,7 +1,8 @@
-"""Three database hosts are one cluster: they are killed, stopped, cut off, changed and replaced."""
+"""Three database hosts are one cluster: they are killed, cut off, changed and replaced, and others join."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from served import Host
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADD_ROWS = "while mariadb -e \"INSERT INTO shop.orders (text) VALUES ('one')\"; do echo; done"
 """Adds rows until the server fails, and prints a line for each that was acknowledged."""
+MAIN_PROCESS = ("systemctl", "show", "--property=MainPID", "--value", "mariadb")
 
 
 class Cluster:
@@ -30,6 +32,7 @@ class Cluster:
     def __init__(self, hosts: dict[str, Host]) -> None:
         self.hosts = [hosts[name] for name in ("db1", "db2", "db3")]
         self.folder = REPOSITORY / ".cache" / os.environ["MOLECULE_SCENARIO_NAME"]
+        self.inventories = [str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))]
 
     def try_site(self, **variables: object) -> tuple[bool, str]:
         """Run site; return whether it succeeded, and its output."""
@@ -43,9 +46,9 @@ class Cluster:
 
     def try_play(self, playbook: str, **variables: object) -> tuple[bool, str]:
         """Run a playbook; return whether it succeeded, and its output."""
-        inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [tool, "-i", inventory, "-e", json.dumps(variables), playbook]
+        inventories = [word for path in self.inventories for word in ("-i", path)]
+        command = [tool, *inventories, "-e", json.dumps(variables), playbook]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
@@ -56,22 +59,20 @@ class Cluster:
         """Run site, which has to succeed; return its output."""
         return self.play("site.yml", **variables)
 
-    def refused(self, *words: str, **variables: object) -> None:
-        """Run site, which has to be refused with these words before it changes anything."""
+    def refused(self, *words: str, playbook: str = "site.yml", **variables: object) -> None:
+        """Run a playbook, which has to be refused with these words before it changes anything."""
         before = self.processes()
-        succeeded, output = self.try_site(**variables)
+        succeeded, output = self.try_play(playbook, **variables)
         assert not succeeded
         # The output breaks long lines.
         text = " ".join(output.split())
         assert [word for word in words if word not in text] == [], output[-4000:]
-        assert "changed=0" in output
         assert not re.search(r"changed=[1-9]", output)
         assert self.processes() == before
 
     def processes(self) -> list[str]:
         """Return the server's process id on each host; 0 where none runs."""
-        show = ["systemctl", "show", "--property=MainPID", "--value", "mariadb"]
-        return [host.try_run(*show).stdout.strip() for host in self.hosts]
+        return [host.try_run(*MAIN_PROCESS).stdout.strip() for host in self.hosts]
 
     def is_whole(self) -> bool:
         """Return whether all hosts are synced members of one cluster."""
@@ -83,6 +84,34 @@ class Cluster:
         counts = {host.name: int(host.run("mariadb", "-Ne", query)) for host in self.hosts}
         assert len(set(counts.values())) == 1, counts
         return counts["db1"]
+
+    def fresh(self, name: str, container: str) -> None:
+        """Make a fresh machine with the name of a host, at an address that may be another one."""
+        address = hosts_of_tests.create(container, "bookworm", network=True, owner=str(REPOSITORY))
+        (self.folder / f"{name}.address").write_text(address)
+
+    @contextmanager
+    def with_five(self) -> Iterator[None]:
+        """Let the inventory have five hosts during the block, two of them fresh machines."""
+        first, three = self.hosts[0], self.hosts
+        # The hosts' names have those of the inventory in them.
+        new = [
+            dataclasses.replace(first, name=name, container=first.container.replace("-db1-", f"-{name}-"))
+            for name in ("db4", "db5")
+        ]
+        inventory = self.folder / "hosts-more.yml"
+        inventory.write_text(json.dumps({"database": {"hosts": {host.name: {} for host in new}}}))
+        self.inventories.append(str(inventory))
+        try:
+            for host in new:
+                self.fresh(host.name, host.container)
+            self.hosts = [*three, *new]
+            yield
+        finally:
+            self.inventories.remove(str(inventory))
+            self.hosts = three
+            for host in new:
+                hosts_of_tests.destroy(host.container)
 
     @contextmanager
     def writing(self, host: Host) -> Iterator[list[str]]:
@@ -179,17 +208,53 @@ def test_a_changed_setting_restarts_the_hosts_and_a_bad_one_stops_at_the_first(c
 def test_a_lost_host_is_refused_and_a_fresh_one_replaces_it(cluster: Cluster) -> None:
     rows = cluster.rows()
     lost = cluster.hosts[2].container
+    cluster.refused("host db3: it is not lost, but a member", playbook="playbooks/replace.yml", host="db3")
     machine.podman("stop", "--time=0", lost)
     succeeded, output = cluster.try_site()
     assert not succeeded
     assert "host db3: the run does not reach it" in " ".join(output.split())
     assert not re.search(r"changed=[1-9]", output)
     cluster.site(database_lost_hosts="db3")
-    address = hosts_of_tests.create(lost, "bookworm", network=True, owner=str(REPOSITORY))
-    (cluster.folder / "db3.address").write_text(address)
-    cluster.site()
+    cluster.fresh("db3", lost)
+    before = [host.run(*MAIN_PROCESS) for host in cluster.hosts[:2]]
+    with cluster.writing(cluster.hosts[0]) as acknowledged:
+        cluster.play("playbooks/replace.yml", host="db3")
+    assert [host.run(*MAIN_PROCESS) for host in cluster.hosts[:2]] == before
     assert cluster.is_whole()
-    assert cluster.rows() == rows
+    assert 0 <= cluster.rows() - rows - len(acknowledged) <= 1
+    cluster.refused("host db3: it is not lost, but a member", playbook="playbooks/replace.yml", host="db3")
+    assert re.findall(r"changed=(\d+)", cluster.site()) == ["0", "0", "0"]
+
+
+@pytest.mark.timeout(1800)  # two hosts are set up from nothing, and may be busy
+def test_two_hosts_join_and_two_leave(cluster: Cluster) -> None:
+    rows = cluster.rows()
+    before = cluster.processes()
+    cluster.refused("without db3, it has 2 hosts", playbook="playbooks/scale_in.yml", host="db3")
+    with cluster.with_five():
+        words = "host db5: it is no member of the cluster, and scale_out does not change"
+        cluster.refused(words, playbook="playbooks/scale_out.yml", host="db4")
+        with cluster.writing(cluster.hosts[1]) as acknowledged:
+            cluster.play("playbooks/scale_out.yml", host="db4,db5")
+        assert cluster.processes()[:3] == before
+        assert cluster.is_whole()
+        assert 0 <= cluster.rows() - rows - len(acknowledged) <= 1
+        assert re.findall(r"changed=(\d+)", cluster.site()) == ["0"] * 5
+        cluster.refused("without db5, it has 4 hosts", playbook="playbooks/scale_in.yml", host="db5")
+        rows, leaving = cluster.rows(), cluster.hosts[3:]
+        with cluster.writing(cluster.hosts[1]) as acknowledged:
+            output = cluster.play("playbooks/scale_in.yml", host="db4,db5")
+        assert "Remove them from the inventory" in " ".join(output.split())
+        for host in leaving:
+            assert host.try_run("systemctl", "is-enabled", "mariadb").stdout.strip() == "masked"
+            assert host.try_run("systemctl", "start", "mariadb").returncode != 0
+        cluster.hosts = cluster.hosts[:3]
+        assert cluster.processes() == before
+        assert cluster.is_whole()
+        assert 0 <= cluster.rows() - rows - len(acknowledged) <= 1
+        again = cluster.play("playbooks/scale_in.yml", host="db4,db5")
+        assert not re.search(r"changed=[1-9]", again)
+    assert re.findall(r"changed=(\d+)", cluster.site()) == ["0", "0", "0"]
 
 
 def test_a_backup_of_a_serving_cluster_goes_back_to_fresh_hosts_with_every_row(cluster: Cluster) -> None:

@@ -219,6 +219,20 @@ ELSEWHERE = {
         "molecule/fleet/test_cluster.py",
         "playbooks/replace.yml",
     ),
+    "./grove replace -i inventory/mine -e host=db3": (
+        "molecule/galera/test_galera.py",
+        "playbooks/replace.yml",
+    ),
+    "./grove replace -e host=db3": ("molecule/galera/test_galera.py", "playbooks/replace.yml"),
+    "./grove scale_out -i inventory/mine -e host=db4,db5": (
+        "molecule/galera/test_galera.py",
+        "playbooks/scale_out.yml",
+    ),
+    "./grove scale_out -e host=db4,db5": ("molecule/galera/test_galera.py", "playbooks/scale_out.yml"),
+    "./grove scale_in -i inventory/mine -e host=db4,db5": (
+        "molecule/galera/test_galera.py",
+        "playbooks/scale_in.yml",
+    ),
     "./grove replace": ("molecule/fleet/test_cluster.py", "playbooks/replace.yml"),
     "./grove site -e database_lost_hosts=db3": ("molecule/galera/test_galera.py", 'database_lost_hosts="db3"'),
     "./grove site -e message_bus_lost_hosts=mq3": (

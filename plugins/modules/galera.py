@@ -11,11 +11,13 @@ description:
     this host have come. It fails where the server is a member.
   - With O(state=member), the module starts the server, or restarts it if a file in O(files) was written after its
     start. Then it waits until the server is a synced member. A server that is one stays as it is.
+  - With O(state=synced), the module waits until the server, which runs or starts, is a synced member.
+  - With O(state=left), the server leaves the cluster in order, and nothing starts it again before O(state=member).
 options:
   state:
     description: What the module does.
     type: str
-    choices: [read, position, member]
+    choices: [read, position, member, synced, left]
     required: true
   address:
     description: This host's address for the other members, for O(state=read).
@@ -30,7 +32,7 @@ options:
     type: bool
     default: false
   size:
-    description: The number of members that the cluster has to have with this one.
+    description: The number of members that the cluster has to have with this one, or without it for O(state=left).
     type: int
     default: 1
   files:
@@ -81,7 +83,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["read", "position", "member"], "required": True},
+            "state": {"type": "str", "choices": ["read", "position", "member", "synced", "left"], "required": True},
             "address": {"type": "str", "default": ""},
             "peers": {"type": "dict", "default": {}},
             "first": {"type": "bool", "default": False},
@@ -103,6 +105,12 @@ def main() -> None:
                 if module.check_mode:
                     return {"changed": runs}
                 return {"changed": runs, "position": as_dict(member.position())}
+            case "synced":
+                if not module.check_mode:
+                    member.wait(params["size"], params["seconds"])
+                return {"changed": False}
+            case "left":
+                return member.leave(params["size"], dry=module.check_mode)
         return member.make_member(
             first=params["first"],
             size=params["size"],

@@ -13,11 +13,13 @@ description:
   - With O(state=absent), stops the unit where there is one.
   - With O(state=installed), lets the unit run with the program and the libraries that are installed, by a reload if it
     runs with older ones.
+  - With O(state=read), reads how HAProxy sees each database host. With O(state=up) and O(state=down), waits until it
+    sends clients to O(hosts) when their turn comes, or to none of them. These change nothing.
 options:
   state:
     description: What the module does.
     type: str
-    choices: [present, absent, installed]
+    choices: [present, absent, installed, read, up, down]
     default: present
   content:
     description: The configuration. The word C(@digest@) in it becomes the hash of the text.
@@ -28,9 +30,14 @@ options:
     type: str
     default: ""
   seconds:
-    description: How long the module waits for a database host that serves.
+    description: How long the module waits for a database host that serves, or for O(hosts).
     type: int
     default: 60
+  hosts:
+    description: Database hosts, for O(state=up) and O(state=down).
+    type: list
+    elements: str
+    default: []
 author: The Grove maintainers (@grove)
 """
 
@@ -49,6 +56,10 @@ serving:
   description: The database host that gets the connections.
   type: str
   returned: with state present, not in check mode
+servers:
+  description: Of each database host that HAProxy knows, whether it may have clients (C(up)), and its C(address).
+  type: dict
+  returned: with state read
 """
 
 from typing import Any
@@ -63,10 +74,15 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent", "installed"], "default": "present"},
+            "state": {
+                "type": "str",
+                "choices": ["present", "absent", "installed", "read", "up", "down"],
+                "default": "present",
+            },
             "content": {"type": "str", "default": ""},
             "unit": {"type": "str", "default": ""},
             "seconds": {"type": "int", "default": 60},
+            "hosts": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -77,6 +93,13 @@ def main() -> None:
             return database.remove(dry=module.check_mode)
         if params["state"] == "installed":
             return configuration.run_installed(DATABASE, dry=module.check_mode)
+        if params["state"] == "read":
+            return {"changed": False, "servers": database.seen(DATABASE.haproxy)}
+        if params["state"] in ("up", "down"):
+            if not module.check_mode:
+                up = params["state"] == "up"
+                database.wait(DATABASE.haproxy, params["hosts"], params["seconds"], up=up)
+            return {"changed": False}
         result = database.put(params["content"], params["unit"], dry=module.check_mode)
         if module.check_mode:
             return result

@@ -64,11 +64,13 @@ def decide(
     states: Mapping[str, State],
     lost: Collection[str] = (),
     positions: Mapping[str, Position] | None = None,
+    leaving: int = 0,
 ) -> Plan:
     """Return the plan for the database hosts.
 
     hosts: the group, in its order. addresses: of all hosts. states: of the hosts that the run reaches. lost: the hosts
     that the operator has given up. positions: how far the data of each host have come, once the servers have stopped.
+    leaving: how many members beside ``hosts`` are to leave the cluster.
     """
     problems = HOSTS.problems(hosts, addresses, states, lost)
     problems += [problem for host in lost for problem in _not_lost(host, states)]
@@ -77,7 +79,7 @@ def decide(
         return Plan(WELL if members else NEW, tuple(problems))
     present = [host for host in hosts if host in states]
     if members:
-        return _well(present, members, states)
+        return _well(present, members, states, leaving + len(hosts) - len(members))
     if any(states[host].position.uuid for host in present):
         return _recover(present, states, lost, positions)
     return _new(present, states, lost)
@@ -94,8 +96,25 @@ def _not_lost(host: str, states: Mapping[str, State]) -> list[str]:
     ]
 
 
-def _well(present: Sequence[str], members: Sequence[str], states: Mapping[str, State]) -> Plan:
-    """Plan for a cluster that serves: the other hosts join, then the members change, the group's first one last."""
+def strangers(members: Sequence[str], states: Mapping[str, State], others: int) -> list[str]:
+    """Return that a cluster has members that are no hosts. others: further members that may be there."""
+    size = min(states[host].status.size for host in members)
+    count = size - len(members) - others
+    if count <= 0:
+        return []
+    return [
+        f"group {GROUP}: the cluster has {size} members, and {size - count} of them are hosts of the group"
+        f" ({', '.join(members)}). {count} more run{'s' if count == 1 else ''} elsewhere, such as a host that is back,"
+        " or whose name or address has changed. Stop MariaDB there. A host that was switched off a moment ago leaves"
+        " the cluster within half a minute"
+    ]
+
+
+def _well(present: Sequence[str], members: Sequence[str], states: Mapping[str, State], away: int) -> Plan:
+    """Plan for a cluster that serves: the other hosts join, then the members change, the group's first one last.
+
+    away: how many further members the cluster may have.
+    """
     problems = []
     clusters = {host: states[host].status.uuid for host in members}
     cluster = clusters[members[0]]
@@ -109,6 +128,9 @@ def _well(present: Sequence[str], members: Sequence[str], states: Mapping[str, S
             f"group {GROUP}: these are several clusters: {found}. Decide which data count, and stop MariaDB on the"
             " others"
         )
+    else:
+        # A host of the group that has just ended may still be counted.
+        problems += strangers(members, states, away)
     joining = [host for host in present if host not in members]
     for host in joining:
         state = states[host]

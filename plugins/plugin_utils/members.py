@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from ansible_collections.grove.wsgi.plugins.module_utils.host.peers import OPEN, UNREACHABLE
 
+LEAST = 3
+"""Hosts of which a majority is left when one is lost."""
+
 
 class HostState(Protocol):
     """What the rules read of a host's state."""
@@ -145,6 +148,11 @@ class Group:
                     f" the firewall between them, or set {self.address} for {peer} to an address that the others reach"
                 )
         return problems
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a text that has commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def order(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], plan: str) -> list[str]:

@@ -100,6 +100,12 @@ class Control(Protocol):
     def stop(self) -> None:
         """Stop the server. Raises GaleraError."""
 
+    def is_barred(self) -> bool:
+        """Return whether nothing starts the server."""
+
+    def bar(self) -> None:
+        """Let nothing start the server, which has been stopped, before ``start`` does. Raises GaleraError."""
+
     def recover(self) -> str:
         """Return what the server prints about the position of its data, while it does not run."""
 
@@ -129,6 +135,14 @@ class Systemd:
     def stop(self) -> None:
         """Stop the unit. Raises UnitError with the end of its log."""
         self._unit.stop()
+
+    def is_barred(self) -> bool:
+        """Return whether the unit is masked."""
+        return self._unit.is_barred()
+
+    def bar(self) -> None:
+        """Mask the unit. Raises UnitError."""
+        self._unit.bar()
 
     def recover(self) -> str:
         """Return what the server prints. Raises GaleraError where it fails."""
@@ -225,6 +239,25 @@ class Member:
         self.control.start(first=action == "bootstrap", seconds=seconds)
         self.wait(size, seconds)
         return {"changed": True, "action": action}
+
+    def leave(self, size: int, *, dry: bool) -> dict[str, Any]:
+        """Let the server leave the cluster in order, and let nothing start it again; return what changed.
+
+        size: the members that the cluster has to have without this one. A server that ends tells the others, which
+        count their majority anew. Raises GaleraError.
+        """
+        status, runs = self.status(), self.control.runs()
+        if status.is_member and status.size - 1 < size:
+            raise GaleraError(
+                f"the cluster has {status.size} members with this one, and has to have {size} without it; run again"
+                " when the others are back"
+            )
+        changed = runs or not self.control.is_barred()
+        if changed and not dry:
+            if runs:
+                self.control.stop()
+            self.control.bar()
+        return {"changed": changed}
 
     def wait(self, size: int, seconds: float) -> None:
         """Wait until the server is a synced member of a cluster of ``size`` members or more. Raises GaleraError."""

@@ -52,6 +52,8 @@ class Unit:
         command: what starts it, by default ``systemctl start``. wait: without it, the unit still starts when this
         returns.
         """
+        if self.is_barred():
+            run("systemctl", "unmask", "--quiet", self.name)
         # After several failed starts, systemd refuses a further one.
         run("systemctl", "reset-failed", self.name)
         run("systemctl", "enable", "--quiet", self.name)
@@ -67,6 +69,21 @@ class Unit:
         done = run("systemctl", "stop", self.name, seconds=limits.STOP_SECONDS)
         if done.returncode:
             raise UnitError(f"systemctl stop {self.name} failed: {done.stderr.strip()}. {self.log()}")
+
+    def is_barred(self) -> bool:
+        """Return whether nothing starts the unit (``systemctl mask``)."""
+        return self._property("LoadState") == "masked"
+
+    def bar(self) -> None:
+        """Let nothing start the unit, which has been stopped: no boot, no package, and no person by mistake.
+
+        ``start`` lets it start again. Raises UnitError.
+        """
+        # The links of a unit that is masked stay.
+        run("systemctl", "disable", "--quiet", self.name)
+        done = run("systemctl", "mask", "--quiet", self.name)
+        if done.returncode:
+            raise UnitError(f"systemctl mask {self.name} failed: {done.stderr.strip()}")
 
     def log(self) -> str:
         """Return the end of the unit's log as a sentence."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime i
 
 UNIT_FILE = Path("/etc/systemd/system") / f"{DATABASE.unit}.service"
 UNIT_MODE = 0o644
+BACKEND = "database"
+"""As the configuration of HAProxy names it."""
 PASSED = "passed"
 """A word of HAProxy's description of a check that was good."""
 
@@ -88,6 +91,53 @@ def serving(haproxy: Haproxy, seconds: float) -> str:
                 ' "systemctl status grove-database-health" on a database host says what it answers (docs/runbook.md)'
             )
         time.sleep(limits.POLL_SECONDS)
+
+
+def seen(haproxy: Haproxy) -> dict[str, dict[str, Any]]:
+    """Return of each database host whether it may have clients (``up``), and its ``address``.
+
+    Nothing where the unit was never set up. Raises RuntimeSocketError.
+    """
+    if not UNIT_FILE.exists():
+        return {}
+    return {
+        one.name: {"up": one.up and PASSED in one.check, "address": one.address}
+        for one in haproxy.servers()
+        if one.backend == BACKEND
+    }
+
+
+def wait(haproxy: Haproxy, hosts: Iterable[str], seconds: float, *, up: bool) -> None:
+    """Wait until HAProxy takes each of ``hosts`` for ``up``, or none of them. Raises ConfigurationError.
+
+    A host that HAProxy does not know is not up.
+    """
+    names = list(hosts)
+    deadline = time.monotonic() + seconds
+    while wrong := _wrong(haproxy, names, up=up):
+        if time.monotonic() > deadline:
+            expected = "sends clients of the database to" if up else "has ceased to send clients of the database to"
+            raise ConfigurationError(
+                f"after {seconds:.0f} s, HAProxy on this load balancer is not one that {expected} {', '.join(names)}:"
+                f" {'; '.join(wrong)}. Look at journalctl -u {DATABASE.unit} here, and at journalctl -u"
+                " grove-database-health there"
+            )
+        time.sleep(limits.POLL_SECONDS)
+
+
+def _wrong(haproxy: Haproxy, hosts: Iterable[str], *, up: bool) -> list[str]:
+    """Return which of ``hosts`` are not as they have to be, with what HAProxy says of them."""
+    try:
+        servers = {one.name: one for one in haproxy.servers() if one.backend == BACKEND}
+    except RuntimeSocketError as error:
+        return [str(error)] if up else []
+    found = []
+    for host in hosts:
+        server = servers.get(host)
+        is_up = server is not None and server.up and (PASSED in server.check or not up)
+        if is_up != up:
+            found.append(f"{host}: {server.check or 'not asked yet' if server else 'HAProxy does not know it'}")
+    return found
 
 
 def _must(*words: str) -> None:

@@ -34,7 +34,7 @@ class RuntimeSocketError(OperatorError):
 class Server:
     """A server of a backend. up: whether its checks pass. state: drain, maint or ready. sessions: at work on it.
 
-    check: what the last check has yielded, in HAProxy's words.
+    check: what the last check has yielded, in HAProxy's words. address: where it is.
     """
 
     backend: str
@@ -43,6 +43,7 @@ class Server:
     state: str
     sessions: int
     check: str = ""
+    address: str = ""
 
 
 class Haproxy:
@@ -79,7 +80,7 @@ class Haproxy:
             backend, name, admin = fields[1], fields[3], int(fields[6])
             state = MAINTENANCE if admin & FORCED_MAINTENANCE else DRAIN if admin & FORCED_DRAIN else READY
             sessions, check = statistics.get((backend, name), (0, ""))
-            servers.append(Server(backend, name, fields[5] == RUNNING, state, sessions, check))
+            servers.append(Server(backend, name, fields[5] == RUNNING, state, sessions, check, fields[4]))
         return servers
 
     def set_state(self, backend: str, server: str, state: str) -> None:

@@ -1,0 +1,22 @@
+"""What is asked of the verbs that work on hosts which the operator names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.grove.wsgi.plugins.plugin_utils import verbs
+
+
+def asked_hosts(groups: Mapping[str, Sequence[str]], text: object, verb: str) -> dict[str, Any]:
+    """Return ``folder``, ``named`` and ``problems`` of what is asked of a verb."""
+    found = verbs.asked(groups, str(text), verb)
+    return {"folder": found.folder, "named": list(found.named), "problems": list(found.problems)}
+
+
+class FilterModule:
+    """Filters of the playbooks ``replace``, ``scale_out`` and ``scale_in``."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"asked_hosts": asked_hosts}
