@@ -152,7 +152,7 @@ class Hosts:
             return []
         return [
             f"host {host}: it is not lost, but a member of the cluster that serves. ./grove site brings it up to date,"
-            f" ./grove update_hosts -l {host} upgrades and reboots it, and ./grove scale_in removes it"
+            " and ./grove scale_in removes it"
         ]
 
     def _not_fresh(self, host: str) -> list[str]:
