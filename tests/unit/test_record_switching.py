@@ -53,7 +53,8 @@ def test_hooks_that_are_none(hooks: dict[str, Any], key: str) -> None:
 
 def test_agents_are_completed() -> None:
     [record] = check(agents={"worker": {"command": "shop-worker {etc}/shop.ini"}}).records
-    completed = {"restart": "after", "stop_timeout": 60, "notify": False, "settle": 4}
+    completed = {"restart": "after", "stop_timeout": 60, "notify": False, "settle": 4, "instances": "each"}
+    completed |= {"database": None}
     assert build_view(record)["agents"] == {"worker": {"command": "shop-worker {etc}/shop.ini", **completed}}
 
 
