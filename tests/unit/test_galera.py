@@ -247,6 +247,12 @@ class Still:
     def stop(self) -> None:
         raise AssertionError("it does not run")
 
+    def is_barred(self) -> bool:
+        return False
+
+    def bar(self) -> None:
+        raise AssertionError("a check mode or a refusal bars nothing")
+
     def recover(self) -> str:
         return f"WSREP: Recovered position: {CLUSTER}:31"
 
