@@ -99,8 +99,9 @@ def restart(name: str, *, wait: bool = True) -> str:
 def start(name: str, address: str) -> None:
     """Start a host that has stopped, at its former address. Raises HostError."""
     _check(name)
-    # podman would give it another address.
-    machine.podman("network", "disconnect", "podman", name)
+    # podman would give it another address. An attempt that found the address in use has left the host no network.
+    with contextlib.suppress(machine.HostError):
+        machine.podman("network", "disconnect", "podman", name)
     machine.podman("network", "connect", "--ip", address, "podman", name)
     machine.podman("start", name)
     machine.note_pid_file(name)
