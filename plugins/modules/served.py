@@ -19,34 +19,10 @@ options:
     type: list
     elements: str
     default: []
-  keep:
-    description: How many releases are kept besides those that the slots run.
-    type: int
-    default: 3
-  program:
-    description: Apache's program name in the process table.
-    type: str
-    default: apache2
-  pid_file:
-    description: The file with the process id of Apache's parent. By default it is where the distribution keeps it.
-    type: path
-  percent:
-    description: The share of the requests that a release gets, as for M(grove.wsgi.switch).
-    type: int
-    default: 100
-  cross_contract:
-    description: Accept a release from before a contract.
-    type: bool
-    default: false
-  end:
-    description:
-      - What M(grove.wsgi.deployment) gets to end the deployment, C(apps) and C(base), and C(after), the applications
-        with such a hook. It is ended unless one of these hooks is due. Empty where further steps follow.
-    type: dict
-    default: {}
   run:
     description: The run that M(grove.wsgi.deployment) has begun.
     type: dict
+extends_documentation_fragment: grove.wsgi.handover
 author: The Grove maintainers (@grove)
 """
 
@@ -91,7 +67,6 @@ def main() -> None:
         argument_spec={
             "applications": {"type": "list", "elements": "dict", "required": True, "options": application},
             "switched": {"type": "list", "elements": "str", "default": []},
-            "end": {"type": "dict", "default": {}},
             **ARGUMENTS,
         },
         supports_check_mode=True,

@@ -9,35 +9,9 @@ description:
   - Starts the release in the application's idle slot, waits until each of its processes answers healthy with the
     release's id, flips the slot map, and verifies through the front. A release that fails on the way gets no traffic.
   - Without a change it verifies that the application answers.
-options:
-  keep:
-    description: How many releases are kept besides those that the slots run.
-    type: int
-    default: 3
-  program:
-    description: Apache's program name in the process table.
-    type: str
-    default: apache2
-  pid_file:
-    description:
-      - The file with the process id of Apache's parent. The slots' processes are its children. By default it is where
-        the distribution of C(program) keeps it.
-    type: path
-  percent:
-    description: The share of the requests that the release gets. With less than 100 the live release stays live.
-    type: int
-    default: 100
-  cross_contract:
-    description: Accept a release from before a contract.
-    type: bool
-    default: false
-  end:
-    description:
-      - What M(grove.wsgi.deployment) gets to end the deployment, C(apps) and C(base), and C(after), the applications
-        with such a hook. It is ended unless one of these hooks is due. Empty where further steps follow.
-    type: dict
-    default: {}
-extends_documentation_fragment: grove.wsgi.record
+extends_documentation_fragment:
+  - grove.wsgi.handover
+  - grove.wsgi.record
 author: The Grove maintainers (@grove)
 """
 
@@ -86,7 +60,6 @@ def main() -> None:
         argument_spec={
             "record": {"type": "dict", "required": True},
             "release": {"type": "str", "required": True},
-            "end": {"type": "dict", "default": {}},
             **ARGUMENTS,
         },
         supports_check_mode=True,

@@ -444,6 +444,34 @@ def test_a_live_release_that_does_not_answer_fails_loudly(app: App, slots: Slots
         switch.switch_to(dataclasses.replace(app, start_timeout=1), "one")
 
 
+def test_applications_that_start_together_get_more_time(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.2)
+    impatient = dataclasses.replace(app, start_timeout=1)
+    pids = daemons.pids(app, "blue")
+
+    def send(number: signal.Signals) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+
+    send(signal.SIGSTOP)
+    with pytest.raises(SwitchError, match="asked through the front, gave no answer"):
+        switch.switch_to(impatient, "one")
+    resume = threading.Timer(2, send, [signal.SIGCONT])
+    resume.start()
+    try:
+        assert switch.switch_to(impatient, "one", starting=60).live == "blue"
+    finally:
+        resume.join()
+
+
+def test_a_wrong_answer_gets_no_more_time_beside_others(app: App, slots: Slots) -> None:
+    slots.broken_front = "blue"
+    begun = time.monotonic()
+    with pytest.raises(SwitchError, match="answered 500"):
+        switch.switch_to(dataclasses.replace(app, start_timeout=1), "one", starting=60)
+    assert time.monotonic() - begun < 30
+
+
 def test_what_was_never_built_or_deployed(app: App) -> None:
     assert refused(app, "none") == f"there is no release none in {app.folder.releases}"
     app.folder.slot_map.unlink()

@@ -107,12 +107,14 @@ def constant(path: str, name: str) -> Any:
 
 
 def documentation(module: str, name: str) -> Any:
-    """Return a part of a module's documentation, with the options of the fragment that it extends."""
+    """Return a part of a module's documentation, with the options of the fragments that it extends."""
     written = constant(f"plugins/modules/{module}.py", name)
     if name == "DOCUMENTATION" and "extends_documentation_fragment" in written:
-        fragment = written["extends_documentation_fragment"].removeprefix("grove.wsgi.")
-        shared = constant(f"plugins/doc_fragments/{fragment}.py", "DOCUMENTATION")["options"]
-        written["options"] = {**shared, **written.get("options", {})}
+        fragments = written["extends_documentation_fragment"]
+        for fragment in [fragments] if isinstance(fragments, str) else fragments:
+            file = fragment.removeprefix("grove.wsgi.")
+            shared = constant(f"plugins/doc_fragments/{file}.py", "DOCUMENTATION")["options"]
+            written["options"] = {**shared, **written.get("options", {})}
     return written
 
 

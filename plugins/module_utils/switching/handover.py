@@ -19,7 +19,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "pid_file": {"type": "path"},
     "percent": {"type": "int", "default": 100},
     "cross_contract": {"type": "bool", "default": False},
+    "starting": {"type": "int", "default": 1},
     "run": {"type": "dict"},
+    "end": {"type": "dict", "default": {}},
 }
 """What the modules get that hand traffic over, beside the record and the release."""
 
@@ -28,7 +30,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 class Handover:
     """A release that is to get ``percent`` of the requests. ``keep`` is how many idle releases stay on the host.
 
-    ``record`` is the serving part of the application's record.
+    ``record`` is the serving part of the application's record. ``starting`` is how many applications Apache may just
+    have started together.
     """
 
     record: dict[str, Any]
@@ -37,6 +40,7 @@ class Handover:
     percent: int
     keep: int
     cross_contract: bool
+    starting: int
     run: lease.Run | None
     dry: bool
 
@@ -50,6 +54,7 @@ class Handover:
             percent=params["percent"],
             keep=params["keep"],
             cross_contract=params["cross_contract"],
+            starting=params["starting"],
             run=lease.Run.of(params["run"]),
             dry=dry,
         )
@@ -72,7 +77,12 @@ class Handover:
                 if not self.dry:
                     app_file.write(self.record, self.apache)
                 outcome = switch_to(
-                    app, self.release, dry=self.dry, percent=self.percent, cross_contract=self.cross_contract
+                    app,
+                    self.release,
+                    dry=self.dry,
+                    percent=self.percent,
+                    cross_contract=self.cross_contract,
+                    starting=self.starting,
                 )
                 if outcome.changed and not self.dry:
                     removed = folder.prune(self.keep, history.never_good(history.read(folder)))

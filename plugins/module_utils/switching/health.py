@@ -9,13 +9,13 @@ from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import credentials, parent
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import LateAnswerError, SwitchError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Answer, ask
 
 
 def verify_front(app: App) -> None:
-    """Raise SwitchError when the application is not well where clients reach it."""
-    answer = ask(app.front, app.health_path)
+    """Raise SwitchError when the application is not well where clients reach it; LateAnswerError when it is late."""
+    answer = ask(app.front, app.health_path, limits.REQUEST_SECONDS)
     if not app.is_well(answer):
         scheme, usual = ("https", 443) if app.front.tls else ("http", 80)
         named = ":" in app.front.host.rpartition("]")[2] or app.front.port == usual
@@ -23,7 +23,7 @@ def verify_front(app: App) -> None:
         text = f"key health: {url}, asked through the front, {answer}; it has to answer {app.expected}{hint(answer)}"
         if not answer.status and parent.find(app.apache.pid_file, app.apache.program) is None:
             text += ". Apache does not run: the end of its error log, and systemctl status, say why"
-        raise SwitchError(text)
+        raise (LateAnswerError if answer.late else SwitchError)(text)
 
 
 def hint(answer: Answer) -> str:

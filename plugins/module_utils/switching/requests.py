@@ -45,7 +45,7 @@ class Place:
 class Answer:
     """Status (0 when there was no answer), the stamp of release and process, and the error where there was none.
 
-    ``location`` is where a redirect leads to.
+    ``location`` is where a redirect leads to. ``late`` says that the time was up before an answer came.
     """
 
     status: int
@@ -53,6 +53,7 @@ class Answer:
     process: int = 0
     error: str = ""
     location: str = ""
+    late: bool = False
 
     def __str__(self) -> str:
         if not self.status:
@@ -94,7 +95,7 @@ def ask(
         )
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.errno else ""
-        return Answer(0, error=reason or f"{type(error).__name__}: {error}")
+        return Answer(0, error=reason or f"{type(error).__name__}: {error}", late=isinstance(error, TimeoutError))
     finally:
         connection.close()
 

@@ -20,7 +20,7 @@ from ansible_collections.grove.wsgi.plugins.module_utils.host.files import repla
 from ansible_collections.grove.wsgi.plugins.module_utils.host.os_errors import explain
 from ansible_collections.grove.wsgi.plugins.module_utils.switching import daemons, draining, health, limits
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.application import App
-from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import SwitchError
+from ansible_collections.grove.wsgi.plugins.module_utils.switching.errors import LateAnswerError, SwitchError
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.pauses import pauses, retry
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import ask
 
@@ -49,9 +49,12 @@ def switch_to(
     dry: bool = False,
     percent: int = 100,
     cross_contract: bool = False,
+    starting: int = 1,
     event: str = "switched",
 ) -> Outcome:
     """Let ``release`` serve the application's traffic, or ``percent`` of it; ``event`` is noted in the history.
+
+    ``starting`` is how many applications Apache may just have started together.
 
     Raises SwitchError when the release is refused. Then, and after any other exception before the release was
     verified, the slot map and the idle slot are as they were before.
@@ -64,7 +67,7 @@ def switch_to(
         raise SwitchError(f"there is no release {release} in {folder.releases}")
     if folder.release_of(live) == release:
         if not dry:
-            retry(app.start_timeout, lambda: health.verify_front(app))
+            _await_front(app, starting)
             return _complete(app, live, release)
         return Outcome(False, live, {}, percent=folder.canary_share())
     _refuse_crossing(folder, release, cross_contract)
@@ -227,6 +230,24 @@ def _prepare(before: Before, release: str, seconds: dict[str, float]) -> None:
     for _ in range(limits.WARM_UP_REQUESTS):
         ask(app.doors[idle], app.health_path)
     seconds["warm_up"] = round(time.monotonic() - begun, 3)
+
+
+def _await_front(app: App, starting: int) -> None:
+    """Wait until the application is well where clients reach it; raise SwitchError when it is not in time.
+
+    The time is ``start_timeout`` from the start of this wait. While no answer has come, it is ``starting`` times as
+    long: as many applications load their releases at once, on the same processors.
+    """
+    begun = time.monotonic()
+    for _ in pauses(app.start_timeout * starting):
+        try:
+            return health.verify_front(app)
+        except LateAnswerError:
+            continue
+        except SwitchError:
+            if time.monotonic() > begun + app.start_timeout:
+                raise
+    return health.verify_front(app)
 
 
 def _drain(app: App, colour: str) -> draining.Drained:
