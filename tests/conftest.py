@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import pytest
 from runner import packages, schedule
@@ -44,15 +45,30 @@ def standard_input_blocks() -> Iterator[None]:
         pytest.fail("a program of this test has made the standard input of all tests non-blocking; give it its own")
 
 
+def parts_in(path: Path) -> Collection[str]:
+    """Return the names of the parts that the tests in a file may belong to."""
+    if path.name == "test_scenarios.py":
+        return SCENARIOS
+    if path.name in ("test_lint.py", "test_telemetry.py"):
+        return [path.stem.removeprefix("test_")]
+    if path.parent == REPOSITORY / "tests" / "system":
+        # Three servers that have to answer each other within seconds need a machine that does little else.
+        return ["galera" if path.name == "test_galera.py" else "system"]
+    return ["unit"]
+
+
 def part_of(item: pytest.Item) -> str:
     """Return the name of the part that the test belongs to."""
-    if item.path.name in ("test_lint.py", "test_telemetry.py"):
-        return item.path.stem.removeprefix("test_")
-    if item.path.parent == REPOSITORY / "tests" / "system":
-        # Three servers that have to answer each other within seconds need a machine that does little else.
-        return "galera" if item.path.name == "test_galera.py" else "system"
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(parameters.get("scenario", "unit"))
+    return str(parameters.get("scenario", next(iter(parts_in(item.path)))))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files alone that have no test of the parts that the command line names: to import them takes a minute."""
+    parts = config.getoption("--part")
+    if parts and collection_path.name.startswith("test_") and collection_path.suffix == ".py":
+        return {*parts}.isdisjoint(parts_in(collection_path)) or None
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
