@@ -280,6 +280,34 @@ def test_a_broken_release_stops_at_the_first_host(fleet: Fleet) -> None:
     fleet.use_release(2, threads=12)
 
 
+@pytest.mark.timeout(3600)  # several runs, on a machine that may be busy
+def test_a_full_disk_stops_at_its_host(fleet: Fleet) -> None:
+    """The host serves its former release, in the traffic, and the next run goes on when there is space."""
+    first, second = fleet.apis
+    folder = f"/srv/wsgi/{APP}"
+    fleet.use_release(7, threads=12)
+    with second.small_disk(folder, 256):
+        with fleet.load("full disk") as run, run.window("fault", "the disk of the second host is full"):
+            with second.full_disk(folder):
+                succeeded, output = fleet.try_play("playbooks/deploy.yml", app=APP)
+                assert not succeeded
+                assert fleet.codes() == ["7", "2"]
+                text = re.sub(r"\s+", " ", output)
+                assert f"The run stopped at {second.name}." in text, output[-3000:]
+                assert "is full; nothing was left behind" in text, output[-3000:]
+                assert re.search(rf"- {first.name}: .*well, and in the traffic", text), output[-3000:]
+                assert re.search(rf"- {second.name}: .*well, and in the traffic", text), output[-3000:]
+                assert fleet.states() == {first.name: {"UP"}, second.name: {"UP"}}
+            fleet.play("playbooks/deploy.yml", app=APP)
+            assert fleet.codes() == ["7", "7"]
+            fleet.play("playbooks/rollback.yml", app=APP)
+        assert fleet.codes() == ["2", "2"]
+        fleet.use_release(2, threads=12)
+    # Its processes have files of the small disk open.
+    second.run("systemctl", "restart", "apache2")
+    wait_for(lambda: fleet.states() == {first.name: {"UP"}, second.name: {"UP"}}, "the host is not up again")
+
+
 def test_a_canary_on_one_host(fleet: Fleet) -> None:
     """The host gives a part of its own requests to the release, and the other one none."""
     first, second = fleet.apis

@@ -9,7 +9,8 @@ import re
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,30 @@ class Host:
     def unmount(self, *folders: str) -> None:
         """Unmount folders of the host, at once or as soon as nobody uses them."""
         self._enter("umount", "--lazy", *folders)
+
+    @contextmanager
+    def small_disk(self, folder: str, megabytes: int = 64) -> Iterator[None]:
+        """Let a folder be on a disk of its own during the block. What changes there is gone afterwards."""
+        small = "/mnt/small"
+        self.run("mkdir", "-p", small)
+        self.mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=0751", "small", small)
+        self.run("cp", "-a", f"{folder}/.", small)
+        self.run("chown", "--reference", folder, small)
+        self.mount("--bind", small, folder)
+        try:
+            yield
+        finally:
+            self.unmount(folder, small)
+
+    @contextmanager
+    def full_disk(self, folder: str) -> Iterator[None]:
+        """Fill the disk of a folder, up to the last 128 kB, during the block."""
+        file = f"{folder}/filler"
+        self.run("sh", "-c", f"dd if=/dev/zero of={file} bs=64k 2>/dev/null; truncate -s -128k {file}")
+        try:
+            yield
+        finally:
+            self.run("rm", file)
 
     def _enter(self, *command: str) -> None:
         pid = machine.podman("inspect", "--format", "{{.State.Pid}}", self.container).strip()

@@ -12,9 +12,6 @@ import pytest
 from switch_host import APP, BASE, SwitchHost, start, tail, wait_until
 from switch_plugin import OnEachHost, Rounds
 
-FILL = "dd if=/dev/zero of={0}/filler bs=64k 2>/dev/null; truncate -s -128k {0}/filler"
-"""A shell command that fills a folder's disk up to the last 128 kB."""
-
 
 @pytest.mark.short
 def test_refusals(on_each_host: OnEachHost, rounds: Rounds) -> None:
@@ -72,14 +69,9 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
 
     def check_host(host: SwitchHost) -> None:
         old = host.live_release()
-        host.run("mkdir", "-p", "/mnt/small")
-        host.mount("-t", "tmpfs", "-o", "size=64m,mode=0751", "small", "/mnt/small")
-        host.run("cp", "-a", f"{BASE}/.", "/mnt/small")
-        host.run("chown", "--reference", BASE, "/mnt/small")
-        host.mount("--bind", "/mnt/small", BASE)
-        try:
-            with host.load("full disk") as run:
-                host.run("sh", "-c", FILL.format(BASE))
+        # The releases that are deployed on the small disk are gone with it.
+        with host.small_disk(BASE), host.load("full disk") as run:
+            with host.full_disk(BASE):
                 with run.window("fault", "disk full"):
                     succeeded, output = host.try_deploy(host.record(15))
                 assert not succeeded, "a full disk was not refused"
@@ -87,12 +79,8 @@ def test_full_disk(on_each_host: OnEachHost) -> None:
                 assert host.live_release() == old
                 leftovers = host.run("sh", "-c", f"ls -A {BASE}/releases | grep '^[.]' || true")
                 assert not leftovers, f"a full disk: {leftovers} was left"
-                host.run("rm", f"{BASE}/filler")
-                with run.window("switch", "the next run, with space"):
-                    host.deploy(host.record(15))
-        finally:
-            # The unmount removes the releases that were deployed on the small disk.
-            host.unmount(BASE, "/mnt/small")
+            with run.window("switch", "the next run, with space"):
+                host.deploy(host.record(15))
 
     on_each_host(check_host)
 
