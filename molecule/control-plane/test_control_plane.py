@@ -170,8 +170,9 @@ def test_a_second_run_changes_nothing(plane: ControlPlane) -> None:
 
 
 def test_the_catalogue_names_the_load_balancer(plane: ControlPlane) -> None:
+    """For clients, for the services, and for administrators."""
     urls = [row["URL"] for row in plane.admin.show("openstack endpoint list")]
-    assert len(urls) == len(PATHS)
+    assert len(urls) == 3 * len(PATHS)
     assert {url.split("/")[2].partition(":")[0] for url in urls} == {plane.balancer.address}
 
 

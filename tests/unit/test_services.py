@@ -95,6 +95,7 @@ ONE_OF_SEVERAL = """
         gnocchi_config: "{{ item[1].config | default({}) }}"
         aodh_config: "{{ item[1].config | default({}) }}"
         glance_shared_folder: "{{ item[1].shared | default('') }}"
+        glance_record: "{{ item[1].record | default({}) }}"
         cinder_backends: {store: {volume_driver: "{{ item[1].driver | default('rbd.RBDDriver') }}"}}
         cinder_volume_host: "{{ item[1].host | default('') }}"
         cinder_record: "{{ item[1].record | default({}) }}"
@@ -272,9 +273,11 @@ def test_more_threads_are_refused_where_they_mix_up_requests(tmp_path: Path) -> 
 
 
 def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
     redis = {"DEFAULT": {"coordination_url": "redis://192.0.2.1"}, "incoming": {"driver": "redis"}}
     accepted: list[tuple[str, dict[str, Any]]] = [
-        ("glance", {"shared": "/srv/glance"}),
+        ("glance", {"shared": str(folder), "record": {"account": folder.owner()}}),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd"}}}),
         ("gnocchi", {"config": {**redis, "storage": {"driver": "s3"}}}),
         ("aodh", {}),
@@ -286,6 +289,9 @@ def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
     wrong: list[tuple[str, dict[str, Any], list[str]]] = [
         ("glance", {}, ["its store local", "glance_shared_folder"]),
         ("glance", {"config": {"DEFAULT": {"enabled_backends": "fast:rbd,slow:file"}}}, ["its store slow"]),
+        ("glance", {"shared": f"{folder}/none"}, [f"{folder}/none is not there", "useradd --system"]),
+        ("glance", {"shared": str(tmp_path / "one.yml")}, ["one.yml is no folder"]),
+        ("glance", {"shared": str(folder)}, [f"belongs to {folder.owner()} ({os.getuid()})", "chown glance: "]),
         ("gnocchi", {}, ["incoming.driver file", "storage.driver file", "coordination_url file:"]),
         ("gnocchi", {"config": redis}, ["incoming.driver redis, storage.driver file"]),
         ("cinder", {"driver": LVM}, ["store have volume_driver LVMVolumeDriver", "instances"]),
@@ -296,7 +302,8 @@ def test_what_several_hosts_with_a_service_need(tmp_path: Path) -> None:
     refused = evaluate(tmp_path, SEVERAL, cases=cases)
     assert refused[: len(accepted)] == [""] * len(accepted)
     for (role, _, words), message in zip(wrong, refused[len(accepted) :], strict=True):
-        assert role == "cinder" or f"{role} is in wsgi_services of localhost, second" in message
+        of_several = f"{role} is in wsgi_services of localhost, second" in message
+        assert of_several or role == "cinder" or "variable glance_shared_folder" in message
         assert [word for word in words if word not in message] == [], message
 
 
