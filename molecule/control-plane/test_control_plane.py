@@ -116,9 +116,11 @@ class ControlPlane:
                 output, _ = load.communicate(timeout=180)
         counts: dict[str, Any] = json.loads(output)
         seconds = time.monotonic() - begun
+        names = {self.url(service): service for service in PATHS}
+        slowest = max(counts["slowest_of"], key=counts["slowest_of"].get)
         self.note(
-            f"{what}: {counts['requests']} requests, {counts['failures']} failed, slowest {counts['slowest']:.1f} s;"
-            f" {seconds:.0f} s in all"
+            f"{what}: {counts['requests']} requests, {counts['failures']} failed, slowest {counts['slowest']:.1f} s"
+            f" ({names[slowest]}); {seconds:.0f} s in all"
         )
         assert counts["requests"] > len(PATHS)
         assert may_fail or counts["failed"] == []

@@ -3,7 +3,8 @@
 Usage: request_loop.py TOKEN STOP URL...
 
 For each URL, one thread keeps its connection and one opens a connection for each request. Once the file STOP exists,
-it prints JSON: ``requests`` and ``failures`` (numbers), ``failed`` (at most 20 failures), ``slowest`` in seconds.
+it prints JSON: ``requests`` and ``failures`` (numbers), ``failed`` (at most 20 failures), ``slowest`` in seconds, and
+``slowest_of`` with the slowest one of each URL.
 """
 
 import http.client
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 token, stop, *urls = sys.argv[1:]
 counts = {"requests": 0, "failures": 0, "slowest": 0.0}
+slowest_of = dict.fromkeys(urls, 0.0)
 failed: list[str] = []
 lock = threading.Lock()
 
@@ -40,7 +42,9 @@ def send_requests(url: str, keep: bool) -> None:
             connection = None
         with lock:
             counts["requests"] += 1
-            counts["slowest"] = max(counts["slowest"], time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            counts["slowest"] = max(counts["slowest"], seconds)
+            slowest_of[url] = max(slowest_of[url], seconds)
             if problem:
                 counts["failures"] += 1
                 failed[20:] = []
@@ -54,4 +58,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(json.dumps({**counts, "failed": failed}))
+print(json.dumps({**counts, "failed": failed, "slowest_of": slowest_of}))
