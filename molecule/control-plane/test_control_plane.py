@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import machine
 import pytest
 from cloud import Cloud
 from cluster_hosts import until
+from host import create as create_host
 from host import start as start_again
 from keystone_keys import assert_same_keys
 from served import Host
@@ -52,6 +54,12 @@ with socket.create_connection(("127.0.0.1", 11211), 60) as connection:
     print(json.dumps(connection.recv(100).decode().strip()))
 """
 """Empties memcached."""
+IMAGES = "/srv/glance"
+"""The folder that the API hosts share, as molecule.yml mounts it."""
+GLANCE = "apt-get -qq update && useradd --system --user-group --uid 900 --home-dir /var/lib/glance glance"
+"""As docs/openstack.md says, for a fresh API host."""
+WATCHER = {"OS_USERNAME": "watcher", "OS_PASSWORD": "from-the-tower"}
+"""A second administrator: a rotation removes the first one, and its tokens become invalid."""
 SECONDS = 300.0
 """Until something is as it was before a fault: generous, for a busy machine."""
 
@@ -62,8 +70,14 @@ class ControlPlane:
 
     balancer: Host
     apis: list[Host]
+    databases: list[Host]
     folder: Path
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Host]:
+        """All hosts."""
+        return [self.balancer, *self.apis, *self.databases]
 
     @property
     def admin(self) -> Cloud:
@@ -78,8 +92,23 @@ class ControlPlane:
         self.notes.append(text)
         (self.folder / "report.txt").write_text("\n".join(self.notes) + "\n")
 
+    @property
+    def watcher(self) -> Cloud:
+        """The clients with an account of their own."""
+        admin = self.admin
+        if WATCHER["OS_USERNAME"] not in {user["Name"] for user in admin.show("openstack user list")}:
+            admin.run(f"openstack user create --project admin --password {WATCHER['OS_PASSWORD']} watcher")
+            admin.run("openstack role add --project admin --user watcher admin")
+        return Cloud(admin.host, WATCHER)
+
     def play(self, playbook: str, *options: str, **variables: object) -> str:
         """Run a playbook that has to succeed; return its output."""
+        succeeded, output = self.try_play(playbook, *options, **variables)
+        assert succeeded, f"{playbook} failed:\n{output[-4000:]}"
+        return output
+
+    def try_play(self, playbook: str, *options: str, **variables: object) -> tuple[bool, str]:
+        """Run a playbook; return whether it succeeded, and its output."""
         inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
         command = [tool, "-i", inventory, "-e", json.dumps(variables), *options, playbook]
@@ -87,8 +116,7 @@ class ControlPlane:
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
             log.write(output)
-        assert done.returncode == 0, f"{playbook} failed:\n{output[-4000:]}"
-        return output
+        return done.returncode == 0, output
 
     def url(self, service: str) -> str:
         return f"http://{self.balancer.address}{PATHS[service]}"
@@ -106,7 +134,8 @@ class ControlPlane:
         """Send requests to all services through the load balancer during the block, and note how many fail."""
         stop = self.folder / "load-stops"
         stop.unlink(missing_ok=True)
-        command = [sys.executable, str(LOAD), self.token(), str(stop), *map(self.url, PATHS)]
+        token = self.watcher.show("openstack token issue")["id"]
+        command = [sys.executable, str(LOAD), token, str(stop), *map(self.url, PATHS)]
         begun = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
             try:
@@ -148,6 +177,56 @@ class ControlPlane:
         agents += [(row["Binary"], row["Host"], row["Alive"]) for row in admin.show("openstack network agent list")]
         return [f"{binary} on {host}" for binary, host, up in agents if not up]
 
+    def fresh(self, host: Host, address: str = "") -> None:
+        """Put a fresh machine in the place of a host, at an address of its own or at this one."""
+        kind = host.name.rstrip("0123456789")
+        shared = f"{os.environ['MOLECULE_EPHEMERAL_DIRECTORY']}/images:{IMAGES}" if kind == "api" else ""
+        found = create_host(
+            host.container,
+            "bookworm",
+            mounts=kind in ("lb", "api"),
+            network=kind in ("lb", "db"),
+            shared=shared,
+            owner=str(REPOSITORY),
+        )
+        if address:
+            machine.podman("stop", "--time=0", host.container)
+            start_again(host.container, address)
+        host.run("sh", "-ec", GLANCE if kind == "api" else "apt-get -qq update")
+        (self.folder / f"{host.name}.address").write_text(address or found)
+
+    def volume_service(self) -> list[str]:
+        """Return which API hosts run cinder-volume: all others wait for its lease."""
+        running = ("systemctl", "show", "--property=StatusText", "--value", "grove-cinder-volume")
+        return [host.name for host in self.apis if host.run(*running).strip() == "runs the agent"]
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of all that an administrator sees of a kind."""
+        projects = " --all-projects" if kind in ("server", "volume") else ""
+        return sorted(row["ID"] for row in self.admin.show(f"openstack {kind} list{projects}"))
+
+    def volume_is_gone(self, name: str) -> None:
+        """Wait until a volume that was deleted is gone."""
+
+        def names() -> list[str]:
+            return [row["Name"] for row in self.admin.show("openstack volume list")]
+
+        until(lambda: name not in names(), f"the volume {name} is still there", SECONDS)
+
+    def live(self) -> dict[tuple[str, str], str]:
+        """Return the live release of each service on each host."""
+        return {(host.name, service): host.live(service)[1] for host in self.apis for service in PATHS}
+
+    def is_whole(self) -> None:
+        """All agents are up, all hosts have the same keys and releases, and a second run changes nothing."""
+        until(lambda: self.down() == [], lambda: f"down: {self.down()}", SECONDS)
+        assert_same_keys(self.apis)
+        live = self.live()
+        assert len(set(live.values())) == len(PATHS)
+        counts = re.findall(r"changed=(\d+)", self.play("site.yml"))
+        assert counts == ["0"] * 7
+        assert self.live() == live
+
     def make_server(self, name: str) -> None:
         """Make a server of the page's image, flavor and network, and a volume; both have to become usable."""
         self.admin.run(f"openstack volume create --size 1 volume-{name}")
@@ -160,7 +239,8 @@ class ControlPlane:
 @pytest.fixture(scope="module")
 def plane(hosts: dict[str, Host]) -> Iterator[ControlPlane]:
     folder = REPOSITORY / ".cache" / os.environ["MOLECULE_SCENARIO_NAME"]
-    made = ControlPlane(hosts["lb1"], [hosts[f"api{number}"] for number in (1, 2, 3)], folder)
+    apis, databases = ([hosts[f"{kind}{number}"] for number in (1, 2, 3)] for kind in ("api", "db"))
+    made = ControlPlane(hosts["lb1"], apis, databases, folder)
     yield made
     print("\n".join(made.notes))
 
@@ -239,10 +319,33 @@ def test_a_release_rolls_under_load(plane: ControlPlane) -> None:
     assert live("placement") != before
 
 
+@pytest.mark.timeout(3600)  # three hosts get releases of all services
+def test_new_secrets_reach_all_hosts(plane: ControlPlane) -> None:
+    """Every account of the databases, the brokers and keystone changes, and so does every service on each host."""
+    before = plane.live()
+    with plane.requests("all secrets change"):
+        plane.play("playbooks/rotate_secrets.yml")
+    after = plane.live()
+    assert {key for key in after if after[key] == before[key]} == set()
+    for host in plane.databases:
+        accounts = set(host.run("mariadb", "-BN", "-e", "SELECT user FROM mysql.user").split())
+        assert "nova_2" in accounts
+        assert {name for name in accounts if name.endswith("_1")} == set()
+    users = {user["Name"] for user in plane.admin.show("openstack user list")}
+    assert "nova_2" in users
+    assert {name for name in users if name.endswith("_1")} == set()
+    plane.is_whole()
+    plane.make_server("with-new-secrets")
+
+
 @pytest.mark.timeout(3600)  # hosts start, which may be busy
-def test_an_api_host_is_killed(plane: ControlPlane) -> None:
-    lost = plane.apis[0]
+def test_the_api_host_of_cinder_volume_is_killed(plane: ControlPlane) -> None:
+    """Another host runs cinder-volume then, and changes volumes that the lost one has made."""
+    [serving] = plane.volume_service()
+    [lost] = [host for host in plane.apis if host.name == serving]
     address = lost.address
+    plane.admin.run("openstack volume create --size 1 volume-before")
+    plane.admin.wait("openstack volume show volume-before", "status", "available", SECONDS)
     until(lambda: plane.down() == [], lambda: f"down: {plane.down()}", SECONDS)
     with plane.requests("an API host is killed", may_fail=True):
         begun = time.monotonic()
@@ -253,7 +356,75 @@ def test_an_api_host_is_killed(plane: ControlPlane) -> None:
         until(lambda: f"nova-compute on {lost.container}" in str(plane.down()), "nova does not miss the host", SECONDS)
         plane.make_server("without-a-host")
         plane.note(f"a server and a volume were there {time.monotonic() - begun:.0f} s after it was killed")
+        plane.admin.run("openstack volume delete volume-before")
+        plane.volume_is_gone("volume-before")
     with plane.requests("it comes back"):
         start_again(lost.container, address)
         until(lambda: plane.down() == [], lambda: f"down: {plane.down()}", SECONDS)
+    [now] = plane.volume_service()
+    assert now != serving
     plane.make_server("with-all-hosts")
+
+
+@pytest.mark.timeout(3600)  # a host is set up from nothing
+def test_a_fresh_machine_at_another_address_is_an_api_host_after_site(plane: ControlPlane) -> None:
+    """The configuration of each service has the address of its memcached, so every host gets a release."""
+    lost = plane.apis[2]
+    machine.podman("kill", lost.container)
+    # A lost host stops no backup.
+    assert "would be copied" in plane.play("playbooks/backup.yml", "--check")
+    plane.fresh(lost)
+    succeeded, output = plane.try_play("playbooks/replace.yml", host=lost.name)
+    assert not succeeded
+    assert "api3 is in the group cache, and the configuration of each OpenStack service" in " ".join(output.split())
+    assert not re.search(r"changed=[1-9]", output)
+    until(plane.answers, "the services do not answer", SECONDS)
+    with plane.requests("an API host comes back at another address"):
+        plane.play("site.yml")
+    plane.is_whole()
+
+
+@pytest.mark.timeout(3600)  # a host is set up from nothing
+def test_a_lost_api_host_is_replaced(plane: ControlPlane) -> None:
+    """A fresh machine at the lost one's address gets its keys, its cache and its agents; no other host changes."""
+    lost = plane.apis[1]
+    address = lost.address
+    machine.podman("kill", lost.container)
+    plane.fresh(lost, address)
+    until(plane.answers, "the services do not answer", SECONDS)
+    with plane.requests("a lost API host is replaced"):
+        output = plane.play("playbooks/replace.yml", host=lost.name)
+    assert re.findall(r"(?m)^(?:api[13]|db\d) .*changed=(\d+)", output) == ["0"] * 2
+    assert lost.python(FLUSH) == "OK"
+    plane.is_whole()
+    plane.make_server("with-a-replaced-host")
+
+
+@pytest.mark.timeout(7200)  # seven hosts are set up from nothing
+def test_a_backup_becomes_a_cloud_on_fresh_hosts(plane: ControlPlane) -> None:
+    """At other addresses, with the secrets from the backup, and with tokens that were made before."""
+    folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    backups, secrets = folder / "backups", folder / "secrets"
+    shutil.rmtree(backups, ignore_errors=True)
+    lists = ("server", "volume", "image", "network", "user", "flavor")
+    token = plane.token()
+    keys = assert_same_keys(plane.apis)
+    known = {name: plane.ids(name) for name in lists}
+    assert all(known.values())
+    with plane.requests("a backup"):
+        plane.play("playbooks/backup.yml", database_backup_dir=str(backups))
+    [backup] = backups.glob("*Z")
+    rows = json.loads((backup / "manifest.json").read_text())["databases"]
+    assert rows["cinder"]["volumes"] >= len(known["volume"])
+    for host in plane.all:
+        plane.fresh(host)
+    secrets.rename(folder / "secrets-before")
+    begun = time.monotonic()
+    plane.play("playbooks/restore.yml", backup=str(backup))
+    plane.play("site.yml")
+    plane.note(f"restore and site on fresh hosts took {time.monotonic() - begun:.0f} s")
+    assert assert_same_keys(plane.apis) == keys
+    assert plane.about_token("GET", token, token) == [200, 200, 200]
+    assert {name: plane.ids(name) for name in lists} == known
+    plane.is_whole()
+    plane.make_server("in-a-restored-cloud")

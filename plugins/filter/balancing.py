@@ -219,6 +219,25 @@ def not_lost(host: str, balancers: Iterable[str], hostvars: Mapping[str, Any]) -
     )
 
 
+def moved_hosts(plan: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that are down for HAProxy, and that have another address in the inventory.
+
+    plan: what HAProxy is to serve. before: what the module load_balancer_config has returned. HAProxy asks such a host
+    at its former address until it has its next configuration.
+    """
+    former, new = _addresses(before["plan"]), _addresses(plan)
+    return [host for host in before["down"] if host in new and former[host].isdisjoint(new[host])]
+
+
+def _addresses(plan: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the addresses of each host of a plan."""
+    found: dict[str, set[str]] = {}
+    for backend in plan["backends"]:
+        for server in backend["servers"]:
+            found.setdefault(server["name"], set()).add(server["address"])
+    return found
+
+
 def builders(hosts: Iterable[str], host: str, hostvars: Mapping[str, Any]) -> list[str]:
     """Return those of the API ``hosts`` whose software fits ``host``, and that this run has switched or only reads.
 
@@ -301,6 +320,7 @@ class FilterModule:
             "relief": relief,
             "fleet_state": fleet_state,
             "failure_reason": failure_reason,
+            "moved_hosts": moved_hosts,
             "other_releases": other_releases,
             "not_lost": not_lost,
             "builders": builders,

@@ -81,6 +81,11 @@ plan:
   description: The plan by which HAProxy runs.
   type: dict
   returned: without a configuration
+down:
+  description: The API hosts of that plan that are up for no app.
+  type: list
+  elements: str
+  returned: without a configuration
 action:
   description: C(none) or C(load).
   type: str
@@ -96,8 +101,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import configuration
-from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.members import plan_of
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.members import hosts_down, plan_of
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.process import ConfigurationError
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import Haproxy
 from ansible_collections.grove.wsgi.plugins.module_utils.module_result import run_module
 
 
@@ -148,7 +154,8 @@ def main() -> None:
             )
         if not content:
             current = plan_of()
-            return {"changed": False, "sends": bool(current["backends"]), "plan": current}
+            down = hosts_down(Haproxy(), current)
+            return {"changed": False, "sends": bool(current["backends"]), "plan": current, "down": down}
         return configuration.put(content, plan, files, dry=module.check_mode)
 
     run_module(module, work)

@@ -34,8 +34,9 @@ def asked(groups: Groups, text: str, verb: str) -> Asked:
     own = {host: groups_of(host, groups) for host in named}
     databases = [host for host in named if galera.GROUP in own[host]]
     if not databases:
-        # The playbook of API hosts says what it needs.
-        return Asked(FLEET, named)
+        # The playbook of API hosts says what else it needs.
+        brokers = [host for host in named if {API_HOSTS, message_bus.GROUP} <= set(own[host])]
+        return Asked(FLEET, named, tuple(_several_groups(host, own[host], verb, "API hosts") for host in brokers))
     problems = [
         f"found -e host={host}; it has to be a host of the group {galera.GROUP}, as {databases[0]} is. In this"
         f" inventory, it has {', '.join(groups[galera.GROUP])}"
@@ -50,19 +51,21 @@ def asked(groups: Groups, text: str, verb: str) -> Asked:
         )
     if len(groups[galera.GROUP]) == 1:
         problems.append(f"host {databases[0]}: it is the only host of the group {galera.GROUP}, {_alone(verb)}")
-    problems += [
-        f"host {host}: it is in the groups {' and '.join(own[host])}, and {verb} works on database hosts that are in no"
-        " other group; give the others hosts of their own. ./grove site sets up a host in all of its groups, a fresh"
-        " machine in the place of a lost one, too"
-        for host in databases
-        if len(own[host]) > 1
-    ]
+    problems += [_several_groups(host, own[host], verb, "database hosts") for host in databases if len(own[host]) > 1]
     return Asked(MEMBERS, named, tuple(problems))
 
 
 def groups_of(host: str, groups: Groups) -> tuple[str, ...]:
     """Return the groups of a host that say what it serves."""
     return tuple(group for group in (API_HOSTS, galera.GROUP, message_bus.GROUP) if host in (groups.get(group) or ()))
+
+
+def _several_groups(host: str, groups: tuple[str, ...], verb: str, kind: str) -> str:
+    return (
+        f"host {host}: it is in the groups {' and '.join(groups)}, and {verb} works on {kind} that are in no other"
+        " group with data of its own; give the others hosts of their own. ./grove site sets up a host in all of its"
+        " groups, a fresh machine in the place of a lost one, too"
+    )
 
 
 def _alone(verb: str) -> str:

@@ -441,6 +441,7 @@ def test_a_lost_host_gets_no_requests_and_no_patience(fleet: Fleet) -> None:
         return members.served_apps(fleet.haproxy, host, fleet.members(host))
 
     assert served("api2") == {"shop": ADDRESSES["api2"]}
+    assert members.hosts_down(fleet.haproxy, fleet.plan) == []
     slow = [threading.Thread(target=fleet.ask, args=("/slow",)) for _ in range(4)]
     for thread in slow:
         thread.start()
@@ -449,6 +450,7 @@ def test_a_lost_host_gets_no_requests_and_no_patience(fleet: Fleet) -> None:
     fleet.apis["api2"].status = 500
     wait_for(lambda: not fleet.state("api2")[0], "api2 is still up")
     assert served("api2") == {}
+    assert members.hosts_down(fleet.haproxy, fleet.plan) == ["api2"]
     started = time.monotonic()
     assert members.take_out(fleet.haproxy, "api2", fleet.members("api2"), SECONDS)["changed"]
     assert time.monotonic() - started < SECONDS / 2
@@ -701,4 +703,10 @@ def test_a_port_that_another_program_holds_is_named() -> None:
 
 
 def test_a_load_balancer_that_is_not_set_up_has_no_members(tmp_path: Path) -> None:
-    assert members.members_of("api1", members.plan_of(tmp_path / "none.json")) == []
+    none = members.plan_of(tmp_path / "none.json")
+    assert members.members_of("api1", none) == []
+    assert members.hosts_down(runtime.Haproxy(tmp_path / "none.sock"), none) == []
+
+
+def test_nothing_is_known_of_hosts_while_haproxy_does_not_answer(fleet: Fleet, tmp_path: Path) -> None:
+    assert members.hosts_down(runtime.Haproxy(tmp_path / "none.sock"), fleet.plan) == []

@@ -474,6 +474,31 @@ def test_a_host_that_is_not_lost_is_not_replaced(first: dict[str, str], second: 
     assert bool(reason) == bool(words)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "down", "moved"),
+    [
+        (("192.0.2.21", "192.0.2.29"), ["api2"], ["api2"]),
+        (("192.0.2.28", "192.0.2.29"), ["api1", "api2"], ["api1", "api2"]),
+        # A host that only its address in the inventory calls by another name still answers.
+        (("192.0.2.21", "192.0.2.29"), [], []),
+        (("192.0.2.21", "192.0.2.22"), ["api2"], []),
+    ],
+)
+def test_a_host_that_is_down_at_its_former_address_has_moved(
+    addresses: tuple[str, str], down: list[str], moved: list[str]
+) -> None:
+    records = {"name": "shop"}, {"name": "blog", "listen": 8090}
+    apps = {"api1": views(*records), "api2": views(*records, host="api2")}
+    planned = balancing.plan(apps, dict(zip(apps, addresses, strict=True)))
+    assert filters.moved_hosts(planned, {"plan": plan(*records), "down": down}) == moved
+
+
+def test_a_host_that_the_inventory_no_longer_has_has_not_moved() -> None:
+    planned = balancing.plan({"api1": views({"name": "shop"})}, {"api1": "192.0.2.21"})
+    assert filters.moved_hosts(planned, {"plan": plan({"name": "shop"}), "down": ["api2"]}) == []
+    assert filters.moved_hosts(planned, {"plan": {"backends": []}, "down": []}) == []
+
+
 def test_a_machine_that_is_another_host_is_known_by_its_addresses() -> None:
     hosts = ["lb1", "api1", "api2"]
     assert filters.hosts_on_machine(hosts, ["10.0.0.2", "192.0.2.21"], HOSTS) == ["api1"]

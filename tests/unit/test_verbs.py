@@ -196,7 +196,16 @@ def test_a_verb_finds_out_what_the_host_is() -> None:
     asked = filters.asked_hosts(GROUPS, "db1, db2", "scale_in")
     assert asked == {"folder": "members", "named": ["db1", "db2"], "problems": []}
     for text in ("api1", "db9", "mq1", ""):
-        assert filters.asked_hosts(GROUPS, text, "replace")["folder"] == "fleet"
+        asked = filters.asked_hosts(GROUPS, text, "replace")
+        assert (asked["folder"], asked["problems"]) == ("fleet", [])
+
+
+@pytest.mark.parametrize("verb", ["replace", "scale_in", "scale_out"])
+def test_an_api_host_with_a_message_broker_is_refused(verb: str) -> None:
+    asked = filters.asked_hosts({"wsgi": ["api1", "api2"], "message_bus": ["api1"]}, "api1", verb)
+    assert asked["folder"] == "fleet"
+    [problem] = asked["problems"]
+    assert problem.startswith(f"host api1: it is in the groups wsgi and message_bus, and {verb} works on API hosts")
 
 
 @pytest.mark.parametrize(

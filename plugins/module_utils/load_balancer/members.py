@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 from ansible_collections.grove.wsgi.plugins.module_utils.errors import OperatorError
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer import limits
 from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.configuration import PLAN
-from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import DRAIN, READY, Haproxy, Server
+from ansible_collections.grove.wsgi.plugins.module_utils.load_balancer.runtime import (
+    DRAIN,
+    READY,
+    Haproxy,
+    RuntimeSocketError,
+    Server,
+)
 from ansible_collections.grove.wsgi.plugins.module_utils.switching.requests import Place, ask
 
 Value = TypeVar("Value", int, str)
@@ -159,6 +165,17 @@ def served_apps(haproxy: Haproxy, host: str, members: Sequence[Member]) -> dict[
     servers = haproxy.servers()
     own = ((member, _server(servers, member.backend, host)) for member in members)
     return {member.app: member.place.address for member, server in own if server.up and server.state == READY}
+
+
+def hosts_down(haproxy: Haproxy, plan: Mapping[str, Any]) -> list[str]:
+    """Return the hosts of the plan that are up for no app. Nothing is known of a HAProxy that does not answer."""
+    if not plan["backends"]:
+        return []
+    try:
+        up = {server.name for server in haproxy.servers() if server.up}
+    except RuntimeSocketError:
+        return []
+    return sorted({server["name"] for backend in plan["backends"] for server in backend["servers"]} - up)
 
 
 def put_back(haproxy: Haproxy, hosts: Mapping[str, Sequence[Member]], seconds: float) -> dict[str, Any]:
