@@ -82,6 +82,12 @@ options:
       - Content of a drop-in for Apache's unit of systemd. A change needs a restart. Without this option, the drop-in
         stays as it is.
     type: str
+  scripts:
+    description:
+      - Content of scripts that sites name, by their absolute paths. A script is written if its folder exists, before
+        the sites.
+    type: dict
+    default: {}
   compare:
     description: Also tell what M(grove.wsgi.httpd_service) would do then, in the same call.
     type: bool
@@ -151,6 +157,7 @@ def main() -> None:
             "keep_listening": {"type": "bool", "default": False},
             "needs_restart": {"type": "list", "elements": "str", "default": []},
             "unit": {"type": "str"},
+            "scripts": {"type": "dict", "default": {}},
             "compare": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -330,6 +330,23 @@ def test_the_module_writes_once_and_hides_secrets(layout: Layout, tmp_path: Path
     assert json.loads((tmp_path / "notes" / "applied.json").read_text()) == noted
 
 
+def test_a_script_is_written_where_its_folder_exists(layout: Layout, tmp_path: Path) -> None:
+    there, elsewhere = tmp_path / "app" / "slot.wsgi", tmp_path / "none" / "slot.wsgi"
+    there.parent.mkdir()
+    arguments = {"scripts": {str(there): "application = None\n", str(elsewhere): "application = None\n"}}
+    checked = run_module(layout, tmp_path, **arguments, _ansible_check_mode=True, _ansible_diff=True)
+    assert (checked["changed"], checked["changed_files"]) == (True, [])
+    assert [one["after_header"] for one in checked["diff"]] == [str(there)]
+    assert not there.exists()
+    assert run_module(layout, tmp_path, **arguments)["changed"] is True
+    assert (there.read_text(), there.stat().st_mode & 0o7777) == ("application = None\n", 0o644)
+    assert not elsewhere.parent.exists()
+    assert run_module(layout, tmp_path, **arguments)["changed"] is False
+    # Apache does not read it.
+    noted = json.loads((tmp_path / "notes" / "applied.json").read_text())
+    assert str(there) not in noted["files"]
+
+
 def test_the_module_removes_former_sites_of_its_own(layout: Layout, tmp_path: Path) -> None:
     run_module(layout, tmp_path, sites={"wsgi-one": SITE, "wsgi-one-more": SITE.replace("18", "19")})
     foreign = Path(layout.root, layout.site.format("wsgi-two"))

@@ -90,9 +90,12 @@ def test_a_deployment_of_one_record_writes_the_files_of_its_virtual_host() -> No
 
 
 def test_apps_that_share_a_virtual_host_with_a_deployed_one() -> None:
-    assert work(*SHARED, only=("shop",), sites=SHARED_SITES)["mounted_beside"] == ["/srv/wsgi/blog", "/srv/wsgi/cart"]
-    assert work(*SHARED, only=("blog",), sites=SHARED_SITES)["mounted_beside"] == []
-    assert work(*SHARED, sites=SHARED_SITES)["mounted_beside"] == []
+    assert work(*SHARED, only=("shop",), sites=SHARED_SITES)["scripts_beside"] == [
+        "/srv/wsgi/blog/slot.wsgi",
+        "/srv/wsgi/cart/slot.wsgi",
+    ]
+    assert work(*SHARED, only=("blog",), sites=SHARED_SITES)["scripts_beside"] == []
+    assert work(*SHARED, sites=SHARED_SITES)["scripts_beside"] == []
 
 
 def test_a_deployment_of_one_record_mounts_no_application_that_the_host_never_had() -> None:
@@ -100,7 +103,7 @@ def test_a_deployment_of_one_record_mounts_no_application_that_the_host_never_ha
     assert mounts(work(*SHARED, only=("shop",))) == {"wsgi-shop": ["shop"]}
     later = work(*SHARED, only=("cart",), sites=("wsgi-shop",))
     assert mounts(later) == {"wsgi-cart": ["shop", "cart"], "wsgi-shop": []}
-    assert later["mounted_beside"] == ["/srv/wsgi/shop"]
+    assert later["scripts_beside"] == ["/srv/wsgi/shop/slot.wsgi"]
 
 
 def test_a_deployment_of_the_first_name_on_a_port_lets_the_record_without_a_name_stay_first() -> None:
@@ -110,7 +113,7 @@ def test_a_deployment_of_the_first_name_on_a_port_lets_the_record_without_a_name
     assert mounts(named) == {"wsgi-0-blog": ["blog"], "wsgi-about": ["about"]}
     assert named["sites"]["wsgi-0-blog"]["own_names"] == ["localhost", "web1"]
     assert named["former_sites"] == ["wsgi-blog"]
-    assert (named["names"], named["mounted_beside"]) == (["about"], ["/srv/wsgi/blog"])
+    assert (named["names"], named["scripts_beside"]) == (["about"], ["/srv/wsgi/blog/slot.wsgi"])
     elsewhere = work(record("blog", listen=8081), about, only=("about",), sites=("wsgi-blog",))
     assert (list(elsewhere["sites"]), elsewhere["former_sites"]) == (["wsgi-about"], [])
 

@@ -10,6 +10,9 @@ from typing import Any
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd import drop_in, loaded, tree
 from ansible_collections.grove.wsgi.plugins.module_utils.httpd.layout import Layout
 
+SCRIPT_MODE = 0o644
+"""Permissions of a script that daemon processes load; it belongs to root."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -19,7 +22,7 @@ class Config:
     ``only_sites`` is a pattern of site names that are removed unless they are in ``sites``, ``remove_sites`` has names
     of sites that are removed; both leave sites that Grove did not write. ``needs_restart`` names snippets and modules
     that a reload is not enough for. ``unit`` is the content of the drop-in for Apache's unit of systemd; None leaves it
-    as it is.
+    as it is. ``scripts`` has files outside of the tree, by their absolute paths: each is written if its folder exists.
     """
 
     sites: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +40,7 @@ class Config:
     keep_listening: bool = False
     needs_restart: Iterable[str] = ()
     unit: str | None = None
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     def entries(self, layout: Layout) -> tree.ExpectedTree:
         """Translate the names into the entries of a tree."""
@@ -65,6 +69,15 @@ class Config:
             expected.keep_only(pattern)
         return expected
 
+    def changed_scripts(self) -> dict[str, tree.Entry]:
+        """Return the scripts that differ from their files, by path."""
+        entries = {path: tree.Entry(content=text, mode=SCRIPT_MODE) for path, text in self.scripts.items()}
+        return {
+            path: entry
+            for path, entry in entries.items()
+            if os.path.isdir(os.path.dirname(path)) and tree.current(os.sep, path) != entry
+        }
+
 
 def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     """Let Apache check the configuration, write it, and note it for the module that loads it.
@@ -78,7 +91,8 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     installed = os.path.exists(layout.binary) and os.path.exists(os.path.join(layout.root, layout.main))
     if changed and installed:
         tree.check_staged(layout, changed, early=dry)
-    diff = _diff(layout, changed)
+    scripts = config.changed_scripts()
+    diff = _diff(layout, changed | scripts)
     units = {} if config.unit is None else {str(drop_in.path_of(layout.service)): tree.Entry(content=config.unit)}
     changed_units = {path: entry for path, entry in units.items() if drop_in.current(layout) != entry}
     diff += _diff(layout, changed_units)
@@ -90,13 +104,15 @@ def change(layout: Layout, config: Config, *, dry: bool) -> dict[str, Any]:
     # A handover takes what only a restart takes without generations.
     at_start = set(restart_paths) - (set() if reasons else set(units))
     if not dry:
+        for path, entry in scripts.items():
+            tree.put(os.sep, path, entry)
         if changed:
             tree.apply(layout, changed)
         for entry in changed_units.values():
             drop_in.put(layout, entry)
         loaded.note_applied(layout.root, {**expected.entries, **units}, restart_paths, written)
     return {
-        "changed": bool(written),
+        "changed": bool(written or scripts),
         "changed_files": sorted(written),
         "restart_files": sorted(set(written) & at_start),
         "restart_reasons": reasons if drop_in.PROGRAM in f"{former}{config.unit}" and former is not None else [],

@@ -22,6 +22,10 @@ from .views import apache_view, serving_view
 NO_SHELL = "/usr/sbin/nologin"
 
 
+SCRIPT = "slot.wsgi"
+"""What Apache loads of each application, in the folder of the application."""
+
+
 def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the role's tasks loop over; ``host`` is what the module ``host_info`` returns."""
     deployed = checked.deployed
@@ -45,7 +49,7 @@ def steps(checked: Checked, settings: Settings, host: Mapping[str, Any]) -> dict
         "waf": any(record.waf != "off" for record in checked.written),
         "sites": sites,
         "former_sites": former_sites(sites, written_before),
-        "mounted_beside": mounted_beside(sites, deployed),
+        "scripts_beside": scripts_beside(sites, deployed),
         "authority": settings.tls_ca_dir,
         "certificates": [_certificate(record, by_site[record.site], settings) for record in private],
         "certificate_files": certificate_files(private, settings),
@@ -131,13 +135,13 @@ def former_sites(sites: Mapping[str, Mapping[str, Any]], written_before: Collect
     return sorted(names.intersection(written_before) - sites.keys())
 
 
-def mounted_beside(sites: Mapping[str, Mapping[str, Any]], deployed: Iterable[Record]) -> list[str]:
-    """Return the folders of applications that this run does not deploy and whose mounts are in the files of ``sites``.
+def scripts_beside(sites: Mapping[str, Mapping[str, Any]], deployed: Iterable[Record]) -> list[str]:
+    """Return the scripts of applications that this run does not deploy and whose mounts are in the files of ``sites``.
 
     Their folders may be from an older Grove, which called the script that Apache loads otherwise.
     """
     folders = {mount["folder"] for site in sites.values() for mount in site["mounts"]}
-    return sorted(folders - {record.folder for record in deployed})
+    return [f"{folder}/{SCRIPT}" for folder in sorted(folders - {record.folder for record in deployed})]
 
 
 def certificate_files(records: Iterable[Record], settings: Settings) -> dict[str, str]:
