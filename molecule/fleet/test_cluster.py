@@ -9,10 +9,9 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from load import releases, summary
 from load.process import under_load
 from load.run_folder import RunFolder
 from served import Host
+from updates import LIBRARY, booting_again, first_process, is_updated, offer_update
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = "load"
@@ -451,74 +451,6 @@ def test_clocks_that_are_apart_are_refused(fleet: Fleet) -> None:
         text = is_refused(fleet, "host api2: its clock is ", playbook, ansible_python_interpreter=python)
         assert re.search(r"its clock is (2[89].|30.) s ahead of that of", text), text[-3000:]
         assert "api1: its clock" not in text
-
-
-LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
-"""A package with a library that Apache alone has loaded, and the beginning of the library's name. The first process has
-another one of this package."""
-OFFER = """
-set -e
-package=$1 suffix=$2 program=$3
-mkdir -p "/srv/former/$package" && cd "/srv/former/$package"
-[ -n "$(ls)" ] || apt-get download -qq "$package"
-rm -rf "/srv/updates/$package" && mkdir -p "/srv/updates/$package" && cd "/srv/updates/$package"
-dpkg-deb -R "/srv/former/$package"/*.deb tree
-sed -i "s/^Version: .*/&$suffix/" tree/DEBIAN/control
-[ -z "$program" ] || printf '#!/bin/sh\necho "unknown keyword" >&2\nexit 1\n' >"tree$program"
-dpkg-deb -b tree update.deb >/dev/null
-{ dpkg-deb -f update.deb
-  echo "Filename: ./update.deb"
-  echo "Size: $(stat -c %s update.deb)"
-  echo "SHA256: $(sha256sum update.deb | cut -d ' ' -f 1)"; } >Packages
-echo "deb [trusted=yes] file:/srv/updates/$package ./" >"/etc/apt/sources.list.d/$package.list"
-"""
-
-
-def offer_update(host: Host, suffix: str, package: str = LIBRARY, broken: str = "") -> None:
-    """Let apt know a newer version of a package: the installed one with ``suffix`` in its version.
-
-    broken: a program of the package that fails in this version.
-    """
-    host.run("bash", "-c", OFFER, "offer", package, suffix, broken)
-
-
-def is_updated(api: Host, suffix: str) -> bool:
-    """Return whether the newer version is installed, and no process runs with the former one."""
-    version = api.run("dpkg-query", "--show", "--showformat=${Version}", LIBRARY)
-    older = api.try_run("bash", "-c", f"grep -l '{LIBRARY_FILE}.*(deleted)' /proc/[0-9]*/maps")
-    return version.endswith(suffix) and older.stdout == ""
-
-
-def first_process(api: Host) -> str:
-    """Return when the host's first process was started, which differs after a reboot."""
-    return api.run("cut", "-d", " ", "-f", "22", "/proc/1/stat")
-
-
-@contextmanager
-def booting_again(apis: list[Host]) -> Iterator[list[str]]:
-    """Start each host that shuts down, as a machine does that reboots; yield their names in this order."""
-    addresses = {api.container: api.address for api in apis}
-    order: list[str] = []
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.5):
-            for api in apis:
-                try:
-                    machine.enter(api.container)
-                except machine.HostError:
-                    # podman may not have noticed yet that the host has ended.
-                    with suppress(machine.HostError):
-                        start_again(api.container, addresses[api.container])
-                        order.append(api.name)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield order
-    finally:
-        done.set()
-        thread.join()
 
 
 @pytest.mark.timeout(3600)  # packages are upgraded on two hosts, which may be busy

@@ -27,7 +27,8 @@ from load import summary
 from load.process import under_load
 from load.run_folder import RunFolder
 from served import Host
-from test_cluster import LOAD, SECONDS, Fleet, booting_again, first_process, has_request, marked_requests, wait_for
+from test_cluster import LOAD, SECONDS, Fleet, has_request, marked_requests, wait_for
+from updates import booting_again, first_process
 
 PORT = 8300
 """Of the load app."""

@@ -19,6 +19,7 @@ import machine
 import pytest
 from cluster_hosts import SECONDS, is_whole, until, wsrep_status
 from served import Host
+from updates import booting_again, first_process, is_updated, offer_update
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADD_ROWS = "while mariadb -e \"INSERT INTO shop.orders (text) VALUES ('one')\"; do echo; done"
@@ -38,17 +39,17 @@ class Cluster:
         """Run site; return whether it succeeded, and its output."""
         return self.try_play("site.yml", **variables)
 
-    def play(self, playbook: str, **variables: object) -> str:
+    def play(self, playbook: str, *options: str, **variables: object) -> str:
         """Run a playbook, which has to succeed; return its output."""
-        succeeded, output = self.try_play(playbook, **variables)
+        succeeded, output = self.try_play(playbook, *options, **variables)
         assert succeeded, output[-4000:]
         return output
 
-    def try_play(self, playbook: str, **variables: object) -> tuple[bool, str]:
+    def try_play(self, playbook: str, *options: str, **variables: object) -> tuple[bool, str]:
         """Run a playbook; return whether it succeeded, and its output."""
         tool = str(Path(sys.executable).parent / "ansible-playbook")
         inventories = [word for path in self.inventories for word in ("-i", path)]
-        command = [tool, *inventories, "-e", json.dumps(variables), playbook]
+        command = [tool, *inventories, "-e", json.dumps(variables), *options, playbook]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
@@ -201,6 +202,56 @@ def test_a_changed_setting_restarts_the_hosts_and_a_bad_one_stops_at_the_first(c
     assert not succeeded, output[-4000:]
     assert cluster.processes()[:2] == before[:2]
     assert wsrep_status(cluster.hosts[0])["wsrep_cluster_size"] == "2"
+    cluster.site()
+    assert cluster.is_whole()
+
+
+@pytest.mark.timeout(3600)  # packages are upgraded on three hosts, which may be busy
+def test_packages_are_updated_on_one_host_after_the_other(cluster: Cluster) -> None:
+    """Each server restarts with the library that the update has installed, while the others are members."""
+    rows, before = cluster.rows(), cluster.processes()
+    boots = [first_process(host) for host in cluster.hosts]
+    for host in cluster.hosts:
+        offer_update(host, "+one")
+    text = cluster.play("playbooks/update_hosts.yml", "--check", reboot="never")
+    assert cluster.processes() == before
+    assert text.count("would be upgraded: ") == 3
+    with cluster.writing(cluster.hosts[0]) as acknowledged:
+        cluster.play("playbooks/update_hosts.yml", reboot="never")
+    assert all(is_updated(host, "+one") for host in cluster.hosts)
+    assert not set(before) & set(cluster.processes())
+    assert [first_process(host) for host in cluster.hosts] == boots
+    assert cluster.is_whole()
+    # The writer ends when its own server restarts, as the last one.
+    assert 0 <= cluster.rows() - rows - len(acknowledged) <= 1
+    assert not re.search(r"changed=[1-9]", cluster.play("playbooks/update_hosts.yml", reboot="never"))
+
+
+@pytest.mark.timeout(3600)  # three hosts reboot, which may be busy
+def test_hosts_reboot_one_after_the_other(cluster: Cluster) -> None:
+    """With reboot=auto, a host reboots because its server runs with a library that the update has replaced."""
+    first = cluster.hosts[0]
+    boots = [first_process(host) for host in cluster.hosts]
+    for host in cluster.hosts:
+        offer_update(host, "+two")
+    rows, before = cluster.rows(), cluster.processes()
+    with booting_again(cluster.hosts) as order, cluster.writing(first) as acknowledged:
+        cluster.play("playbooks/update_hosts.yml", "--limit", "db2,db3")
+        assert cluster.processes()[0] == before[0]
+    assert order == ["db3", "db2"]
+    assert 0 <= cluster.rows() - rows - len(acknowledged) <= 1
+    with booting_again(cluster.hosts) as order:
+        cluster.play("playbooks/update_hosts.yml")
+    assert order == ["db1"]
+    assert not set(boots) & {first_process(host) for host in cluster.hosts}
+    assert all(is_updated(host, "+two") for host in cluster.hosts)
+    assert cluster.is_whole()
+
+
+def test_no_host_is_updated_while_a_member_is_away(cluster: Cluster) -> None:
+    cluster.hosts[2].run("systemctl", "stop", "mariadb")
+    words = "the server is not a synced member of a cluster of 3: found"
+    cluster.refused(words, playbook="playbooks/update_hosts.yml", reboot="always")
     cluster.site()
     assert cluster.is_whole()
 

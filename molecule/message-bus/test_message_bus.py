@@ -17,6 +17,7 @@ import host as hosts_of_tests
 import machine
 import pytest
 from served import Host
+from updates import booting_again, first_process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 600.0
@@ -48,9 +49,13 @@ class Cluster:
 
     def try_site(self, **variables: object) -> tuple[bool, str]:
         """Run site; return whether it succeeded, and its output."""
+        return self.try_play("site.yml", **variables)
+
+    def try_play(self, playbook: str, **variables: object) -> tuple[bool, str]:
+        """Run a playbook; return whether it succeeded, and its output."""
         inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [tool, "-i", inventory, "-e", json.dumps({**ACCOUNTS, **variables}), "site.yml"]
+        command = [tool, "-i", inventory, "-e", json.dumps({**ACCOUNTS, **variables}), playbook]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
@@ -182,6 +187,31 @@ def test_a_bad_setting_stops_at_the_first_host(cluster: Cluster) -> None:
     succeeded, output = cluster.try_site(message_bus_config={"no.such.setting": "1"})
     assert not succeeded, output[-4000:]
     assert cluster.processes()[:2] == before[:2]
+    cluster.site()
+    assert cluster.is_whole()
+
+
+@pytest.mark.timeout(3600)  # three hosts reboot, which may be busy
+def test_hosts_reboot_one_after_the_other_and_lose_nothing(cluster: Cluster) -> None:
+    boots = [first_process(host) for host in cluster.hosts]
+    with booting_again(cluster.hosts) as order, bus_clients.traffic(cluster.addresses) as seen:
+        succeeded, output = cluster.try_play("playbooks/update_hosts.yml", reboot="always")
+    print(f"acknowledged {len(seen.acknowledged)}, longest pause of the calls {seen.longest_pause():.1f} s")
+    assert succeeded, output[-4000:]
+    assert order == ["mq3", "mq2", "mq1"]
+    assert not set(boots) & {first_process(host) for host in cluster.hosts}
+    assert seen.lost == []
+    assert cluster.is_whole()
+
+
+def test_no_host_is_updated_while_a_node_is_away(cluster: Cluster) -> None:
+    cluster.hosts[2].run("systemctl", "stop", "rabbitmq-server")
+    before = cluster.processes()
+    succeeded, output = cluster.try_play("playbooks/update_hosts.yml", reboot="always")
+    assert not succeeded
+    assert "3 members do not run together" in " ".join(output.split())
+    assert not re.search(r"changed=[1-9]", output)
+    assert cluster.processes() == before
     cluster.site()
     assert cluster.is_whole()
 

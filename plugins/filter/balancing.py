@@ -100,7 +100,8 @@ def holders(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
 def backups_first(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
     """Return load balancers with those that have the shared address last."""
     names = list(hosts)
-    last = holders(names, hostvars)
+    # A check of the syntax has no hostvars.
+    last = holders(names, hostvars) if hostvars else []
     return [*(host for host in names if host not in last), *last]
 
 

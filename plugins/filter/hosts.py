@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.grove.wsgi.plugins.module_utils.status.words import REMOVED
@@ -91,6 +91,19 @@ def live_app(hosts: Iterable[str], hostvars: Mapping[str, Any], app: str) -> dic
     return {"host": "", "problem": f"{reason}; {others}"}
 
 
+def update_report(pending: Sequence[str], reboots: object, left: Mapping[str, Any], check: object) -> str:
+    """Return what update_hosts has done to a host.
+
+    pending: the packages that had updates. reboots: whether the host has rebooted. left: what the module ``outdated``
+    says of the host afterwards. check: whether nothing was changed.
+    """
+    would = "would be " if check else ""
+    done = f"{would}upgraded: {', '.join(pending)}" if pending else "no package has an update"
+    reasons = [*left["reboot"], *([f"older files are run by {', '.join(left['units'])}"] if left["units"] else [])]
+    remaining = f"; only a reboot completes the update, since {', and '.join(reasons)}" if reasons else ""
+    return f"{done}; {would}{'rebooted' if reboots else 'not rebooted'}{remaining}"
+
+
 class FilterModule:
     """Filters of the role ``wsgi_app``, and of the playbooks ``doctor``, ``routes``, ``trace`` and ``update_hosts``."""
 
@@ -102,4 +115,5 @@ class FilterModule:
             "unwell_apps": unwell_apps,
             "examinations": examinations,
             "live_app": live_app,
+            "update_report": update_report,
         }

@@ -15,8 +15,14 @@ def asked_hosts(groups: Mapping[str, Sequence[str]], text: object, verb: str) ->
 
 
 class FilterModule:
-    """Filters of the playbooks ``replace``, ``scale_out`` and ``scale_in``."""
+    """Filters of the playbooks ``replace``, ``scale_out``, ``scale_in`` and ``update_hosts``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"asked_hosts": asked_hosts}
+        return {
+            "asked_hosts": asked_hosts,
+            "updated_servers": lambda groups, interrupt: verbs.updated_servers(groups, interrupt=bool(interrupt)),
+            "lone_servers": verbs.lone_servers,
+            "clusters_of": verbs.clusters_of,
+            "one_at_a_time": verbs.one_at_a_time,
+        }

@@ -8,6 +8,8 @@ short_description: A RabbitMQ node is a member of a cluster
 description:
   - With O(state=read), the module reads what the controller needs for a decision. It changes nothing.
   - With O(state=again), the module starts a node of a cluster of which no node runs, and waits until O(size) run.
+  - With O(state=running), the module waits until O(size) members run, this node among them. With O(state=spared), it
+    also waits until each queue has a majority without the node.
   - With O(state=forgotten), the module removes O(nodes) that do not run from the cluster.
   - With O(state=member), the module starts the node, or restarts it if a file in O(files) was written after its start.
     It joins O(join), and waits until O(size) members run. Before a restart, each queue has to have a majority without
@@ -16,7 +18,7 @@ options:
   state:
     description: What the module does.
     type: str
-    choices: [read, again, forgotten, member]
+    choices: [read, again, running, spared, forgotten, member]
     required: true
   address:
     description: This host's address for the other members.
@@ -109,7 +111,11 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["read", "again", "forgotten", "member"], "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["read", "again", "running", "spared", "forgotten", "member"],
+                "required": True,
+            },
             "address": {"type": "str", "required": True},
             "peers": {"type": "dict", "default": {}},
             "first": {"type": "bool", "default": False},
@@ -130,6 +136,10 @@ def main() -> None:
         match params["state"]:
             case "read":
                 return {"changed": False, "message_bus": as_dict(member.read(params["peers"]))}
+            case "running" | "spared":
+                if not module.check_mode:
+                    member.wait(params["size"], params["seconds"], spared=params["state"] == "spared")
+                return {"changed": False}
             case "again" if not module.check_mode:
                 return member.start_again(force=params["first"], size=params["size"], seconds=params["seconds"])
             case "forgotten" if not module.check_mode:

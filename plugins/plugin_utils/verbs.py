@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.grove.wsgi.plugins.plugin_utils import galera, message_bus
-from ansible_collections.grove.wsgi.plugins.plugin_utils.balancing import API_HOSTS
+from ansible_collections.grove.wsgi.plugins.plugin_utils.balancing import API_HOSTS, BALANCERS
 from ansible_collections.grove.wsgi.plugins.plugin_utils.members import names
+from ansible_collections.grove.wsgi.plugins.plugin_utils.shared_servers import CACHE
 
 FLEET, MEMBERS = "fleet", "members"
 """The folders of playbooks with the work of a verb for an API host, and for hosts of a cluster."""
@@ -58,6 +59,46 @@ def asked(groups: Groups, text: str, verb: str) -> Asked:
 def groups_of(host: str, groups: Groups) -> tuple[str, ...]:
     """Return the groups of a host that say what it serves."""
     return tuple(group for group in (API_HOSTS, galera.GROUP, message_bus.GROUP) if host in (groups.get(group) or ()))
+
+
+def updated_servers(groups: Groups, *, interrupt: bool) -> list[str]:
+    """Return the hosts of servers that update_hosts updates one after the other, besides API hosts and load balancers.
+
+    The database host that has the clients, which is the first one of its group, comes after the others. interrupt:
+    whether a server that is the only one of its group is updated.
+    """
+    named = [
+        host
+        for group in (galera.GROUP, message_bus.GROUP, CACHE)
+        for host in reversed(groups.get(group) or ())
+        if not (set(groups.get(API_HOSTS) or ()) | set(groups.get(BALANCERS) or ())) & {host}
+    ]
+    alone = () if interrupt else lone_servers(groups)
+    return [host for host in dict.fromkeys(named) if host not in alone]
+
+
+def lone_servers(groups: Groups) -> dict[str, str]:
+    """Return the hosts whose update interrupts what they serve, each with its group: those of a group of one host.
+
+    API hosts are not among them.
+    """
+    return {
+        groups[group][0]: group
+        for group in (galera.GROUP, message_bus.GROUP)
+        if len(groups.get(group) or ()) == 1 and groups[group][0] not in (groups.get(API_HOSTS) or ())
+    }
+
+
+def clusters_of(groups: Groups, host: str) -> dict[str, bool]:
+    """Return for each group whose hosts make a cluster whether the host is a member of one."""
+    return {
+        group: len(groups.get(group) or ()) > 1 and host in groups[group] for group in (galera.GROUP, message_bus.GROUP)
+    }
+
+
+def one_at_a_time(groups: Groups) -> bool:
+    """Return whether an API host is a member of a cluster, of which only one may be away."""
+    return any(any(clusters_of(groups, host).values()) for host in groups.get(API_HOSTS) or ())
 
 
 def _several_groups(host: str, groups: tuple[str, ...], verb: str, kind: str) -> str:

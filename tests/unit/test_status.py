@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.grove.wsgi.plugins.filter.hosts import unwell_apps
+from ansible_collections.grove.wsgi.plugins.filter.hosts import unwell_apps, update_report
 from ansible_collections.grove.wsgi.plugins.filter.status_table import status_table
 from ansible_collections.grove.wsgi.plugins.module_utils.app import history
 from ansible_collections.grove.wsgi.plugins.module_utils.app.folder import AppFolder, FolderError
@@ -278,3 +278,24 @@ def test_the_apps_that_are_not_well() -> None:
         "app broken: Apache does not run",
         "app mute: its agent mail does not run",
     ]
+
+
+@pytest.mark.parametrize(
+    ("pending", "reboots", "left", "check", "text"),
+    [
+        ([], False, {"reboot": [], "units": {}}, False, "no package has an update; not rebooted"),
+        (["libssl3", "zlib1g"], True, {"reboot": [], "units": {}}, False, "upgraded: libssl3, zlib1g; rebooted"),
+        (
+            ["libssl3"],
+            False,
+            {"reboot": ["a newer kernel is installed"], "units": {"init": ["/lib/libssl.so.3"]}},
+            True,
+            "would be upgraded: libssl3; would be not rebooted; only a reboot completes the update, since"
+            " a newer kernel is installed, and older files are run by init",
+        ),
+    ],
+)
+def test_what_an_update_has_done(
+    pending: list[str], reboots: bool, left: dict[str, Any], check: bool, text: str
+) -> None:
+    assert update_report(pending, reboots, left, check) == text

@@ -226,6 +226,47 @@ def test_what_is_asked_for_is_refused_by_name(text: str, verb: str, words: str) 
     assert any(words in problem for problem in asked["problems"])
 
 
+SERVERS = {
+    "load_balancers": ["lb1"],
+    "wsgi": ["api1", "both"],
+    "database": ["db1", "db2", "both"],
+    "message_bus": ["db1", "mq1", "mq2"],
+    "cache": ["mc1", "api1", "lb1", "db2"],
+}
+
+
+@pytest.mark.parametrize(
+    ("groups", "interrupt", "hosts"),
+    [
+        # The first database host has the clients.
+        (SERVERS, False, ["db2", "db1", "mq2", "mq1", "mc1"]),
+        ({"database": ["db1"], "message_bus": ["mq1"], "cache": ["mc1"]}, False, ["mc1"]),
+        ({"database": ["db1"], "message_bus": ["mq1"], "cache": ["mc1"]}, True, ["db1", "mq1", "mc1"]),
+        # A host that is in a group alone, and in another one with others.
+        ({"database": ["one"], "message_bus": ["one", "two", "three"]}, False, ["three", "two"]),
+        ({"wsgi": ["one"], "database": ["one"]}, True, []),
+        ({}, True, []),
+    ],
+)
+def test_servers_are_updated_in_an_order_that_moves_clients_once(
+    groups: dict[str, list[str]], interrupt: bool, hosts: list[str]
+) -> None:
+    named = filters.FilterModule().filters()
+    assert named["updated_servers"](groups, interrupt) == hosts
+    assert set(hosts).isdisjoint(named["lone_servers"](groups)) or interrupt
+
+
+def test_one_member_of_each_cluster_is_away_at_a_time() -> None:
+    named = filters.FilterModule().filters()
+    assert named["one_at_a_time"](SERVERS)
+    assert not named["one_at_a_time"]({**SERVERS, "wsgi": ["api1", "api2"]})
+    assert not named["one_at_a_time"]({"wsgi": ["one"], "database": ["one"], "message_bus": ["one"]})
+    assert named["clusters_of"](SERVERS, "both") == {"database": True, "message_bus": False}
+    assert named["clusters_of"](SERVERS, "db1") == {"database": True, "message_bus": True}
+    assert named["clusters_of"]({"database": ["db1"]}, "db1") == {"database": False, "message_bus": False}
+    assert named["lone_servers"]({"wsgi": ["one"], "database": ["one"], "message_bus": ["mq"]}) == {"mq": "message_bus"}
+
+
 @pytest.mark.parametrize(
     ("verb", "words"),
     [

@@ -236,6 +236,15 @@ class Member:
         self._wait(size, seconds)
         return {"changed": True}
 
+    def wait(self, size: int, seconds: float, *, spared: bool) -> None:
+        """Wait until ``size`` members run, this one among them.
+
+        spared: also until every queue has a majority without this node. Raises BusError.
+        """
+        self._wait(size, seconds)
+        if spared:
+            self._wait_for_copies(seconds)
+
     def forget(self, nodes: Iterable[str]) -> dict[str, Any]:
         """Remove nodes that do not run from the cluster, and from its queues. Raises BusError."""
         members, running, _ = self.node.status()
@@ -335,7 +344,7 @@ class Member:
             if time.monotonic() > deadline:
                 raise BusError(
                     f"after {seconds:.0f} s, some queues would stand still without {self.node.name}, so it was not"
-                    ' restarted; "rabbitmq-queues check_if_node_is_quorum_critical" names them'
+                    ' stopped; "rabbitmq-queues check_if_node_is_quorum_critical" names them'
                 )
             time.sleep(limits.POLL_SECONDS)
 
