@@ -20,6 +20,7 @@ from cluster_hosts import holders, is_whole, until
 from host import start as start_again
 from sample_clients import METER, PORT, Clients, Window
 from served import Host
+from updates import booting_again
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATABASE_PORT, HEALTH_PORT = 3306, 9120
@@ -57,9 +58,13 @@ class Cluster:
 
     def site(self) -> str:
         """Run site, which has to succeed; return its output."""
+        return self.play("site.yml")
+
+    def play(self, playbook: str, *options: str) -> str:
+        """Run a playbook, which has to succeed; return its output."""
         inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [tool, "-i", inventory, "site.yml"]
+        command = [tool, "-i", inventory, *options, playbook]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
         return done.stdout
@@ -200,6 +205,16 @@ def test_a_database_host_is_taken_out_by_hand(cluster: Cluster) -> None:
     with cluster.fault("it is put back"):
         first.run("systemctl", "start", "grove-database-health")
         until(lambda: cluster.serving() == ["db1"], lambda: f"clients are on {cluster.serving()}")
+
+
+@pytest.mark.timeout(3600)  # three hosts reboot, which may be busy
+def test_the_database_hosts_reboot_one_after_the_other(cluster: Cluster) -> None:
+    """The one that has the clients comes last, so the clients move twice: to another host, and back."""
+    with booting_again(cluster.databases) as order, cluster.fault("the database hosts reboot in a run of update_hosts"):
+        cluster.play("playbooks/update_hosts.yml", "--limit", "database", "--extra-vars", "reboot=always")
+        until(lambda: cluster.serving() == ["db1"], lambda: f"clients are on {cluster.serving()}")
+    assert order == ["db3", "db2", "db1"]
+    assert is_whole(cluster.databases)
 
 
 @pytest.mark.timeout(3600)  # hosts start, which may be busy
