@@ -97,8 +97,11 @@ def restart(name: str, *, wait: bool = True) -> str:
 
 
 def start(name: str, address: str) -> None:
-    """Start a host that has stopped, at its former address. Raises HostError."""
+    """Start a host that has stopped, or is stopping, at its former address. Raises HostError."""
     _check(name)
+    # What podman does after the end of a host gives the address back. Without its network, it would keep the address.
+    machine.podman("wait", "--condition=stopped", name)
+    machine.podman("container", "cleanup", name)
     # podman would give it another address. An attempt that found the address in use has left the host no network.
     with contextlib.suppress(machine.HostError):
         machine.podman("network", "disconnect", "podman", name)

@@ -12,7 +12,7 @@ LOGS = REPOSITORY / ".cache" / "molecule"
 PARTS = ["unit", "lint", "system", "telemetry", *SCENARIOS]
 ON_REQUEST = {
     "cluster": "a fleet of seven hosts, most of which are killed; seven minutes of a machine that does nothing else",
-    "control-plane": "a control plane on three API hosts, with three database hosts, which takes half an hour",
+    "control-plane": "a control plane on three API hosts, with three database hosts, which takes an hour",
     "fleet": "a fleet of four hosts under load, which takes up to three quarters of an hour",
     "galera": "a cluster of databases that stops, breaks and is changed; ten minutes with tests/system/test_galera.py",
     "message-bus": "a cluster of message brokers that stops, breaks and is changed; ten minutes",
@@ -70,7 +70,7 @@ COSTS = {
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
     "cluster": Cost(400, 5),
-    "control-plane": Cost(1800, 14),
+    "control-plane": Cost(3600, 14),
     "fleet": Cost(1800, 2.5),
     "fleet-short": Cost(240, 2),
     "galera": Cost(600, 2.5),
