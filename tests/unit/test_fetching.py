@@ -19,13 +19,17 @@ UNCHECKED = re.compile(
 )
 INSTALL = re.compile(r"pip (?:install|sync)\b.*?(?=\n *(?:\w|$)|\Z)", re.DOTALL)
 
+UPDATES = REPOSITORY / "molecule" / "shared" / "updates.py"
+"""Makes newer packages for test hosts."""
+
 
 def sources() -> Iterator[Path]:
-    """Yield the project's files, without tests: they make archives and indexes of their own."""
+    """Yield the project's files, without tests and UPDATES: they make archives and indexes of their own."""
     for folder in FOLDERS:
         for parent, below, names in os.walk(REPOSITORY / folder):
             below[:] = [name for name in below if name not in ("__pycache__", ".venv")]
-            yield from (Path(parent, name) for name in names if not name.startswith("test_"))
+            paths = (Path(parent, name) for name in names if not name.startswith("test_"))
+            yield from (path for path in paths if path != UPDATES)
     yield from (REPOSITORY / name for name in FILES)
 
 
