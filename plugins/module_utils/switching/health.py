@@ -74,6 +74,8 @@ def why_unhealthy(app: App, colour: str, release: str) -> str:
     elif app.is_well(answer):
         running = daemons.pids(app, colour, {answer.process})
         actual = f"is answered by {len(running)} of {app.processes} processes"
+        if len(running) >= app.processes:
+            actual = f"was not answered well by each of {app.processes} processes in time, and is now"
     serving = history.serving(app.folder)
     ending = "the old release serves on" if serving else "no release has served yet"
     return (
