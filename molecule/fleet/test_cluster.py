@@ -520,7 +520,8 @@ def test_a_host_that_does_not_come_back_stops_the_reboots(fleet: Fleet) -> None:
     assert re.search(r"- api2: .*not changed by this run", text), output[-3000:]
     assert first_process(second) == boot
     start_again(first.container, address)
-    wait_for(lambda: first.try_run("systemctl", "is-active", "apache2").returncode == 0, "api1 does not start", 600)
+    check = ("playbooks/update_hosts.yml", "--check")
+    wait_for(lambda: fleet.try_play(*check)[0], "api1 is not well after its start", 900)
     with booting_again(fleet.apis) as order:
         fleet.play("playbooks/update_hosts.yml", reboot="always")
     assert order == ["api1", "api2"]

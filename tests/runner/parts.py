@@ -71,7 +71,7 @@ COSTS = {
     "switch-short": Cost(240, 2, alone=True),
     "cluster": Cost(400, 5),
     "control-plane": Cost(3600, 14),
-    "fleet": Cost(1800, 2.5),
+    "fleet": Cost(2700, 2.5),
     "fleet-short": Cost(240, 2),
     "galera": Cost(600, 2.5),
     "message-bus": Cost(900, 1.5),
