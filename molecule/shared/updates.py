@@ -11,8 +11,8 @@ from host import start as start_again
 from served import Host
 
 LIBRARY, LIBRARY_FILE = "libssl3", "libssl.so"
-"""A package with a library that Apache alone has loaded, and the beginning of the library's name. The first process has
-another one of this package."""
+"""A package, and the beginning of the name of a library in it. Of the programs on an API host, Apache alone uses this
+library. The first process uses another library of the package."""
 OFFER = """
 set -e
 package=$1 suffix=$2 program=$3
