@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import machine
 import pytest
 from cluster_hosts import SECONDS, is_whole, until, wsrep_status
 from served import Host
-from updates import booting_again, first_process, is_updated, offer_update
+from updates import booting_again, first_process, is_off, is_updated, offer_update
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADD_ROWS = "while mariadb -e \"INSERT INTO shop.orders (text) VALUES ('one')\"; do echo; done"
@@ -251,6 +252,24 @@ def test_hosts_reboot_one_after_the_other(cluster: Cluster) -> None:
     assert not set(boots) & {first_process(host) for host in cluster.hosts}
     assert all(is_updated(host, "+two") for host in cluster.hosts)
     assert cluster.is_whole()
+
+
+@pytest.mark.timeout(1800)  # a host reboots, which may be busy
+def test_one_run_at_a_time_works_on_the_cluster(cluster: Cluster) -> None:
+    """A second run is refused while the host that reboots is away, also if it would work on another host."""
+    before, update = cluster.processes(), "playbooks/update_hosts.yml"
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(cluster.play, update, "--limit", "db3", reboot="always")
+        until(lambda: running.done() or is_off(cluster.hosts[2]))
+        refused = [cluster.try_play(update, "--limit", "db1", reboot="always"), cluster.try_play("site.yml")]
+        with booting_again(cluster.hosts) as order:
+            running.result()
+    words = "cluster of the group database: another run ("
+    assert [(succeeded, words in " ".join(output.split())) for succeeded, output in refused] == [(False, True)] * 2
+    assert not [output for _, output in refused if re.search(r"changed=[1-9]", output)]
+    assert (order, cluster.processes()[:2]) == (["db3"], before[:2])
+    assert cluster.is_whole()
+    assert not re.search(r"changed=[1-9]", cluster.site())
 
 
 def test_no_host_is_updated_while_a_member_is_away(cluster: Cluster) -> None:

@@ -51,6 +51,15 @@ def first_process(host: Host) -> str:
     return host.run("cut", "-d", " ", "-f", "22", "/proc/1/stat")
 
 
+def is_off(host: Host) -> bool:
+    """Return whether the host has shut down."""
+    try:
+        machine.enter(host.container)
+    except machine.HostError:
+        return True
+    return False
+
+
 @contextmanager
 def booting_again(hosts: Sequence[Host]) -> Iterator[list[str]]:
     """Start each of the hosts that shuts down, as a machine does that reboots; yield their names in this order."""
@@ -61,9 +70,7 @@ def booting_again(hosts: Sequence[Host]) -> Iterator[list[str]]:
     def watch() -> None:
         while not done.wait(0.5):
             for host in hosts:
-                try:
-                    machine.enter(host.container)
-                except machine.HostError:
+                if is_off(host):
                     # podman may not have noticed yet that the host has ended.
                     with suppress(machine.HostError):
                         start_again(host.container, addresses[host.container])

@@ -23,6 +23,7 @@ class FilterModule:
             "asked_hosts": asked_hosts,
             "updated_servers": lambda groups, interrupt: verbs.updated_servers(groups, interrupt=bool(interrupt)),
             "lone_servers": verbs.lone_servers,
+            "cluster_hosts": verbs.cluster_hosts,
             "clusters_of": verbs.clusters_of,
             "one_at_a_time": verbs.one_at_a_time,
         }

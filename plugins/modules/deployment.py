@@ -1,25 +1,32 @@
-"""Begin and end the deployment of applications, of which there is one at a time for each."""
+"""Begin and end the work of a run on applications or clusters, of which there is one at a time for each."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deployment
-short_description: One run at a time works on an application
+short_description: One run at a time works on an application, or on a cluster of servers
 description:
   - Notes in each application's folder which run of ansible-playbook is at work on it, and fails when another one is. In
     a playbook this is an action, which describes the run, and takes over from a run of the same controller that has
     ended.
+  - A run that takes a member of a cluster away, or restarts one, has the note on each member, so that no other run
+    takes a second member away.
   - A note that was not renewed for 15 minutes does not count any more.
 options:
   apps:
     description: Names of the applications.
     type: list
     elements: str
-    required: true
+    default: []
   base:
-    description: The folder that holds every application's folder.
+    description: The folder that holds every application's folder. Needed with I(apps).
     type: path
-    required: true
+  clusters:
+    description: Groups of which the host is a member, and whose hosts make a cluster.
+    type: list
+    elements: str
+    choices: [database, message_bus]
+    default: []
   deployed:
     description: Refuse applications that were never deployed on the host, before anything is written.
     type: bool
@@ -75,19 +82,22 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "apps": {"type": "list", "elements": "str", "required": True},
-            "base": {"type": "path", "required": True},
+            "apps": {"type": "list", "elements": "str", "default": []},
+            "base": {"type": "path"},
+            "clusters": {"type": "list", "elements": "str", "choices": ["database", "message_bus"], "default": []},
             "deployed": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["begun", "ended"], "default": "begun"},
             "run": {"type": "dict"},
             "dead": {"type": "list", "elements": "dict", "default": []},
         },
+        required_one_of=[("base", "clusters")],
         supports_check_mode=True,
     )
     params = module.params
     run = Run.of(params["run"])
     dead = [one for one in map(Run.of, params["dead"]) if one is not None]
     folders = [AppFolder(name, Path(params["base"], name)) for name in params["apps"]]
+    folders += map(deployment.cluster, params["clusters"])
 
     def work() -> dict[str, Any]:
         if params["state"] == "ended":

@@ -96,6 +96,12 @@ def clusters_of(groups: Groups, host: str) -> dict[str, bool]:
     }
 
 
+def cluster_hosts(groups: Groups) -> list[str]:
+    """Return the hosts that are members of a cluster, each once."""
+    hosts = dict.fromkeys(host for group in (galera.GROUP, message_bus.GROUP) for host in groups.get(group) or ())
+    return [host for host in hosts if any(clusters_of(groups, host).values())]
+
+
 def one_at_a_time(groups: Groups) -> bool:
     """Return whether an API host is a member of a cluster, of which only one may be away."""
     return any(any(clusters_of(groups, host).values()) for host in groups.get(API_HOSTS) or ())

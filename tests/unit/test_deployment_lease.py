@@ -46,6 +46,29 @@ def test_the_second_is_refused_until_the_first_has_ended(folder: AppFolder) -> N
     assert lease.blocking(folder, TWO) is None
 
 
+def test_one_run_works_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that only looks is refused as well, and writes nothing."""
+    monkeypatch.setattr(deployments, "CLUSTERS", tmp_path / "clusters")
+    database, broker = map(deployments.cluster, ("database", "message_bus"))
+    deployments.begin([database, broker], ONE, (), dry=True)
+    assert list(tmp_path.iterdir()) == []
+    deployments.begin([database], ONE, (), dry=False)
+    deployments.begin([broker], TWO, (), dry=False)
+    for dry in (True, False):
+        with pytest.raises(deployments.BlockedError) as raised:
+            deployments.begin([database, broker], TWO, (), dry=dry)
+        assert str(raised.value) == (
+            "cluster of the group database: another run (ann on ctl, process 100, started Mon) is at work on it; wait"
+            " for it to end"
+        )
+        assert raised.value.result == {"held": [asdict(ONE)]}
+    deployments.end([database], TWO, dry=False)
+    deployments.end([database], ONE, dry=True)
+    assert lease.blocking(database, TWO) == ONE
+    deployments.end([database], ONE, dry=False)
+    deployments.begin([database], TWO, (), dry=False)
+
+
 def test_a_note_grows_old(folder: AppFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     lease.renew(folder, ONE)
     old = {"run": asdict(ONE), "renewed": time.time() - limits.LEASE_SECONDS - 1}

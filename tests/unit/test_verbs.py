@@ -263,6 +263,8 @@ def test_one_member_of_each_cluster_is_away_at_a_time() -> None:
     assert not named["one_at_a_time"]({"wsgi": ["one"], "database": ["one"], "message_bus": ["one"]})
     assert named["clusters_of"](SERVERS, "both") == {"database": True, "message_bus": False}
     assert named["clusters_of"](SERVERS, "db1") == {"database": True, "message_bus": True}
+    assert named["cluster_hosts"](SERVERS) == ["db1", "db2", "both", "mq1", "mq2"]
+    assert named["cluster_hosts"]({"wsgi": ["one"], "database": ["one"], "message_bus": ["one"]}) == []
     assert named["clusters_of"]({"database": ["db1"]}, "db1") == {"database": False, "message_bus": False}
     assert named["lone_servers"]({"wsgi": ["one"], "database": ["one"], "message_bus": ["mq"]}) == {"mq": "message_bus"}
 
