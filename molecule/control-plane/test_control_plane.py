@@ -401,7 +401,7 @@ def test_a_lost_api_host_is_replaced(plane: ControlPlane) -> None:
 
 @pytest.mark.timeout(7200)  # seven hosts are set up from nothing
 def test_a_backup_becomes_a_cloud_on_fresh_hosts(plane: ControlPlane) -> None:
-    """With the secrets and the keys from the backup, at addresses that may be other ones. Tokens that were made before stay valid."""
+    """With the secrets and keys of the backup, on hosts that may have other addresses. Tokens stay valid."""
     folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
     backups, secrets = folder / "backups", folder / "secrets"
     shutil.rmtree(backups, ignore_errors=True)
