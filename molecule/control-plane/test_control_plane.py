@@ -187,11 +187,11 @@ class ControlPlane:
             shared=f"{os.environ['MOLECULE_EPHEMERAL_DIRECTORY']}/images:{IMAGES}" if is_api else "",
             owner=str(REPOSITORY),
         )
+        if is_api:
+            host.run("sh", "-ec", GLANCE)
         if address:
             machine.podman("stop", "--time=0", host.container)
             start_again(host.container, address)
-        if is_api:
-            host.run("sh", "-ec", GLANCE)
         (self.folder / f"{host.name}.address").write_text(address or found)
 
     def volume_service(self) -> list[str]:
