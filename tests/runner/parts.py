@@ -70,7 +70,7 @@ COSTS = {
     "hostile": Cost(2100, 4, alone=True),
     "switch-short": Cost(240, 2, alone=True),
     "cluster": Cost(400, 5),
-    "control-plane": Cost(3600, 14),
+    "control-plane": Cost(4800, 14),
     "fleet": Cost(2700, 2.5),
     "fleet-short": Cost(240, 2),
     "galera": Cost(600, 2.5),
