@@ -21,6 +21,7 @@ import machine
 import pytest
 from host import create as create_host
 from host import start as start_again
+from killed import kill_at
 from load import releases, summary
 from load.process import under_load
 from load.run_folder import RunFolder
@@ -63,13 +64,17 @@ class Fleet:
     variables: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def try_play(self, playbook: str, *options: str, **variables: object) -> tuple[bool, str]:
-        """Run a playbook on the whole fleet; return whether it succeeded, and its output."""
+    def command(self, playbook: str, *options: str, **variables: object) -> list[str]:
+        """Return the command of a run on the whole fleet."""
         path = self.folder / "variables.json"
         path.write_text(json.dumps({**self.variables, **variables}))
         inventory = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"))
         tool = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [tool, "-i", inventory, "-e", f"@{path}", *options, playbook]
+        return [tool, "-i", inventory, "-e", f"@{path}", *options, playbook]
+
+    def try_play(self, playbook: str, *options: str, **variables: object) -> tuple[bool, str]:
+        """Run a playbook on the whole fleet; return whether it succeeded, and its output."""
+        command = self.command(playbook, *options, **variables)
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         with (self.folder / "ansible.log").open("a") as log:
@@ -306,6 +311,34 @@ def test_a_full_disk_stops_at_its_host(fleet: Fleet) -> None:
     # Its processes have files of the small disk open.
     second.run("systemctl", "restart", "apache2")
     wait_for(lambda: fleet.states() == {first.name: {"UP"}, second.name: {"UP"}}, "the host is not up again")
+
+
+@pytest.mark.timeout(3600)  # several runs, on a machine that may be busy
+def test_a_killed_run_is_resumed(fleet: Fleet) -> None:
+    """The next run completes it. A host that was out of the traffic stays out until then."""
+    whole = {host.name: {"UP"} for host in fleet.apis}
+    first, second = fleet.apis
+    with fleet.load("killed run") as run, run.window("fault", "runs are killed"):
+        fleet.use_release(8, threads=13)
+        deployment = fleet.command("playbooks/deploy.yml", app=APP)
+        assert kill_at(deployment, "Load the written configuration into the running Apache")
+        states = fleet.states()
+        assert states[first.name] != {"UP"}
+        assert states[second.name] == {"UP"}
+        assert fleet.codes()[1] == "2"
+        fleet.play("playbooks/deploy.yml", app=APP)
+        assert (fleet.codes(), fleet.states()) == (["8", "8"], whole)
+        fleet.use_release(9, threads=13)
+        deployment = fleet.command("playbooks/deploy.yml", app=APP)
+        assert kill_at(deployment, "Switch the traffic of each application", 0.5)
+        assert fleet.states() == whole
+        assert fleet.codes()[1] == "8"
+        fleet.play("playbooks/deploy.yml", app=APP)
+        assert (fleet.codes(), fleet.states()) == (["9", "9"], whole)
+        assert re.findall(r"changed=(\d+)", fleet.play("playbooks/deploy.yml", app=APP)) == ["0"] * 3
+        fleet.use_release(2, threads=12)
+        fleet.play("playbooks/deploy.yml", app=APP)
+    assert (fleet.codes(), fleet.states()) == (["2", "2"], whole)
 
 
 def test_a_canary_on_one_host(fleet: Fleet) -> None:

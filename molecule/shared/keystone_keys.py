@@ -6,18 +6,15 @@ The inventory has to set ``KEYSTONE_CONFIG``: with keystone's caches, a host wou
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import machine
+from killed import kill_at
 from served import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,8 +22,6 @@ STATE = "/var/lib/keystone"
 FOLDERS = ("fernet-keys", "credential-keys")
 KEYSTONE_CONFIG = {"token": {"caching": False, "cache_on_issue": False}}
 PORT = 5000
-SECONDS = 600.0
-"""For a run of Ansible to get as far as a task, on a busy machine."""
 
 READ = """
 import hashlib, pathlib, pwd
@@ -175,29 +170,4 @@ def rotate(inventory: Path, *options: str) -> str:
 
 def rotate_and_kill(inventory: Path, task: str, seconds: float = 0.0) -> bool:
     """Kill a rotation some seconds after it has begun a task; return whether it was still running."""
-    environment: dict[str, Any] = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "default", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        rotation(inventory),
-        cwd=REPOSITORY,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
-    deadline = time.monotonic() + SECONDS
-    output = []
-    for line in process.stdout:
-        output.append(line)
-        if task in line:
-            break
-        assert time.monotonic() < deadline, "".join(output)
-    else:
-        raise AssertionError("".join(output))
-    time.sleep(seconds)
-    running = process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return running
+    return kill_at(rotation(inventory), task, seconds)
