@@ -9,8 +9,7 @@ description:
   - Notes in each application's folder which run of ansible-playbook is at work on it, and fails when another one is. In
     a playbook this is an action, which describes the run, and takes over from a run of the same controller that has
     ended.
-  - A run that takes a member of a cluster away, or restarts one, has the note on each member, so that no other run
-    takes a second member away.
+  - For a cluster, the note is on each member. It keeps a second run from taking another member away.
   - A note that was not renewed for 15 minutes does not count any more.
 options:
   apps:

@@ -40,14 +40,14 @@ def restore(path: str) -> str:
     target = os.path.join(conf.state_path, "compute_id")
     if os.path.lexists(target):
         return f"{target} exists"
-    found = identities(conf.database.connection, conf.host)
-    if not found:
+    known = identities(conf.database.connection, conf.host)
+    if not known:
         return f"nova knows no compute of {conf.host}, so nova-compute makes an identity"
-    if len(found) > 1:
-        return f"nova knows several computes of {conf.host}, and {target} has to be written by hand: {', '.join(found)}"
+    if len(known) > 1:
+        return f"nova knows several computes of {conf.host}, and {target} has to be written by hand: {', '.join(known)}"
     with open(target, "x", encoding="ascii") as stream:
-        stream.write(found[0])
-    return f"{target} has the identity {found[0]} that nova knows of {conf.host}"
+        stream.write(known[0])
+    return f"{target} has the identity {known[0]} that nova knows of {conf.host}"
 
 
 if __name__ == "__main__":
